@@ -1,0 +1,43 @@
+# Units run under ASan and UBSan against the same archives, built apart.
+UNIT_SRC = $(wildcard tests/unit/*.c)
+UNIT_NAMES = $(notdir $(basename $(UNIT_SRC)))
+ASAN = build/asan
+TEST_LDLIBS = -lcmocka $(BACKEND_LDLIBS) $(KEY_LDLIBS)
+TEST_ARCHIVES = $(foreach r,operate web views procedure payments documents mail audit keys checker pki crypt store libicert,$(B)/lib/$(r).a)
+
+$(B)/test/%: $(B)/obj/tests/unit/%.o $(TEST_ARCHIVES)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LDLIBS)
+
+.PHONY: unit-build unit-run
+unit-build: $(UNIT_NAMES:%=$(B)/test/%)
+unit:
+	$(Q)$(MAKE) -s B=$(ASAN) SAN=address,undefined unit-build
+	$(Q)node tests/run-units.mjs $(UNIT_NAMES:%=$(ASAN)/test/%)
+
+# Each fuzz target is one file, linked with libicert alone, run for FUZZ_SECONDS.
+FUZZ_SECONDS ?= 5
+FUZZ_NAMES = $(notdir $(basename $(wildcard tests/fuzz/*.c)))
+build/fuzz/%: tests/fuzz/%.c $(libicert_SRC) $(wildcard libicert/*.h)
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) -std=c11 -D_GNU_SOURCE -I. -I$(BE) -g -O1 -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=all -o $@ $< $(libicert_SRC) -lcrypto -lsodium
+fuzz: $(FUZZ_NAMES:%=build/fuzz/%)
+	$(Q)for t in $(FUZZ_NAMES); do tests/fuzz/run.sh $$t $(FUZZ_SECONDS) || exit 1; done
+
+system: all
+	$(Q)node --test tests/system/*.test.mjs
+browser: all
+	$(Q)node --test tests/browser/*.test.mjs
+walls: all
+	$(Q)node --test tests/walls/*.test.mjs
+
+test:
+	$(Q)$(MAKE) all
+	$(Q)$(MAKE) unit
+	$(Q)$(MAKE) fuzz
+	$(Q)$(MAKE) system
+	$(Q)$(MAKE) walls
+	$(Q)$(MAKE) browser
