@@ -1,0 +1,48 @@
+#ifndef WEB_PAGE_H
+#define WEB_PAGE_H
+
+#include "views.h"
+#include "web/request.h"
+#include "web/response.h"
+
+/*
+ * Pages are views (fcgi-backend/views) filled by handlers:
+ *
+ *	struct view_portal_tariff v = { .title = … };
+ *	return page_send(rq, 200, portal_tariff, &v);
+ *
+ * page_send sets the view's `page` member, which the layout reads: CSRF token,
+ * who is signed in, the program's own links, errors of the form.
+ */
+#define page_send(rq, status, name, v) \
+	((v)->page = page_frame(rq), view_##name(page_begin((rq), (status)), (v)), 0)
+
+/* What the layout shows; filled once a request, in its arena. */
+struct view_page *page_frame(struct request *);
+
+struct buf *page_begin(struct request *, int status);
+
+/*
+ * Answers with the page of an error: a status, and one sentence of the
+ * catalogue (views/catalogue), "error.<code>" for a negative ICERT_E_…,
+ * "http.<status>" for a refusal of the framework, or a code of the caller's.
+ */
+int page_error(struct request *, int status, const char *code);
+int page_fail(struct request *, int error);
+
+/*
+ * Errors of a form: noted while it is checked, shown above it and beside each
+ * field, and answered with 422.  code is a key of the catalogue; the message
+ * goes to the field of that name, NULL for the form as a whole.
+ */
+void page_field_error(struct request *, const char *field, const char *code);
+bool page_has_errors(const struct request *);
+
+/* The typed value (or what was stored) with its error, for a view's field. */
+struct view_field page_field(struct request *, const char *name, const char *stored);
+
+/* A sentence shown once on the next page ("guardado", "enviado"); it travels as
+ * a code of the catalogue in the query (?aviso=code), so it needs no storage. */
+void page_notice(struct request *, const char *code);
+
+#endif

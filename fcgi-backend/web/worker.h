@@ -1,0 +1,48 @@
+#ifndef WEB_WORKER_H
+#define WEB_WORKER_H
+
+#include <stdbool.h>
+
+#include "libicert/config.h"
+#include "web/request.h"
+#include "web/route.h"
+
+/*
+ * A FastCGI program: pre-forked single-threaded workers that accept on fd 0,
+ * which the supervisor has bound.  One request, one process: no locks, and a
+ * crash costs one request.  A worker leaves after the request in hand on
+ * SIGTERM; the parent starts another in place of one that dies, with a pause
+ * when it dies at once.
+ */
+struct app {
+	const char *name;		/* "portal", "desk": names the sockets and the log */
+	const char *cookie;		/* name of the session's cookie */
+	const char *same_site;		/* "Lax" or "Strict" */
+	const char *public_url;		/* scheme://host[:port], without a final slash */
+	const struct config *config;
+	const struct route *const *routes;	/* NULL-terminated list of tables */
+	bool production;
+
+	/* Opens the worker's own connections, after the fork; sets ctx. */
+	int (*start)(struct app *);
+	/* Finds the session of rq->session.identity and fills the rest of it;
+	 * leaves the state SESSION_VISITOR when there is none. */
+	int (*load_session)(struct request *);
+	/* Fills the program's own part of the layout. */
+	void (*frame)(struct request *, struct view_page *);
+	/* What to answer when a role is missing: usually a redirect to the log-in. */
+	int (*denied)(struct request *);
+	/* A ROUTE_PARK form came with a locked session. */
+	int (*park)(struct request *);
+
+	void *ctx;			/* the program's own: connections, clients */
+};
+
+/* Runs `count` workers until SIGTERM or SIGINT; returns an exit status. */
+int worker_run(struct app *, int count);
+
+/* Answers one parsed request: session, route, role, CSRF, handler, errors.
+ * Used by the worker's loop, by replaying a parked form, and by tests. */
+void worker_answer(struct request *);
+
+#endif
