@@ -1,0 +1,90 @@
+#ifndef ICERT_MAIL_OUTBOX_H
+#define ICERT_MAIL_OUTBOX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct db;
+
+/*
+ * A mail is a row of icert.outbox, written in the transaction that causes
+ * it and sent by icert-clerk, which is woken by NOTIFY icert_outbox at that
+ * commit.  A row holds the template, the case, sealed variables and
+ * references to documents: never an address, MIME text or an attachment.
+ */
+enum mail_template {
+	MAIL_CODE = 1,           /* codigo */
+	MAIL_ORDER_CREATED,      /* numero, producto, total, token */
+	MAIL_PAYMENT_RECEIVED,   /* numero, producto, total, token */
+	MAIL_PAYMENT_REJECTED,   /* numero, token */
+	MAIL_PAYMENT_CHECKING,   /* numero, token */
+	MAIL_APPLICATION_RECEIVED, /* numero, provincia, telefono, horario, token */
+	MAIL_TO_MEND,            /* numero, motivos (one a line), token */
+	MAIL_ACCEPTED,           /* numero, provincia, telefono, token */
+	MAIL_REJECTED,           /* numero, motivo, telefono */
+	MAIL_SLOT_PROPOSED,      /* numero, cita, token */
+	MAIL_SLOT_CONFIRMED,     /* numero, cita, enlace_reunion, inicio, fin, uid, secuencia; attaches the .ics */
+	MAIL_PKCS12,             /* numero, provincia, telefono, token; attaches the .p12 */
+	MAIL_ENVELOPE,           /* numero, token: the link to the credential envelope */
+	MAIL_REVOKED,            /* numero, motivo, fecha, token */
+	MAIL_CANCELLED,          /* numero, motivo, token */
+	MAIL_STAFF_QUEUE,        /* numero, cola: to the province's mailbox */
+	MAIL_CONTRACT,           /* numero, provincia, telefono, vence, token; attaches the .pdf */
+	MAIL_TEMPLATES           /* one above the last */
+};
+
+/* Stable name as stored ("code", "order_created", ...); NULL when out of range. */
+const char *mail_template_name(enum mail_template template);
+/* The template of a stored name; 0 when there is none. */
+enum mail_template mail_template_find(const char *name);
+
+#define OUTBOX_VARIABLES_MAX 16
+#define OUTBOX_DOCUMENTS_MAX 4
+
+struct outbox_variable {
+	const char *name;     /* as listed above; ASCII */
+	const char *value;    /* UTF-8 text, already formatted for people, except: token
+	                         (the secret of the mailed link, hex) and inicio, fin (decimal UTC seconds) */
+};
+
+struct outbox_document {
+	const char *id;       /* uuid of icert.document */
+	const uint8_t *sha256; /* 32 bytes, of the plain document; checked at sending */
+	const char *filename; /* as the receiver sees it; nothing personal */
+};
+
+struct outbox_mail {
+	enum mail_template template;
+
+	/* exactly one of the two: */
+	const char *contact;  /* uuid; its address is looked up at sending */
+	int province;         /* staff mail: 1..24, or 25 for the national office */
+
+	const char *application; /* uuid of the case, or NULL */
+	const char *order;    /* uuid of the order, or NULL */
+
+	/* A data key the clerk may unwrap (the contact's, order's or case's), and its 32 bytes.
+	 * NULL only when there is no variable. */
+	const char *key_id;
+	const uint8_t *key;
+	const struct outbox_variable *variables;
+	size_t n_variables;
+	const struct outbox_document *documents;
+	size_t n_documents;
+
+	const char *certificate; /* uuid: held until its newest status_change has a published_epoch; NULL: not held */
+	const char *dedup;    /* "the same mail" within this case or contact: a second row with it
+	                         is not written ("received", "slot:<uuid>:2"); NULL: always written */
+	int64_t not_before;   /* UTC seconds of the business clock; 0: at once */
+};
+
+/*
+ * Seals the variables under the key (AAD outbox|variables|row id) and
+ * inserts the row in the caller's transaction, which also gets the NOTIFY.
+ * id (ID_TEXT characters; may be NULL) receives the row's uuid, or "" when
+ * dedup found the mail already there.  Returns 0 or a negative error:
+ * ICERT_E_RANGE for a mail that breaks the rules above, or the store's.
+ */
+int	outbox_add(struct db *db, const struct outbox_mail *mail, char *id);
+
+#endif

@@ -1,0 +1,41 @@
+#ifndef ICERT_MAIL_SENDER_H
+#define ICERT_MAIL_SENDER_H
+
+#include <stddef.h>
+
+#include "libicert/buf.h"
+
+struct db;
+struct config;
+struct keyclient;
+
+/*
+ * The clerk's hand for the outbox.  A row goes waiting -> sent | failed |
+ * expired; a row that could not be sent waits again with a growing delay
+ * (30 s doubled up to 4 h, given up after 3 days: failed, seen at the desk).
+ *
+ * Documents live in a room that mail may not call: the program lends a reader.
+ */
+typedef int sender_document_fn(void *arg, struct db *db, const char *id, struct buf *out);
+
+struct sender_parts {
+	const struct config *config;
+	struct keyclient *keeper;       /* socket keeper-clerk */
+	sender_document_fn *document;
+	void *document_arg;
+};
+
+struct sender;
+
+int	sender_open(const struct sender_parts *parts, struct sender **sender);
+void	sender_free(struct sender *sender);
+
+/*
+ * Sends what is due, at most `most` rows, each in a transaction of its own
+ * that locks the row (FOR UPDATE SKIP LOCKED) until its outcome is written: a
+ * crash after the server took the mail repeats it under the same Message-ID.
+ * *sent may be NULL.
+ */
+int	sender_run(struct sender *sender, struct db *db, size_t most, size_t *sent);
+
+#endif

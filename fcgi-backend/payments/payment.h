@@ -1,0 +1,38 @@
+#ifndef ICERT_PAYMENTS_PAYMENT_H
+#define ICERT_PAYMENTS_PAYMENT_H
+
+#include <stdint.h>
+
+#include "payments/gateway.h"
+
+/*
+ * What a payment means for an order, as arithmetic: no database, no clock.
+ * procedure/ acts on the verdict in one transaction.
+ */
+struct payment_order {
+	const char *id;           /* uuid */
+	const char *state;        /* "created", "pending", "paid", "used", "expired", ... */
+	int64_t total;            /* cents */
+	const char *currency;
+	const char *paid_by;      /* the gateway payment that paid it; NULL when none */
+};
+
+enum payment_verdict {
+	PAYMENT_NOTHING = 1,      /* already so; a repeat */
+	PAYMENT_PAY,              /* approved, and amount and currency are the order's */
+	PAYMENT_PENDING,          /* the gateway is checking: tell the payer */
+	PAYMENT_REJECT,           /* not approved: tell the payer, the order stays open */
+	PAYMENT_QUERY,            /* in doubt: ask the gateway before anything */
+	PAYMENT_MISMATCH,         /* approved for another amount or currency: finance, never paid */
+	PAYMENT_AGAIN,            /* approved a second time: finance refunds */
+	PAYMENT_LATE,             /* approved for an order that had expired: finance decides */
+	PAYMENT_STRANGE,          /* names no order, or another's */
+};
+
+/* `sure`: the facts come from a query, or from a signature that covers the amount. */
+enum payment_verdict payment_decide(const struct payment_order *order, const struct gateway_payment *payment, int sure);
+
+/* Stable name of a verdict, for audit rows ("pay", "mismatch", ...). */
+const char *payment_verdict_name(enum payment_verdict verdict);
+
+#endif
