@@ -1,0 +1,68 @@
+/*
+ * The ceremony: everything of an instance that is a key or signed by one
+ * before the first program runs.  `icertctl up` calls it once a prefix.
+ *
+ * What it leaves behind (owner when started by root, mode):
+ *
+ *   [paths] root_dir          the caller's, 0700   softhsm2.conf tokens/ pin: the
+ *                             root's token, touched again only by a ceremony
+ *   [paths] signer_dir        icert-signer 0700    softhsm2.conf tokens/ pin
+ *                             emisora.cer raiz.cer journal, and pinned/
+ *                             {keeper,keymaker,status}.pub (32 raw octets each)
+ *   [paths] status_signer_dir icert-status 0700    written by
+ *                             `icert-status-signer --init`, and responder.cer
+ *   [paths] keeper_dir        icert-keeper 0700    `icert-keeper --init`
+ *   [paths] keymaker_dir      icert-keymaker 0700  `icert-keymaker --init`
+ *   [paths] publisher_dir     icert-publisher 0700 manifest.key (Ed25519, seals
+ *                             the status sets)
+ *   [paths] ca                0755, files 0644     raiz.cer emisora.cer (DER),
+ *                             raiz.crl (DER, the ARL), chain.pem (emisora, raiz),
+ *                             manifest.pub (32 octets), keeper.pub, ceremony.json
+ *                             (written last: what was made, and the URLs in it)
+ *
+ * `icert-keeper --init`, `icert-keymaker --init` and `icert-status-signer --init`
+ * are started with `--config FILE` as their own user; each makes its secrets in
+ * its own folder, does nothing to what is there already, writes its Ed25519
+ * public key as 32 raw octets to FOLDER/public.key, and exits with 0.
+ *
+ * Configuration read, all required (URLs are the strings put into certificates):
+ *   [public] ocsp_url crl_url arl_url issuer_url root_url cps_url
+ *   [signer] module (libsofthsm2.so) token (label) pin_file
+ *   [ca]     country locality organization unit root_name issuing_name
+ *            root_years arl_months responder_days
+ *   [paths]  as above
+ * organization must be what verifiers of the country look for
+ * (`CONSEJO DE LA JUDICATURA`); neither it nor a name may hold a comma.
+ */
+#ifndef ICERT_OPERATE_CEREMONY_H
+#define ICERT_OPERATE_CEREMONY_H
+
+struct config;
+
+/* Told before each long step, with a short English sentence in `step`. */
+typedef void (*ceremony_say)(void *arg, const char *step);
+
+/*
+ * Is the ceremony of this instance complete?  1 yes, 0 no.
+ */
+int ceremony_done(const struct config *config);
+
+/*
+ * Does the configuration still say the URLs that stand in the certificates?
+ * 0, or ICERT_E_CONFLICT with a sentence naming the differing key and both
+ * values in `why` (size `why_size`).  Call only when ceremony_done().
+ */
+int ceremony_urls(const struct config *config, char *why, unsigned long why_size);
+
+/*
+ * Makes what is missing.  `config_path` is handed to the programs that make
+ * their own secrets, found as bin_dir/icert-NAME.  A ceremony that was cut
+ * short (no ceremony.json) begins again from nothing: no certificate can have
+ * been issued by it.  Takes a few seconds (two RSA-4096 keys, side by side).
+ *
+ * Returns 0, or a negative error of libicert/error.h with a sentence in `why`.
+ */
+int ceremony_run(const struct config *config, const char *config_path, const char *bin_dir,
+    ceremony_say say, void *arg, char *why, unsigned long why_size);
+
+#endif
