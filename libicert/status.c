@@ -1,0 +1,231 @@
+#include <string.h>
+
+#include <openssl/sha.h>
+
+#include "libicert/status.h"
+#include "libicert/status_format.h"
+
+const char *
+status_error_code(int error)
+{
+	switch (error) {
+	case 0:
+		return "ok";
+	case STATUS_E_IO:
+		return "status_io";
+	case STATUS_E_FORMAT:
+		return "status_format";
+	case STATUS_E_SIZE:
+		return "status_size";
+	case STATUS_E_DIGEST:
+		return "status_digest";
+	case STATUS_E_SEAL:
+		return "status_seal";
+	case STATUS_E_LIMIT:
+		return "status_limit";
+	case STATUS_E_DUPLICATE:
+		return "status_duplicate";
+	case STATUS_E_MEMORY:
+		return "status_memory";
+	case STATUS_E_STATE:
+		return "status_state";
+	}
+	return "status_unknown";
+}
+
+/* Whether [offset, offset + size) lies behind the header and inside the file. */
+static int
+section_inside(const struct status_segment *s, uint64_t offset, uint64_t size)
+{
+	return offset >= STATUS_HEADER_SIZE && offset <= s->size && size <= s->size - offset;
+}
+
+static int
+tails_inside(const struct status_segment *s)
+{
+	const uint8_t	*t = s->map + s->tail_offset;
+	uint64_t	 offset, len;
+
+	if (s->tail_size < (uint64_t)s->tails * ST_SIZE)
+		return 0;
+	for (uint32_t i = 0; i < s->tails; i++, t += ST_SIZE) {
+		offset = get32(t + ST_OFFSET);
+		len = get32(t + ST_LENGTH);
+		if (offset > s->tail_size || len > s->tail_size - offset)
+			return 0;
+	}
+	return 1;
+}
+
+int
+status_segment_init(struct status_segment *s, const void *map, uint64_t size, const uint8_t *digest)
+{
+	const uint8_t	*h = map;
+	uint8_t		 md[STATUS_DIGEST];
+
+	memset(s, 0, sizeof(*s));
+	if (size < STATUS_HEADER_SIZE || memcmp(h + SH_MAGIC, SEGMENT_MAGIC, 8) != 0 ||
+	    get32(h + SH_VERSION) != STATUS_VERSION ||
+	    get32(h + SH_HEADER_SIZE) != STATUS_HEADER_SIZE)
+		return STATUS_E_FORMAT;
+	if (get64(h + SH_FILE_SIZE) != size)
+		return STATUS_E_SIZE;
+	if (digest != NULL) {
+		SHA256(h, STATUS_HEADER_SIZE, md);
+		if (memcmp(md, digest, sizeof(md)) != 0)
+			return STATUS_E_DIGEST;
+	}
+	s->map = map;
+	s->size = size;
+	s->epoch = get64(h + SH_EPOCH);
+	s->min_next_update = (int64_t)get64(h + SH_MIN_NEXT_UPDATE);
+	s->records = get64(h + SH_RECORDS);
+	s->slots = get64(h + SH_SLOTS);
+	s->issuers = get32(h + SH_ISSUERS);
+	s->tails = get32(h + SH_TAILS);
+	memcpy(s->seed, h + SH_SEED, sizeof(s->seed));
+	s->record_offset = get64(h + SH_RECORD_OFFSET);
+	s->record_size = get64(h + SH_RECORD_SIZE);
+	s->issuer_offset = get64(h + SH_ISSUER_OFFSET);
+	s->tail_offset = get64(h + SH_TAIL_OFFSET);
+	s->tail_size = get64(h + SH_TAIL_SIZE);
+	s->index_offset = get64(h + SH_INDEX_OFFSET);
+
+	/* The index must have an empty slot, or a look-up that misses never ends. */
+	if (s->issuers > STATUS_ISSUERS_MAX || s->tails > STATUS_TAILS_MAX || s->slots == 0 ||
+	    (s->slots & (s->slots - 1)) != 0 || s->slots > size / 8 || s->records >= s->slots ||
+	    !section_inside(s, s->record_offset, s->record_size) ||
+	    !section_inside(s, s->issuer_offset, (uint64_t)s->issuers * SI_SIZE) ||
+	    !section_inside(s, s->tail_offset, s->tail_size) ||
+	    !section_inside(s, s->index_offset, s->slots * 8) || !tails_inside(s)) {
+		memset(s, 0, sizeof(*s));
+		return STATUS_E_FORMAT;
+	}
+	return 0;
+}
+
+static int
+section_verify(const struct status_segment *s, uint64_t offset, uint64_t size, int digest)
+{
+	uint8_t	md[STATUS_DIGEST];
+
+	SHA256(s->map + offset, size, md);
+	return memcmp(md, s->map + digest, sizeof(md)) == 0 ? 0 : STATUS_E_DIGEST;
+}
+
+int
+status_segment_verify(const struct status_segment *s)
+{
+	int	rc;
+
+	if ((rc = section_verify(s, s->record_offset, s->record_size, SH_RECORD_DIGEST)) != 0)
+		return rc;
+	if ((rc = section_verify(s, s->issuer_offset, (uint64_t)s->issuers * SI_SIZE,
+	    SH_ISSUER_DIGEST)) != 0)
+		return rc;
+	if ((rc = section_verify(s, s->tail_offset, s->tail_size, SH_TAIL_DIGEST)) != 0)
+		return rc;
+	return section_verify(s, s->index_offset, s->slots * 8, SH_INDEX_DIGEST);
+}
+
+int
+status_segment_issuer(const struct status_segment *s, enum status_algorithm algorithm,
+    const uint8_t *name_hash, const uint8_t *key_hash)
+{
+	const uint8_t	*i = s->map + s->issuer_offset;
+	size_t		 name, key, len;
+
+	if (algorithm == STATUS_SHA1) {
+		name = SI_SHA1_NAME;
+		key = SI_SHA1_KEY;
+		len = SHA_DIGEST_LENGTH;
+	} else {
+		name = SI_SHA256_NAME;
+		key = SI_SHA256_KEY;
+		len = SHA256_DIGEST_LENGTH;
+	}
+	for (uint32_t n = 0; n < s->issuers; n++, i += SI_SIZE)
+		if (memcmp(i + key, key_hash, len) == 0 && memcmp(i + name, name_hash, len) == 0)
+			return (int)n;
+	return -1;
+}
+
+/* The tail's table entry was checked when the segment was opened. */
+static int
+answers_read(const struct status_segment *s, const uint8_t *p, uint64_t room,
+    struct status_record *r)
+{
+	const uint8_t	*t;
+	uint64_t	 at = SR_HEADS;
+	uint32_t	 len;
+	unsigned	 tail;
+
+	for (int a = 0; a < STATUS_ALGORITHMS; a++) {
+		len = get32(p + SR_HEAD_LEN + 4 * a);
+		if (len == 0)
+			continue;
+		tail = get16(p + SR_TAIL + 2 * a);
+		if (len > room - at || tail >= s->tails)
+			return STATUS_E_FORMAT;
+		r->answer[a].head = p + at;
+		r->answer[a].head_len = len;
+		t = s->map + s->tail_offset + (uint64_t)tail * ST_SIZE;
+		r->answer[a].tail = s->map + s->tail_offset + get32(t + ST_OFFSET);
+		r->answer[a].tail_len = get32(t + ST_LENGTH);
+		at += len;
+	}
+	return 1;
+}
+
+/* 1: this record, 0: another serial, below zero: damaged. */
+static int
+record_read(const struct status_segment *s, uint64_t offset, unsigned issuer,
+    const uint8_t *serial, size_t len, struct status_record *r)
+{
+	const uint8_t	*p;
+	uint64_t	 room;
+
+	if (offset < s->record_offset || offset - s->record_offset > s->record_size)
+		return STATUS_E_FORMAT;
+	room = s->record_size - (offset - s->record_offset);
+	p = s->map + offset;
+	if (room < SR_HEADS || get32(p + SR_SIZE) < SR_HEADS || get32(p + SR_SIZE) > room)
+		return STATUS_E_FORMAT;
+	room = get32(p + SR_SIZE);
+	if (get16(p + SR_ISSUER) != issuer || p[SR_SERIAL_LEN] != len ||
+	    memcmp(p + SR_SERIAL, serial, len) != 0)
+		return 0;
+	if (p[SR_STATE] > STATUS_PENDING)
+		return STATUS_E_FORMAT;
+	memset(r, 0, sizeof(*r));
+	r->state = (enum status_state)p[SR_STATE];
+	r->reason = p[SR_REASON];
+	r->this_update = (int64_t)get64(p + SR_THIS_UPDATE);
+	r->next_update = (int64_t)get64(p + SR_NEXT_UPDATE);
+	r->revoked_at = (int64_t)get64(p + SR_REVOKED_AT);
+	return answers_read(s, p, room, r);
+}
+
+int
+status_segment_find(const struct status_segment *s, unsigned issuer, const uint8_t *serial,
+    size_t len, struct status_record *r)
+{
+	uint64_t	hash, slot, tag;
+	int		rc;
+
+	if (len == 0 || len > STATUS_SERIAL_MAX || issuer >= s->issuers)
+		return 0;
+	hash = status_hash(s->seed, issuer, serial, len);
+	tag = hash >> SLOT_OFFSET_BITS;
+	for (uint64_t n = 0; n < s->slots; n++) {
+		slot = get64(s->map + s->index_offset + 8 * ((hash + n) & (s->slots - 1)));
+		if (slot == 0)
+			return 0;
+		if (slot >> SLOT_OFFSET_BITS != tag)
+			continue;
+		rc = record_read(s, (slot & SLOT_OFFSET_MASK) * 8, issuer, serial, len, r);
+		if (rc != 0)
+			return rc;
+	}
+	return STATUS_E_FORMAT;
+}

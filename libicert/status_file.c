@@ -1,0 +1,103 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libicert/status_file.h"
+
+#define BUFFER_SIZE	(1U << 18)
+
+int
+status_file_open(struct status_file *f, int dirfd, const char *name)
+{
+	memset(f, 0, sizeof(*f));
+	f->fd = -1;
+	f->dirfd = dirfd;
+	if (strlen(name) == 0 || strlen(name) > STATUS_FILE_MAX || name[0] == '.' ||
+	    strchr(name, '/') != NULL)
+		return STATUS_E_LIMIT;
+	strcpy(f->name, name);
+	snprintf(f->temporary, sizeof(f->temporary), ".%s.new", name);
+	if ((f->buffer = malloc(BUFFER_SIZE)) == NULL)
+		return STATUS_E_MEMORY;
+	if (unlinkat(dirfd, f->temporary, 0) == -1 && errno != ENOENT)
+		return STATUS_E_IO;
+	f->fd = openat(dirfd, f->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	/* Readable by the edge whatever the publisher's umask. */
+	if (f->fd == -1 || fchmod(f->fd, 0644) == -1)
+		return STATUS_E_IO;
+	return 0;
+}
+
+static int
+write_all(int fd, const unsigned char *p, size_t len)
+{
+	ssize_t	n;
+
+	while (len > 0) {
+		n = write(fd, p, len);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return STATUS_E_IO;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int
+status_file_flush(struct status_file *f)
+{
+	int	rc = write_all(f->fd, f->buffer, f->used);
+
+	f->used = 0;
+	return rc;
+}
+
+int
+status_file_append(struct status_file *f, const void *bytes, size_t len)
+{
+	int	rc;
+
+	if (len == 0)
+		return 0;
+	if (len > BUFFER_SIZE - f->used) {
+		if ((rc = status_file_flush(f)) != 0)
+			return rc;
+		if (len > BUFFER_SIZE)
+			return write_all(f->fd, bytes, len);
+	}
+	memcpy(f->buffer + f->used, bytes, len);
+	f->used += len;
+	return 0;
+}
+
+int
+status_file_commit(struct status_file *f)
+{
+	int	rc;
+
+	if ((rc = status_file_flush(f)) != 0)
+		return rc;
+	if (fsync(f->fd) == -1 || renameat(f->dirfd, f->temporary, f->dirfd, f->name) == -1)
+		return STATUS_E_IO;
+	close(f->fd);
+	f->fd = -1;
+	return fsync(f->dirfd) == -1 ? STATUS_E_IO : 0;
+}
+
+void
+status_file_abort(struct status_file *f)
+{
+	if (f->fd != -1) {
+		close(f->fd);
+		unlinkat(f->dirfd, f->temporary, 0);
+		f->fd = -1;
+	}
+	free(f->buffer);
+	f->buffer = NULL;
+}

@@ -1,0 +1,361 @@
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+
+#include "libicert/status_file.h"
+#include "libicert/status_format.h"
+#include "libicert/status_write.h"
+
+#define RECORD_MAX	(1U << 20)	/* octets of one record: an answer is about 1 kB */
+#define TAIL_MAX	(1U << 20)	/* octets of all tails */
+
+struct slot_in {
+	uint64_t	hash;
+	uint64_t	offset;		/* of the record, in the file */
+};
+
+struct status_writer {
+	struct status_file	 file;
+	EVP_MD_CTX		*record_digest;
+	uint64_t		 at;		/* octets of the file so far */
+	uint64_t		 epoch, sequence_first, sequence_last;
+	int64_t			 this_update;	/* latest of the records */
+	int64_t			 min_next_update;
+	uint8_t			 seed[SIPHASH_SEED];
+	uint8_t			 issuer[STATUS_ISSUERS_MAX * SI_SIZE];
+	uint32_t		 issuers;
+	uint8_t			*tail[STATUS_TAILS_MAX];
+	uint32_t		 tail_len[STATUS_TAILS_MAX];
+	uint64_t		 tail_total;
+	uint32_t		 tails;
+	struct slot_in		*slot;
+	size_t			 slots, room;
+};
+
+int
+status_writer_open(struct status_writer **out, int dirfd, const char *file, uint64_t epoch,
+    uint64_t sequence_first, uint64_t sequence_last)
+{
+	static const uint8_t	 blank[STATUS_HEADER_SIZE];
+	struct status_writer	*w;
+	int			 rc;
+
+	*out = NULL;
+	if ((w = calloc(1, sizeof(*w))) == NULL)
+		return STATUS_E_MEMORY;
+	w->file.fd = -1;
+	w->epoch = epoch;
+	w->sequence_first = sequence_first;
+	w->sequence_last = sequence_last;
+	w->min_next_update = INT64_MAX;
+	if (getrandom(w->seed, sizeof(w->seed), 0) != (ssize_t)sizeof(w->seed)) {
+		free(w);
+		return STATUS_E_IO;
+	}
+	rc = STATUS_E_MEMORY;
+	if ((w->record_digest = EVP_MD_CTX_new()) == NULL ||
+	    EVP_DigestInit_ex(w->record_digest, EVP_sha256(), NULL) != 1 ||
+	    (rc = status_file_open(&w->file, dirfd, file)) != 0 ||
+	    (rc = status_file_append(&w->file, blank, sizeof(blank))) != 0) {
+		status_writer_abort(w);
+		return rc;
+	}
+	w->at = sizeof(blank);
+	*out = w;
+	return 0;
+}
+
+void
+status_writer_abort(struct status_writer *w)
+{
+	if (w == NULL)
+		return;
+	status_file_abort(&w->file);
+	for (uint32_t i = 0; i < w->tails; i++)
+		free(w->tail[i]);
+	EVP_MD_CTX_free(w->record_digest);
+	free(w->slot);
+	free(w);
+}
+
+int
+status_writer_issuer(struct status_writer *w, const void *name, size_t name_len, const void *key,
+    size_t key_len)
+{
+	uint8_t	*i;
+
+	if (w->issuers == STATUS_ISSUERS_MAX)
+		return STATUS_E_LIMIT;
+	i = w->issuer + (size_t)w->issuers * SI_SIZE;
+	SHA1(name, name_len, i + SI_SHA1_NAME);
+	SHA1(key, key_len, i + SI_SHA1_KEY);
+	SHA256(name, name_len, i + SI_SHA256_NAME);
+	SHA256(key, key_len, i + SI_SHA256_KEY);
+	return (int)w->issuers++;
+}
+
+int
+status_writer_tail(struct status_writer *w, const void *tail, size_t len)
+{
+	if (w->tails == STATUS_TAILS_MAX || len > TAIL_MAX - w->tail_total)
+		return STATUS_E_LIMIT;
+	if ((w->tail[w->tails] = malloc(len != 0 ? len : 1)) == NULL)
+		return STATUS_E_MEMORY;
+	if (len != 0)
+		memcpy(w->tail[w->tails], tail, len);
+	w->tail_len[w->tails] = (uint32_t)len;
+	w->tail_total += len;
+	return (int)w->tails++;
+}
+
+static int
+record_append(struct status_writer *w, const void *bytes, size_t len)
+{
+	if (len == 0)
+		return 0;
+	if (EVP_DigestUpdate(w->record_digest, bytes, len) != 1)
+		return STATUS_E_MEMORY;
+	w->at += len;
+	return status_file_append(&w->file, bytes, len);
+}
+
+/* Remembers where the record will stand, for the index. */
+static int
+slot_add(struct status_writer *w, uint64_t hash)
+{
+	struct slot_in	*grown;
+	size_t		 room;
+
+	if (w->slots == w->room) {
+		room = w->room != 0 ? w->room * 2 : 1024;
+		if ((grown = reallocarray(w->slot, room, sizeof(*grown))) == NULL)
+			return STATUS_E_MEMORY;
+		w->slot = grown;
+		w->room = room;
+	}
+	w->slot[w->slots].hash = hash;
+	w->slot[w->slots].offset = w->at;
+	w->slots++;
+	return 0;
+}
+
+int
+status_writer_record(struct status_writer *w, const struct status_record_in *r)
+{
+	static const uint8_t	 zero[8];
+	const uint8_t		*serial = r->serial;
+	uint8_t			 p[SR_HEADS];
+	size_t			 len = r->serial_len, size = SR_HEADS, pad;
+	int			 rc;
+
+	while (len > 0 && serial[0] == 0) {
+		serial++;
+		len--;
+	}
+	if (len == 0 || len > STATUS_SERIAL_MAX || r->issuer >= w->issuers ||
+	    r->reason < 0 || r->reason > 255)
+		return STATUS_E_LIMIT;
+	memset(p, 0, sizeof(p));
+	for (int a = 0; a < STATUS_ALGORITHMS; a++) {
+		const struct status_answer_in	*answer = &r->answer[a];
+
+		if (answer->len > RECORD_MAX || (answer->len != 0 && answer->tail >= w->tails))
+			return STATUS_E_LIMIT;
+		put32(p + SR_HEAD_LEN + 4 * a, (uint32_t)answer->len);
+		put16(p + SR_TAIL + 2 * a, (uint16_t)answer->tail);
+		size += answer->len;
+	}
+	pad = -size & 7;
+	if ((w->at + size) / 8 > SLOT_OFFSET_MASK)
+		return STATUS_E_LIMIT;
+	put32(p + SR_SIZE, (uint32_t)(size + pad));
+	put16(p + SR_ISSUER, (uint16_t)r->issuer);
+	p[SR_STATE] = (uint8_t)r->state;
+	p[SR_REASON] = (uint8_t)r->reason;
+	put64(p + SR_THIS_UPDATE, (uint64_t)r->this_update);
+	put64(p + SR_NEXT_UPDATE, (uint64_t)r->next_update);
+	put64(p + SR_REVOKED_AT, (uint64_t)r->revoked_at);
+	p[SR_SERIAL_LEN] = (uint8_t)len;
+	memcpy(p + SR_SERIAL, serial, len);
+
+	if ((rc = slot_add(w, status_hash(w->seed, r->issuer, serial, len))) != 0 ||
+	    (rc = record_append(w, p, sizeof(p))) != 0)
+		return rc;
+	for (int a = 0; a < STATUS_ALGORITHMS; a++)
+		if ((rc = record_append(w, r->answer[a].head, r->answer[a].len)) != 0)
+			return rc;
+	if (r->next_update < w->min_next_update)
+		w->min_next_update = r->next_update;
+	if (r->this_update > w->this_update)
+		w->this_update = r->this_update;
+	return record_append(w, zero, pad);
+}
+
+static int
+slot_compare(const void *a, const void *b)
+{
+	const struct slot_in	*x = a, *y = b;
+
+	return x->hash < y->hash ? -1 : x->hash > y->hash;
+}
+
+/*
+ * The index in new memory; *count slots, load at most 0.6.  Two equal 64-bit
+ * hashes under a random seed are one serial added twice.
+ */
+static int
+index_build(struct status_writer *w, uint8_t **out, uint64_t *count)
+{
+	uint64_t	 n, slots = 8;
+	uint8_t		*index;
+
+	while (slots * 6 < (uint64_t)w->slots * 10)
+		slots *= 2;
+	if (w->slots > 1)
+		qsort(w->slot, w->slots, sizeof(*w->slot), slot_compare);
+	for (size_t i = 1; i < w->slots; i++)
+		if (w->slot[i].hash == w->slot[i - 1].hash)
+			return STATUS_E_DUPLICATE;
+	if ((index = calloc(slots, 8)) == NULL)
+		return STATUS_E_MEMORY;
+	for (size_t i = 0; i < w->slots; i++) {
+		n = w->slot[i].hash & (slots - 1);
+		while (get64(index + 8 * n) != 0)
+			n = (n + 1) & (slots - 1);
+		put64(index + 8 * n, (w->slot[i].hash >> SLOT_OFFSET_BITS) << SLOT_OFFSET_BITS |
+		    w->slot[i].offset / 8);
+	}
+	*out = index;
+	*count = slots;
+	return 0;
+}
+
+/* The tail section in new memory, a multiple of 8 octets. */
+static uint8_t *
+tails_build(const struct status_writer *w, uint64_t *size)
+{
+	uint64_t	 at = (uint64_t)w->tails * ST_SIZE;
+	uint8_t		*out;
+
+	*size = (at + w->tail_total + 7) & ~7ULL;
+	if ((out = calloc(1, *size != 0 ? *size : 1)) == NULL)
+		return NULL;
+	for (uint32_t i = 0; i < w->tails; i++) {
+		put32(out + (size_t)i * ST_SIZE + ST_OFFSET, (uint32_t)at);
+		put32(out + (size_t)i * ST_SIZE + ST_LENGTH, w->tail_len[i]);
+		memcpy(out + at, w->tail[i], w->tail_len[i]);
+		at += w->tail_len[i];
+	}
+	return out;
+}
+
+/* Appends a section and writes its offset and digest into the header. */
+static int
+section_append(struct status_writer *w, const void *bytes, size_t len, uint8_t *h, int offset,
+    int digest)
+{
+	put64(h + offset, w->at);
+	SHA256(bytes, len, h + digest);
+	w->at += len;
+	return status_file_append(&w->file, bytes, len);
+}
+
+static int
+sections_write(struct status_writer *w, uint8_t *h)
+{
+	uint8_t		*tails = NULL, *index = NULL;
+	uint64_t	 tail_size = 0, slots = 0;
+	int		 rc;
+
+	put64(h + SH_RECORD_SIZE, w->at - STATUS_HEADER_SIZE);
+	if (EVP_DigestFinal_ex(w->record_digest, h + SH_RECORD_DIGEST, NULL) != 1)
+		return STATUS_E_MEMORY;
+	if ((rc = index_build(w, &index, &slots)) != 0)
+		goto out;
+	if ((tails = tails_build(w, &tail_size)) == NULL) {
+		rc = STATUS_E_MEMORY;
+		goto out;
+	}
+	put64(h + SH_SLOTS, slots);
+	put64(h + SH_TAIL_SIZE, tail_size);
+	if ((rc = section_append(w, w->issuer, (size_t)w->issuers * SI_SIZE, h, SH_ISSUER_OFFSET,
+	    SH_ISSUER_DIGEST)) != 0 ||
+	    (rc = section_append(w, tails, tail_size, h, SH_TAIL_OFFSET, SH_TAIL_DIGEST)) != 0 ||
+	    (rc = section_append(w, index, slots * 8, h, SH_INDEX_OFFSET, SH_INDEX_DIGEST)) != 0)
+		goto out;
+	put64(h + SH_FILE_SIZE, w->at);
+out:
+	free(tails);
+	free(index);
+	return rc;
+}
+
+/* What a reader will check, on the bytes that are in the file now. */
+static int
+written_verify(const struct status_writer *w, const uint8_t *digest)
+{
+	struct status_segment	 s;
+	void			*map;
+	int			 rc;
+
+	map = mmap(NULL, w->at, PROT_READ, MAP_SHARED, w->file.fd, 0);
+	if (map == MAP_FAILED)
+		return STATUS_E_IO;
+	if ((rc = status_segment_init(&s, map, w->at, digest)) == 0)
+		rc = status_segment_verify(&s);
+	munmap(map, w->at);
+	return rc;
+}
+
+int
+status_writer_finish(struct status_writer *w, const char *name, struct status_entry *entry)
+{
+	uint8_t	h[STATUS_HEADER_SIZE];
+	int	rc;
+
+	memset(h, 0, sizeof(h));
+	memset(entry, 0, sizeof(*entry));
+	memcpy(h + SH_MAGIC, SEGMENT_MAGIC, 8);
+	put32(h + SH_VERSION, STATUS_VERSION);
+	put32(h + SH_HEADER_SIZE, STATUS_HEADER_SIZE);
+	put64(h + SH_EPOCH, w->epoch);
+	put64(h + SH_SEQUENCE_FIRST, w->sequence_first);
+	put64(h + SH_SEQUENCE_LAST, w->sequence_last);
+	put64(h + SH_MIN_NEXT_UPDATE, (uint64_t)w->min_next_update);
+	put64(h + SH_RECORDS, w->slots);
+	put32(h + SH_ISSUERS, w->issuers);
+	put32(h + SH_TAILS, w->tails);
+	memcpy(h + SH_SEED, w->seed, sizeof(w->seed));
+	put64(h + SH_RECORD_OFFSET, STATUS_HEADER_SIZE);
+	if ((rc = sections_write(w, h)) != 0 ||
+	    (rc = status_file_flush(&w->file)) != 0)
+		goto out;
+	rc = STATUS_E_IO;
+	if (pwrite(w->file.fd, h, sizeof(h), 0) != (ssize_t)sizeof(h))
+		goto out;
+	entry->kind = STATUS_KIND_SEGMENT;
+	SHA256(h, sizeof(h), entry->digest);
+	if ((rc = written_verify(w, entry->digest)) != 0)
+		goto out;
+	rc = STATUS_E_LIMIT;
+	if (strlen(name) > STATUS_NAME_MAX || strlen(w->file.name) > STATUS_FILE_MAX)
+		goto out;
+	strcpy(entry->name, name);
+	strcpy(entry->file, w->file.name);
+	entry->size = w->at;
+	entry->this_update = w->this_update;
+	entry->next_update = w->slots != 0 ? w->min_next_update : 0;
+	rc = status_file_commit(&w->file);
+out:
+	status_writer_abort(w);
+	return rc;
+}
