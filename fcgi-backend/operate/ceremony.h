@@ -7,18 +7,19 @@
  *   [paths] root_dir          the caller's, 0700   softhsm2.conf tokens/ pin: the
  *                             root's token, touched again only by a ceremony
  *   [paths] signer_dir        icert-signer 0700    softhsm2.conf tokens/ pin
- *                             emisora.cer raiz.cer journal, and pinned/
- *                             {keeper,keymaker,status}.pub (32 raw octets each)
- *   [paths] status_signer_dir icert-status 0700    written by
- *                             `icert-status-signer --init`, and responder.cer
+ *                             emisora.cer raiz.cer journal
+ *   [paths] status_signer_dir icert-status 0700    `icert-status-signer --init`,
+ *                             responder.cer
  *   [paths] keeper_dir        icert-keeper 0700    `icert-keeper --init`
  *   [paths] keymaker_dir      icert-keymaker 0700  `icert-keymaker --init`
- *   [paths] publisher_dir     icert-publisher 0700 manifest.key (Ed25519, seals
+ *   [paths] publisher_dir     icert-publisher 0700 manifest.key (Ed25519 seed, seals
  *                             the status sets)
+ *   [paths] pins              0755, files 0644     keeper.pub keymaker.pub
+ *                             status-signer.pub manifest.pub: Ed25519 public
+ *                             keys, 32 raw octets each, only root may change them
  *   [paths] ca                0755, files 0644     raiz.cer emisora.cer (DER),
  *                             raiz.crl (DER, the ARL), chain.pem (emisora, raiz),
- *                             manifest.pub (32 octets), keeper.pub, ceremony.json
- *                             (written last: what was made, and the URLs in it)
+ *                             ceremony.conf (written last: what was made, the URLs in it)
  *
  * `icert-keeper --init`, `icert-keymaker --init` and `icert-status-signer --init`
  * are started with `--config FILE` as their own user; each makes its secrets in
@@ -27,9 +28,10 @@
  *
  * Configuration read, all required (URLs are the strings put into certificates):
  *   [public] ocsp_url crl_url arl_url issuer_url root_url cps_url
- *   [signer] module (libsofthsm2.so) token (label) pin_file
- *   [ca]     country locality organization unit root_name issuing_name
- *            root_years arl_months responder_days
+ *   [signer] module softhsm_conf token key_label pin_file journal
+ *   [ca]     country locality organization organizational_unit root_common_name
+ *            issuer_common_name responder_common_name root_years arl_months
+ *   [status] responder_days
  *   [paths]  as above
  * organization must be what verifiers of the country look for
  * (`CONSEJO DE LA JUDICATURA`); neither it nor a name may hold a comma.
@@ -57,7 +59,7 @@ int ceremony_urls(const struct config *config, char *why, unsigned long why_size
 /*
  * Makes what is missing.  `config_path` is handed to the programs that make
  * their own secrets, found as bin_dir/icert-NAME.  A ceremony that was cut
- * short (no ceremony.json) begins again from nothing: no certificate can have
+ * short (no ceremony.conf) begins again from nothing: no certificate can have
  * been issued by it.  Takes a few seconds (two RSA-4096 keys, side by side).
  *
  * Returns 0, or a negative error of libicert/error.h with a sentence in `why`.
