@@ -1,0 +1,31 @@
+#ifndef CRYPT_CHECKER_H
+#define CRYPT_CHECKER_H
+
+#include "crypt/keyclient.h"
+
+#include <stdbool.h>
+
+/*
+ * The checker: a stranger's file is parsed in a child process without files, network or secrets.  Its answer is what it saw,
+ * never a verdict; a captured child can lie, so nothing that protects may rest on it alone.
+ */
+struct checked {
+	enum check_kind type;		/* CHECK_PDF, CHECK_JPEG, CHECK_PNG; CHECK_ANY: none of them */
+	uint32_t flags;			/* CHECK_ENCRYPTED … of keyproto.h */
+	uint32_t width, height;		/* pixels after EXIF rotation; 0 for a PDF */
+	uint32_t pages;			/* of a PDF */
+	bool encrypted, active, truncated, broken, too_big;	/* flags, spelt out */
+	/* CHECK_FACE: the band along the left, upper and right border, 0 … 255 */
+	uint32_t background_mean;	/* brightness: 255 is white */
+	uint32_t background_deviation;	/* standard deviation: small is even */
+};
+
+/*
+ * Has the file looked at (fd readable from its start, at most 32 MiB; the caller keeps it).  out_fd gets a memfd with
+ * the image encoded anew without metadata, or -1 (a PDF, a broken image, out_fd NULL); the caller closes
+ * it, caps its size and sniffs it again, for it is still a stranger's bytes.
+ * 0 also for a bad file: see the flags.  ICERT_E_CRASHED or ICERT_E_TIMEOUT when the file brought its child down: treat it as broken.
+ */
+int checker_check(struct keyclient *, int fd, enum check_kind expected, enum check_purpose, struct checked *out, int *out_fd);
+
+#endif

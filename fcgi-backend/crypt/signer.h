@@ -1,0 +1,46 @@
+#ifndef CRYPT_SIGNER_H
+#define CRYPT_SIGNER_H
+
+#include "crypt/keyclient.h"
+#include "libicert/approval.h"
+
+/*
+ * The signer: the issuing key behind PKCS#11.  It believes neither the desk nor the database: it verifies the
+ * approvals and the keymaker's word with the public keys pinned at the ceremony.
+ */
+
+/* What a certificate is made of. */
+struct signer_order {
+	const char *case_id;
+	uint8_t serial[16];		/* big-endian; the signer refuses a negative or short one */
+	int64_t not_before;		/* UTC seconds; notAfter follows from fields->years */
+	const struct cert_fields *fields;
+	const uint8_t *spki;		/* DER */
+	size_t spki_len;
+	size_t statements_n;		/* accept and issue, second where policy asks */
+	struct statement statements[3];
+	struct statement word;		/* the keymaker's */
+};
+
+/*
+ * Signs a certificate; the same again for the same case and the same order.  ICERT_E_MISSING (an approval is absent), ICERT_E_STALE
+ * (older than 24 h), ICERT_E_FORGED, ICERT_E_MISMATCH (other fields, case or key), ICERT_E_OWN_CASE, ICERT_E_EXISTS (another
+ * certificate for this case), ICERT_E_CEILING, ICERT_E_LINT (keyclient.detail names the rule).  [issuer]
+ */
+int signer_certificate(struct keyclient *, const struct signer_order *, struct buf *cert_der);
+
+/*
+ * A complete CRL of the issuing key ("issuing").  number: the cRLNumber; times UTC seconds; entries in any order.
+ * [publisher]
+ */
+int signer_crl(struct keyclient *, const char *issuer, uint64_t number, int64_t this_update, int64_t next_update,
+    const struct crl_entry *entries, size_t n, struct buf *crl_der);
+
+/*
+ * A certificate for an OCSP responder's key, for at most 30 days; proof is a PKCS#10 request signed with
+ * that key (RFC 2986).  [publisher]
+ */
+int signer_responder(struct keyclient *, const uint8_t *spki, size_t spki_len, const uint8_t *proof, size_t proof_len,
+    struct buf *cert_der);
+
+#endif

@@ -1,0 +1,23 @@
+#ifndef CRYPT_STATUS_SIGNER_H
+#define CRYPT_STATUS_SIGNER_H
+
+#include "crypt/keyclient.h"
+
+/* The status signer: the OCSP responder's short-lived key; digests in, signatures out.  Only icert-publisher reaches it. */
+
+/* One signature: PKCS#1 v1.5 over SHA-256 for an RSA key, a DER ECDSA-Sig-Value for an EC key. */
+struct status_signature {
+	uint16_t len;
+	uint8_t bytes[STATUS_SIGNATURE_MAX];
+};
+
+/* The responder's certificate (appended to cert; nothing when none is installed) and its public key. */
+int status_signer_info(struct keyclient *, struct buf *cert_der, struct buf *spki);
+/* Signs n SHA-256 digests, in batches of STATUS_BATCH.  ICERT_E_STATE without a valid certificate. */
+int status_signer_sign(struct keyclient *, size_t n, const uint8_t digests[][32], struct status_signature *signatures);
+/* Makes the next key; it is used once its certificate is installed.  proof: PKCS#10, for signer_responder(). */
+int status_signer_new_key(struct keyclient *, struct buf *spki, struct buf *proof);
+/* ICERT_E_MISMATCH when the certificate is for neither key. */
+int status_signer_install_certificate(struct keyclient *, const uint8_t *cert_der, size_t len);
+
+#endif
