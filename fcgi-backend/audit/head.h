@@ -36,7 +36,7 @@ int	head_sign(const struct head_key *key, const struct audit_head *head, struct 
 
 /*
  * Reads one note at text; *used is its length.  With pub (32 raw bytes) the
- * signature is checked: ICERT_E_SIGNATURE when it does not hold.
+ * signature is checked: ICERT_E_FORGED when it does not hold.
  */
 int	head_parse(const char *text, size_t len, const uint8_t *pub, struct audit_head *head, size_t *used);
 

@@ -44,7 +44,7 @@ typedef int tree_read_fn(void *arg, unsigned level, uint64_t index, uint8_t hash
  * RFC 9162, 2.1.3.1: proof that leaf `index` is in the tree of `size` leaves,
  * and 2.1.4.1: that the tree of `old` leaves is a prefix of that of `size`.
  * path has room for TREE_PROOF_MAX hashes; *n is set.  Return 0, the
- * reader's error, or ICERT_E_RANGE when index >= size, or old is 0 or above size.
+ * reader's error, or ICERT_E_INVALID when index >= size, or old is 0 or above size.
  */
 int	tree_inclusion(uint64_t index, uint64_t size, tree_read_fn *read, void *arg,
 	    uint8_t path[][TREE_HASH], size_t *n);

@@ -83,7 +83,7 @@ struct outbox_mail {
  * inserts the row in the caller's transaction, which also gets the NOTIFY.
  * id (ID_TEXT characters; may be NULL) receives the row's uuid, or "" when
  * dedup found the mail already there.  Returns 0 or a negative error:
- * ICERT_E_RANGE for a mail that breaks the rules above, or the store's.
+ * ICERT_E_INVALID for a mail that breaks the rules above, or the store's.
  */
 int	outbox_add(struct db *db, const struct outbox_mail *mail, char *id);
 

@@ -40,7 +40,7 @@ void	smtp_free(struct smtp *smtp);
 /*
  * Sends one message (libcurl: SMTP and MIME).  Returns 0 when the server has
  * taken it; ICERT_E_UNAVAILABLE when trying again later may help (no
- * connection, 4xx); ICERT_E_REFUSED when it will not (5xx).
+ * connection, 4xx); ICERT_E_DENIED when it will not (5xx).
  */
 int	smtp_send(struct smtp *smtp, const struct smtp_message *message, struct smtp_result *result);
 

@@ -76,13 +76,13 @@ void	gateway_free(struct gateway *gateway);
  * Verifies a notification on its raw bytes, in constant time, against every
  * secret and every signature of the header, with `now` in UTC seconds (real
  * time).  event_id gets the sender's id, stable across its retries.
- * Errors: ICERT_E_SIGNATURE (missing, malformed or wrong; one code for all),
+ * Errors: ICERT_E_FORGED (missing, malformed or wrong; one code for all),
  * ICERT_E_STALE (the signature holds, the timestamp is out of tolerance).
  */
 int	gateway_verify(const struct gateway *gateway, const struct gateway_notice *notice, int64_t now,
 	    char event_id[GATEWAY_ID]);
 
-/* What a verified body says.  ICERT_E_SYNTAX when it says nothing we know. */
+/* What a verified body says.  ICERT_E_MALFORMED when it says nothing we know. */
 int	gateway_read(const struct gateway *gateway, const void *body, size_t len, struct gateway_payment *payment);
 
 /* Whether a notification's amount is covered by its signature (else: query first). */
@@ -91,7 +91,7 @@ int	gateway_signs_amount(const struct gateway *gateway);
 /*
  * The gateway's API, over HTTP with a time-out of 5 s (a redirect is not
  * followed, answers are capped at 64 KiB).  ICERT_E_UNAVAILABLE when it does
- * not answer or answers 5xx or 429: try later.  ICERT_E_REFUSED otherwise.
+ * not answer or answers 5xx or 429: try later.  ICERT_E_DENIED otherwise.
  */
 int	gateway_checkout_create(struct gateway *gateway, const struct gateway_checkout_request *request,
 	    struct gateway_checkout *checkout);

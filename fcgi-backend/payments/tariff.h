@@ -29,7 +29,7 @@ struct tariff_total {
 
 /*
  * tax = net * tax_bp / 10000 rounded half up to the cent, total = net + tax.
- * Returns 0, or ICERT_E_RANGE for a negative or absurd net (above
+ * Returns 0, or ICERT_E_INVALID for a negative or absurd net (above
  * TARIFF_CENTS_MAX) or a rate outside 0..10000.
  */
 int	tariff_total(int64_t net, int tax_bp, struct tariff_total *total);
@@ -39,7 +39,7 @@ int	tariff_total(int64_t net, int tax_bp, struct tariff_total *total);
 void	tariff_format(int64_t cents, char *out, size_t size);
 
 /* "1234.56" exactly to cents: digits, and a point with one or two digits or
- * none.  For gateways' JSON numbers and strings.  ICERT_E_RANGE otherwise. */
+ * none.  For gateways' JSON numbers and strings.  ICERT_E_INVALID otherwise. */
 int	tariff_parse(const char *text, int64_t *cents);
 
 /* The prices in force at the business time `at`, ordered as the page shows

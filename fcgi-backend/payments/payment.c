@@ -1,0 +1,72 @@
+#include "payments/payment.h"
+
+#include <string.h>
+
+#include "libicert/error.h"
+
+static int
+is(const char *state, const char *word)
+{
+	return strcmp(state, word) == 0;
+}
+
+/* The gateway has the money: is it this order's, and does the order want it? */
+static enum payment_verdict
+decide_approved(const struct payment_order *order, const struct gateway_payment *payment)
+{
+	int open = is(order->state, "created") || is(order->state, "pending");
+
+	if (payment->cents < 0 || payment->currency[0] == '\0')
+		return PAYMENT_QUERY;
+	if (payment->cents != order->total || strcmp(payment->currency, order->currency) != 0)
+		return PAYMENT_MISMATCH;
+	if (order->paid_by != NULL) {
+		if (strcmp(order->paid_by, payment->id) != 0 || payment->times > 1)
+			return PAYMENT_AGAIN;
+		return PAYMENT_NOTHING;
+	}
+	if (open)
+		return PAYMENT_PAY;
+	return is(order->state, "expired") ? PAYMENT_LATE : PAYMENT_AGAIN;
+}
+
+enum payment_verdict
+payment_decide(const struct payment_order *order, const struct gateway_payment *payment, int sure)
+{
+	if (order == NULL || payment->id[0] == '\0')
+		return PAYMENT_STRANGE;
+	if (payment->order[0] != '\0' && strcmp(payment->order, order->id) != 0)
+		return PAYMENT_STRANGE;
+	if (!sure)
+		return PAYMENT_QUERY;
+	switch (payment->state) {
+	case GATEWAY_APPROVED:
+		return decide_approved(order, payment);
+	case GATEWAY_PENDING:
+		return payment->checking && is(order->state, "created") ? PAYMENT_PENDING : PAYMENT_NOTHING;
+	case GATEWAY_REJECTED:
+	case GATEWAY_EXPIRED:
+		/* An order stays open for another try until it expires by itself. */
+		return is(order->state, "created") || is(order->state, "pending") ? PAYMENT_REJECT : PAYMENT_NOTHING;
+	case GATEWAY_REFUNDED:
+		return PAYMENT_NOTHING;
+	}
+	return PAYMENT_QUERY;
+}
+
+const char *
+payment_verdict_name(enum payment_verdict verdict)
+{
+	switch (verdict) {
+	case PAYMENT_NOTHING: return "nothing";
+	case PAYMENT_PAY: return "pay";
+	case PAYMENT_PENDING: return "pending";
+	case PAYMENT_REJECT: return "reject";
+	case PAYMENT_QUERY: return "query";
+	case PAYMENT_MISMATCH: return "mismatch";
+	case PAYMENT_AGAIN: return "again";
+	case PAYMENT_LATE: return "late";
+	case PAYMENT_STRANGE: return "strange";
+	}
+	return "unknown";
+}
