@@ -1,6 +1,6 @@
 #include "audit/tree.h"
 
-#include <openssl/sha.h>
+#include <sodium.h>
 #include <string.h>
 
 #include "libicert/error.h"
@@ -22,12 +22,13 @@ void
 tree_leaf_hash(const void *data, size_t len, uint8_t out[TREE_HASH])
 {
 	static const uint8_t prefix = LEAF_PREFIX;
-	SHA256_CTX ctx;
+	crypto_hash_sha256_state state;
 
-	SHA256_Init(&ctx);
-	SHA256_Update(&ctx, &prefix, 1);
-	SHA256_Update(&ctx, data, len);
-	SHA256_Final(out, &ctx);
+	crypto_hash_sha256_init(&state);
+	crypto_hash_sha256_update(&state, &prefix, 1);
+	if (len > 0)
+		crypto_hash_sha256_update(&state, data, len);
+	crypto_hash_sha256_final(&state, out);
 }
 
 void
@@ -38,7 +39,7 @@ tree_node_hash(const uint8_t left[TREE_HASH], const uint8_t right[TREE_HASH], ui
 	joined[0] = NODE_PREFIX;
 	memcpy(joined + 1, left, TREE_HASH);
 	memcpy(joined + 1 + TREE_HASH, right, TREE_HASH);
-	SHA256(joined, sizeof(joined), out);
+	crypto_hash_sha256(out, joined, sizeof(joined));
 }
 
 int
@@ -68,7 +69,7 @@ tree_root(const struct tree_edge *edge, uint8_t out[TREE_HASH])
 	unsigned level;
 	int any = 0;
 
-	SHA256(NULL, 0, out);
+	crypto_hash_sha256(out, (const uint8_t *)"", 0);
 	for (level = 0; level < TREE_LEVELS; level++) {
 		if ((edge->size >> level & 1) == 0)
 			continue;

@@ -64,7 +64,7 @@ grow(struct store *s)
 {
 	struct tree_edge edge = { 0 };
 	uint8_t leaf[TREE_HASH];
-	char text[16];
+	char text[24];
 	int i;
 
 	memset(s, 0, sizeof(*s));

@@ -1,0 +1,142 @@
+/* payments/tariff: exact cents; payments/payment: every verdict. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "libicert/error.h"
+#include "payments/payment.h"
+#include "payments/tariff.h"
+
+static void
+totals(void **state)
+{
+	/* net, hundredths of a percent, tax: halves go up. */
+	static const struct { int64_t net; int bp; int64_t tax; } cases[] = {
+		{ 0, 1500, 0 }, { 2750, 1500, 413 }, { 1830, 1500, 275 }, { 100, 1500, 15 }, { 3, 1500, 0 },
+		{ 4, 1500, 1 }, { 10, 500, 1 }, { 9, 500, 0 }, { 12345, 0, 0 }, { 2196, 1200, 264 },
+		{ TARIFF_CENTS_MAX, 10000, TARIFF_CENTS_MAX },
+	};
+	struct tariff_total t;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(tariff_total(cases[i].net, cases[i].bp, &t), 0);
+		assert_int_equal(t.net, cases[i].net);
+		assert_int_equal(t.tax, cases[i].tax);
+		assert_int_equal(t.total, cases[i].net + cases[i].tax);
+	}
+	assert_int_equal(tariff_total(-1, 1500, &t), ICERT_E_INVALID);
+	assert_int_equal(tariff_total(TARIFF_CENTS_MAX + 1, 0, &t), ICERT_E_INVALID);
+	assert_int_equal(tariff_total(1, -1, &t), ICERT_E_INVALID);
+	assert_int_equal(tariff_total(1, 10001, &t), ICERT_E_INVALID);
+}
+
+static void
+formats(void **state)
+{
+	char out[24];
+
+	(void)state;
+	tariff_format(0, out, sizeof(out));
+	assert_string_equal(out, "0,00");
+	tariff_format(3163, out, sizeof(out));
+	assert_string_equal(out, "31,63");
+	tariff_format(100005, out, sizeof(out));
+	assert_string_equal(out, "1.000,05");
+	tariff_format(123456789, out, sizeof(out));
+	assert_string_equal(out, "1.234.567,89");
+	tariff_format(-2750, out, sizeof(out));
+	assert_string_equal(out, "-27,50");
+}
+
+static void
+parses(void **state)
+{
+	static const char *const bad[] = {
+		"", ".", ".5", "1.", "1,50", "-1", "+1", " 1", "1 ", "1.005", "1e2", "0x1", "99999999999", "1000000.01",
+		"99999999999999999999999999", "NaN",
+	};
+	int64_t cents;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(tariff_parse("31.63", &cents), 0);
+	assert_int_equal(cents, 3163);
+	assert_int_equal(tariff_parse("31.6", &cents), 0);
+	assert_int_equal(cents, 3160);
+	assert_int_equal(tariff_parse("31", &cents), 0);
+	assert_int_equal(cents, 3100);
+	assert_int_equal(tariff_parse("0.01", &cents), 0);
+	assert_int_equal(cents, 1);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(tariff_parse(bad[i], &cents), ICERT_E_INVALID);
+}
+
+#define ORDER "11111111-1111-4111-8111-111111111111"
+
+static enum payment_verdict
+decide(const char *state, const char *paid_by, enum gateway_state what, int64_t cents, const char *currency, int sure)
+{
+	struct payment_order order = { ORDER, state, 3163, "USD", paid_by };
+	struct gateway_payment payment = { .id = "pay_1", .order = ORDER, .state = what, .cents = cents };
+
+	strcpy(payment.currency, currency);
+	return payment_decide(&order, &payment, sure);
+}
+
+static void
+verdicts(void **state)
+{
+	struct payment_order order = { ORDER, "created", 3163, "USD", NULL };
+	struct gateway_payment payment = { .id = "pay_1", .order = "another", .state = GATEWAY_APPROVED, .cents = 3163,
+		.currency = "USD" };
+
+	(void)state;
+	assert_int_equal(decide("created", NULL, GATEWAY_APPROVED, 3163, "USD", 1), PAYMENT_PAY);
+	assert_int_equal(decide("pending", NULL, GATEWAY_APPROVED, 3163, "USD", 1), PAYMENT_PAY);
+	/* not covered by a signature, or not stated: ask before believing */
+	assert_int_equal(decide("created", NULL, GATEWAY_APPROVED, 3163, "USD", 0), PAYMENT_QUERY);
+	assert_int_equal(decide("created", NULL, GATEWAY_APPROVED, -1, "USD", 1), PAYMENT_QUERY);
+	assert_int_equal(decide("created", NULL, GATEWAY_APPROVED, 3163, "", 1), PAYMENT_QUERY);
+	/* a cent, or another money */
+	assert_int_equal(decide("created", NULL, GATEWAY_APPROVED, 3162, "USD", 1), PAYMENT_MISMATCH);
+	assert_int_equal(decide("created", NULL, GATEWAY_APPROVED, 3164, "USD", 1), PAYMENT_MISMATCH);
+	assert_int_equal(decide("created", NULL, GATEWAY_APPROVED, 3163, "COP", 1), PAYMENT_MISMATCH);
+	/* repeats and second payments */
+	assert_int_equal(decide("paid", "pay_1", GATEWAY_APPROVED, 3163, "USD", 1), PAYMENT_NOTHING);
+	assert_int_equal(decide("used", "pay_1", GATEWAY_APPROVED, 3163, "USD", 1), PAYMENT_NOTHING);
+	assert_int_equal(decide("paid", "pay_0", GATEWAY_APPROVED, 3163, "USD", 1), PAYMENT_AGAIN);
+	payment.times = 2;
+	strcpy(payment.order, ORDER);
+	order.state = "paid";
+	order.paid_by = "pay_1";
+	assert_int_equal(payment_decide(&order, &payment, 1), PAYMENT_AGAIN);
+	assert_int_equal(decide("expired", NULL, GATEWAY_APPROVED, 3163, "USD", 1), PAYMENT_LATE);
+	assert_int_equal(decide("refunded", NULL, GATEWAY_APPROVED, 3163, "USD", 1), PAYMENT_AGAIN);
+	/* refusals never undo a payment */
+	assert_int_equal(decide("created", NULL, GATEWAY_REJECTED, 3163, "USD", 1), PAYMENT_REJECT);
+	assert_int_equal(decide("paid", "pay_1", GATEWAY_REJECTED, 3163, "USD", 1), PAYMENT_NOTHING);
+	assert_int_equal(decide("pending", NULL, GATEWAY_PENDING, 3163, "USD", 1), PAYMENT_NOTHING);
+	/* whose it is */
+	strcpy(payment.order, "another");
+	assert_int_equal(payment_decide(&order, &payment, 1), PAYMENT_STRANGE);
+	assert_int_equal(payment_decide(NULL, &payment, 1), PAYMENT_STRANGE);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(totals),
+		cmocka_unit_test(formats),
+		cmocka_unit_test(parses),
+		cmocka_unit_test(verdicts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
