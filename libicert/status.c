@@ -5,34 +5,6 @@
 #include "libicert/status.h"
 #include "libicert/status_format.h"
 
-const char *
-status_error_code(int error)
-{
-	switch (error) {
-	case 0:
-		return "ok";
-	case STATUS_E_IO:
-		return "status_io";
-	case STATUS_E_FORMAT:
-		return "status_format";
-	case STATUS_E_SIZE:
-		return "status_size";
-	case STATUS_E_DIGEST:
-		return "status_digest";
-	case STATUS_E_SEAL:
-		return "status_seal";
-	case STATUS_E_LIMIT:
-		return "status_limit";
-	case STATUS_E_DUPLICATE:
-		return "status_duplicate";
-	case STATUS_E_MEMORY:
-		return "status_memory";
-	case STATUS_E_STATE:
-		return "status_state";
-	}
-	return "status_unknown";
-}
-
 /* Whether [offset, offset + size) lies behind the header and inside the file. */
 static int
 section_inside(const struct status_segment *s, uint64_t offset, uint64_t size)
@@ -67,13 +39,13 @@ status_segment_init(struct status_segment *s, const void *map, uint64_t size, co
 	if (size < STATUS_HEADER_SIZE || memcmp(h + SH_MAGIC, SEGMENT_MAGIC, 8) != 0 ||
 	    get32(h + SH_VERSION) != STATUS_VERSION ||
 	    get32(h + SH_HEADER_SIZE) != STATUS_HEADER_SIZE)
-		return STATUS_E_FORMAT;
+		return ICERT_E_MALFORMED;
 	if (get64(h + SH_FILE_SIZE) != size)
-		return STATUS_E_SIZE;
+		return ICERT_E_MISMATCH;
 	if (digest != NULL) {
 		SHA256(h, STATUS_HEADER_SIZE, md);
 		if (memcmp(md, digest, sizeof(md)) != 0)
-			return STATUS_E_DIGEST;
+			return ICERT_E_FORGED;
 	}
 	s->map = map;
 	s->size = size;
@@ -99,7 +71,7 @@ status_segment_init(struct status_segment *s, const void *map, uint64_t size, co
 	    !section_inside(s, s->tail_offset, s->tail_size) ||
 	    !section_inside(s, s->index_offset, s->slots * 8) || !tails_inside(s)) {
 		memset(s, 0, sizeof(*s));
-		return STATUS_E_FORMAT;
+		return ICERT_E_MALFORMED;
 	}
 	return 0;
 }
@@ -110,7 +82,7 @@ section_verify(const struct status_segment *s, uint64_t offset, uint64_t size, i
 	uint8_t	md[STATUS_DIGEST];
 
 	SHA256(s->map + offset, size, md);
-	return memcmp(md, s->map + digest, sizeof(md)) == 0 ? 0 : STATUS_E_DIGEST;
+	return memcmp(md, s->map + digest, sizeof(md)) == 0 ? 0 : ICERT_E_FORGED;
 }
 
 int
@@ -166,7 +138,7 @@ answers_read(const struct status_segment *s, const uint8_t *p, uint64_t room,
 			continue;
 		tail = get16(p + SR_TAIL + 2 * a);
 		if (len > room - at || tail >= s->tails)
-			return STATUS_E_FORMAT;
+			return ICERT_E_MALFORMED;
 		r->answer[a].head = p + at;
 		r->answer[a].head_len = len;
 		t = s->map + s->tail_offset + (uint64_t)tail * ST_SIZE;
@@ -186,17 +158,17 @@ record_read(const struct status_segment *s, uint64_t offset, unsigned issuer,
 	uint64_t	 room;
 
 	if (offset < s->record_offset || offset - s->record_offset > s->record_size)
-		return STATUS_E_FORMAT;
+		return ICERT_E_MALFORMED;
 	room = s->record_size - (offset - s->record_offset);
 	p = s->map + offset;
 	if (room < SR_HEADS || get32(p + SR_SIZE) < SR_HEADS || get32(p + SR_SIZE) > room)
-		return STATUS_E_FORMAT;
+		return ICERT_E_MALFORMED;
 	room = get32(p + SR_SIZE);
 	if (get16(p + SR_ISSUER) != issuer || p[SR_SERIAL_LEN] != len ||
 	    memcmp(p + SR_SERIAL, serial, len) != 0)
 		return 0;
 	if (p[SR_STATE] > STATUS_PENDING)
-		return STATUS_E_FORMAT;
+		return ICERT_E_MALFORMED;
 	memset(r, 0, sizeof(*r));
 	r->state = (enum status_state)p[SR_STATE];
 	r->reason = p[SR_REASON];
@@ -227,5 +199,5 @@ status_segment_find(const struct status_segment *s, unsigned issuer, const uint8
 		if (rc != 0)
 			return rc;
 	}
-	return STATUS_E_FORMAT;
+	return ICERT_E_MALFORMED;
 }

@@ -7,7 +7,7 @@
  * of edges read.  Format and reasons: docs/status-store.md.
  *
  * Reading never trusts the file: every offset and length is checked against
- * the map before use, so a damaged file gives STATUS_E_FORMAT, never a crash.
+ * the map before use, so a damaged file gives ICERT_E_MALFORMED, never a crash.
  */
 #ifndef LIBICERT_STATUS_H
 #define LIBICERT_STATUS_H
@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "libicert/error.h"
 #include "libicert/siphash.h"
 
 #define STATUS_VERSION		1
@@ -31,21 +32,15 @@
 #define STATUS_MANIFEST_MAX	8192	/* octets of a sealed manifest, more than the largest */
 #define STATUS_HEADER_SIZE	512	/* octets of a segment's header */
 
-/* Results below zero; status_error_code() gives the stable word for each. */
-enum status_error {
-	STATUS_E_IO = -1,	/* errno says what */
-	STATUS_E_FORMAT = -2,	/* not a file of this format and version, or damaged */
-	STATUS_E_SIZE = -3,	/* the size is not the one the manifest names */
-	STATUS_E_DIGEST = -4,	/* the digest is not the one the manifest names */
-	STATUS_E_SEAL = -5,	/* the manifest's signature is not by the key given */
-	STATUS_E_LIMIT = -6,	/* more issuers, tails, octets than the format holds */
-	STATUS_E_DUPLICATE = -7,/* one issuer and serial twice in a segment */
-	STATUS_E_MEMORY = -8,
-	STATUS_E_STATE = -9	/* the writer's functions called in a wrong order */
-};
-
-/* "status_io", "status_format", …; "ok" for 0.  A constant string. */
-const char *status_error_code(int);
+/*
+ * Errors are those of libicert/error.h, here with these meanings:
+ *	ICERT_E_SYSTEM		errno says what
+ *	ICERT_E_MALFORMED	not a file of this format and version, or damaged
+ *	ICERT_E_MISMATCH	the size is not the one the manifest names
+ *	ICERT_E_FORGED		digest or seal do not verify
+ *	ICERT_E_TOO_LARGE	more issuers, tails, octets than the format holds
+ *	ICERT_E_EXISTS		one issuer and serial twice in a segment
+ */
 
 /* The hash algorithms of a CertID for which answers may be stored. */
 enum status_algorithm {
@@ -88,7 +83,7 @@ struct status_manifest {
 
 /*
  * Verifies the seal with the public key and reads the manifest.
- * STATUS_E_SEAL or STATUS_E_FORMAT when it is not to be believed; *m is then
+ * ICERT_E_FORGED or ICERT_E_MALFORMED when it is not to be believed; *m is then
  * undefined.  Epoch and heartbeat are for the caller to compare with what it
  * has seen before.
  */

@@ -18,17 +18,17 @@ status_file_open(struct status_file *f, int dirfd, const char *name)
 	f->dirfd = dirfd;
 	if (strlen(name) == 0 || strlen(name) > STATUS_FILE_MAX || name[0] == '.' ||
 	    strchr(name, '/') != NULL)
-		return STATUS_E_LIMIT;
+		return ICERT_E_TOO_LARGE;
 	strcpy(f->name, name);
 	snprintf(f->temporary, sizeof(f->temporary), ".%s.new", name);
 	if ((f->buffer = malloc(BUFFER_SIZE)) == NULL)
-		return STATUS_E_MEMORY;
+		return ICERT_E_MEMORY;
 	if (unlinkat(dirfd, f->temporary, 0) == -1 && errno != ENOENT)
-		return STATUS_E_IO;
+		return ICERT_E_SYSTEM;
 	f->fd = openat(dirfd, f->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
 	/* Readable by the edge whatever the publisher's umask. */
 	if (f->fd == -1 || fchmod(f->fd, 0644) == -1)
-		return STATUS_E_IO;
+		return ICERT_E_SYSTEM;
 	return 0;
 }
 
@@ -42,7 +42,7 @@ write_all(int fd, const unsigned char *p, size_t len)
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return STATUS_E_IO;
+			return ICERT_E_SYSTEM;
 		p += n;
 		len -= (size_t)n;
 	}
@@ -84,10 +84,10 @@ status_file_commit(struct status_file *f)
 	if ((rc = status_file_flush(f)) != 0)
 		return rc;
 	if (fsync(f->fd) == -1 || renameat(f->dirfd, f->temporary, f->dirfd, f->name) == -1)
-		return STATUS_E_IO;
+		return ICERT_E_SYSTEM;
 	close(f->fd);
 	f->fd = -1;
-	return fsync(f->dirfd) == -1 ? STATUS_E_IO : 0;
+	return fsync(f->dirfd) == -1 ? ICERT_E_SYSTEM : 0;
 }
 
 void

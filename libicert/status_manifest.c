@@ -16,16 +16,16 @@ seal_verify(const uint8_t *bytes, size_t len, const uint8_t *public_key)
 {
 	EVP_PKEY	*key;
 	EVP_MD_CTX	*ctx = NULL;
-	int		 rc = STATUS_E_MEMORY;
+	int		 rc = ICERT_E_MEMORY;
 
 	key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, public_key, STATUS_SEAL_KEY);
 	if (key == NULL)
-		return STATUS_E_SEAL;
+		return ICERT_E_FORGED;
 	if ((ctx = EVP_MD_CTX_new()) == NULL ||
 	    EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, key) != 1)
 		goto out;
 	rc = EVP_DigestVerify(ctx, bytes + len - STATUS_SEAL, STATUS_SEAL, bytes,
-	    len - STATUS_SEAL) == 1 ? 0 : STATUS_E_SEAL;
+	    len - STATUS_SEAL) == 1 ? 0 : ICERT_E_FORGED;
 out:
 	EVP_MD_CTX_free(ctx);
 	EVP_PKEY_free(key);
@@ -80,18 +80,18 @@ status_manifest_read(struct status_manifest *m, const void *bytes, size_t len,
 	memset(m, 0, sizeof(*m));
 	if (len < MH_SIZE + STATUS_SEAL || len > STATUS_MANIFEST_MAX ||
 	    memcmp(p + MH_MAGIC, MANIFEST_MAGIC, 8) != 0)
-		return STATUS_E_FORMAT;
+		return ICERT_E_MALFORMED;
 	if ((rc = seal_verify(p, len, public_key)) != 0)
 		return rc;
 	m->count = get32(p + MH_COUNT);
 	if (get32(p + MH_VERSION) != STATUS_VERSION || m->count > STATUS_ENTRIES_MAX ||
 	    len != MH_SIZE + (size_t)m->count * ME_SIZE + STATUS_SEAL)
-		return STATUS_E_FORMAT;
+		return ICERT_E_MALFORMED;
 	m->epoch = get64(p + MH_EPOCH);
 	m->heartbeat = (int64_t)get64(p + MH_HEARTBEAT);
 	for (uint32_t i = 0; i < m->count; i++)
 		if (entry_read(&m->entry[i], p + MH_SIZE + (size_t)i * ME_SIZE) != 0)
-			return STATUS_E_FORMAT;
+			return ICERT_E_MALFORMED;
 	return 0;
 }
 
@@ -115,24 +115,24 @@ status_map(int dirfd, const struct status_entry *e, const void **out)
 	*out = NULL;
 	fd = openat(dirfd, e->file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd == -1)
-		return STATUS_E_IO;
+		return ICERT_E_SYSTEM;
 	if (fstat(fd, &st) == -1) {
 		close(fd);
-		return STATUS_E_IO;
+		return ICERT_E_SYSTEM;
 	}
 	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != e->size || e->size == 0) {
 		close(fd);
-		return STATUS_E_SIZE;
+		return ICERT_E_MISMATCH;
 	}
 	map = mmap(NULL, e->size, PROT_READ, MAP_SHARED, fd, 0);
 	close(fd);
 	if (map == MAP_FAILED)
-		return STATUS_E_IO;
+		return ICERT_E_SYSTEM;
 	if (e->kind != STATUS_KIND_SEGMENT) {
 		SHA256(map, e->size, md);
 		if (memcmp(md, e->digest, sizeof(md)) != 0) {
 			munmap(map, e->size);
-			return STATUS_E_DIGEST;
+			return ICERT_E_FORGED;
 		}
 	}
 	*out = map;

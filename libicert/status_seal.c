@@ -17,7 +17,7 @@ status_write_file(int dirfd, enum status_kind kind, const char *name, const char
 
 	memset(entry, 0, sizeof(*entry));
 	if (strlen(name) > STATUS_NAME_MAX || strlen(file) > STATUS_FILE_MAX || len == 0)
-		return STATUS_E_LIMIT;
+		return ICERT_E_TOO_LARGE;
 	if ((rc = status_file_open(&f, dirfd, file)) == 0 &&
 	    (rc = status_file_append(&f, bytes, len)) == 0)
 		rc = status_file_commit(&f);
@@ -40,11 +40,11 @@ seal_make(const uint8_t *seed, const uint8_t *bytes, size_t len, uint8_t *signat
 	size_t		 signature_len = STATUS_SEAL;
 	EVP_PKEY	*key;
 	EVP_MD_CTX	*ctx = NULL;
-	int		 rc = STATUS_E_MEMORY;
+	int		 rc = ICERT_E_MEMORY;
 
 	if ((key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed,
 	    STATUS_SEAL_KEY)) == NULL)
-		return STATUS_E_FORMAT;
+		return ICERT_E_MALFORMED;
 	if ((ctx = EVP_MD_CTX_new()) != NULL &&
 	    EVP_DigestSignInit(ctx, NULL, NULL, NULL, key) == 1 &&
 	    EVP_DigestSign(ctx, signature, &signature_len, bytes, len) == 1)
@@ -62,10 +62,10 @@ status_manifest_seal(const struct status_manifest *m, const uint8_t seed[STATUS_
 	size_t	 size;
 
 	if (m->count > STATUS_ENTRIES_MAX)
-		return STATUS_E_LIMIT;
+		return ICERT_E_TOO_LARGE;
 	size = MH_SIZE + (size_t)m->count * ME_SIZE;
 	if (*len < size + STATUS_SEAL)
-		return STATUS_E_LIMIT;
+		return ICERT_E_TOO_LARGE;
 	memset(out, 0, size);
 	memcpy(out + MH_MAGIC, MANIFEST_MAGIC, 8);
 	put32(out + MH_VERSION, STATUS_VERSION);
@@ -110,7 +110,7 @@ status_seal_public(const uint8_t seed[STATUS_SEAL_KEY], uint8_t public_key[STATU
 {
 	size_t		 len = STATUS_SEAL_KEY;
 	EVP_PKEY	*key;
-	int		 rc = STATUS_E_FORMAT;
+	int		 rc = ICERT_E_MALFORMED;
 
 	if ((key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed,
 	    STATUS_SEAL_KEY)) != NULL && EVP_PKEY_get_raw_public_key(key, public_key, &len) == 1)

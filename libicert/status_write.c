@@ -51,7 +51,7 @@ status_writer_open(struct status_writer **out, int dirfd, const char *file, uint
 
 	*out = NULL;
 	if ((w = calloc(1, sizeof(*w))) == NULL)
-		return STATUS_E_MEMORY;
+		return ICERT_E_MEMORY;
 	w->file.fd = -1;
 	w->epoch = epoch;
 	w->sequence_first = sequence_first;
@@ -59,9 +59,9 @@ status_writer_open(struct status_writer **out, int dirfd, const char *file, uint
 	w->min_next_update = INT64_MAX;
 	if (getrandom(w->seed, sizeof(w->seed), 0) != (ssize_t)sizeof(w->seed)) {
 		free(w);
-		return STATUS_E_IO;
+		return ICERT_E_SYSTEM;
 	}
-	rc = STATUS_E_MEMORY;
+	rc = ICERT_E_MEMORY;
 	if ((w->record_digest = EVP_MD_CTX_new()) == NULL ||
 	    EVP_DigestInit_ex(w->record_digest, EVP_sha256(), NULL) != 1 ||
 	    (rc = status_file_open(&w->file, dirfd, file)) != 0 ||
@@ -94,7 +94,7 @@ status_writer_issuer(struct status_writer *w, const void *name, size_t name_len,
 	uint8_t	*i;
 
 	if (w->issuers == STATUS_ISSUERS_MAX)
-		return STATUS_E_LIMIT;
+		return ICERT_E_TOO_LARGE;
 	i = w->issuer + (size_t)w->issuers * SI_SIZE;
 	SHA1(name, name_len, i + SI_SHA1_NAME);
 	SHA1(key, key_len, i + SI_SHA1_KEY);
@@ -107,9 +107,9 @@ int
 status_writer_tail(struct status_writer *w, const void *tail, size_t len)
 {
 	if (w->tails == STATUS_TAILS_MAX || len > TAIL_MAX - w->tail_total)
-		return STATUS_E_LIMIT;
+		return ICERT_E_TOO_LARGE;
 	if ((w->tail[w->tails] = malloc(len != 0 ? len : 1)) == NULL)
-		return STATUS_E_MEMORY;
+		return ICERT_E_MEMORY;
 	if (len != 0)
 		memcpy(w->tail[w->tails], tail, len);
 	w->tail_len[w->tails] = (uint32_t)len;
@@ -123,7 +123,7 @@ record_append(struct status_writer *w, const void *bytes, size_t len)
 	if (len == 0)
 		return 0;
 	if (EVP_DigestUpdate(w->record_digest, bytes, len) != 1)
-		return STATUS_E_MEMORY;
+		return ICERT_E_MEMORY;
 	w->at += len;
 	return status_file_append(&w->file, bytes, len);
 }
@@ -138,7 +138,7 @@ slot_add(struct status_writer *w, uint64_t hash)
 	if (w->slots == w->room) {
 		room = w->room != 0 ? w->room * 2 : 1024;
 		if ((grown = reallocarray(w->slot, room, sizeof(*grown))) == NULL)
-			return STATUS_E_MEMORY;
+			return ICERT_E_MEMORY;
 		w->slot = grown;
 		w->room = room;
 	}
@@ -163,20 +163,20 @@ status_writer_record(struct status_writer *w, const struct status_record_in *r)
 	}
 	if (len == 0 || len > STATUS_SERIAL_MAX || r->issuer >= w->issuers ||
 	    r->reason < 0 || r->reason > 255)
-		return STATUS_E_LIMIT;
+		return ICERT_E_TOO_LARGE;
 	memset(p, 0, sizeof(p));
 	for (int a = 0; a < STATUS_ALGORITHMS; a++) {
 		const struct status_answer_in	*answer = &r->answer[a];
 
 		if (answer->len > RECORD_MAX || (answer->len != 0 && answer->tail >= w->tails))
-			return STATUS_E_LIMIT;
+			return ICERT_E_TOO_LARGE;
 		put32(p + SR_HEAD_LEN + 4 * a, (uint32_t)answer->len);
 		put16(p + SR_TAIL + 2 * a, (uint16_t)answer->tail);
 		size += answer->len;
 	}
 	pad = -size & 7;
 	if ((w->at + size) / 8 > SLOT_OFFSET_MASK)
-		return STATUS_E_LIMIT;
+		return ICERT_E_TOO_LARGE;
 	put32(p + SR_SIZE, (uint32_t)(size + pad));
 	put16(p + SR_ISSUER, (uint16_t)r->issuer);
 	p[SR_STATE] = (uint8_t)r->state;
@@ -224,9 +224,9 @@ index_build(struct status_writer *w, uint8_t **out, uint64_t *count)
 		qsort(w->slot, w->slots, sizeof(*w->slot), slot_compare);
 	for (size_t i = 1; i < w->slots; i++)
 		if (w->slot[i].hash == w->slot[i - 1].hash)
-			return STATUS_E_DUPLICATE;
+			return ICERT_E_EXISTS;
 	if ((index = calloc(slots, 8)) == NULL)
-		return STATUS_E_MEMORY;
+		return ICERT_E_MEMORY;
 	for (size_t i = 0; i < w->slots; i++) {
 		n = w->slot[i].hash & (slots - 1);
 		while (get64(index + 8 * n) != 0)
@@ -278,11 +278,11 @@ sections_write(struct status_writer *w, uint8_t *h)
 
 	put64(h + SH_RECORD_SIZE, w->at - STATUS_HEADER_SIZE);
 	if (EVP_DigestFinal_ex(w->record_digest, h + SH_RECORD_DIGEST, NULL) != 1)
-		return STATUS_E_MEMORY;
+		return ICERT_E_MEMORY;
 	if ((rc = index_build(w, &index, &slots)) != 0)
 		goto out;
 	if ((tails = tails_build(w, &tail_size)) == NULL) {
-		rc = STATUS_E_MEMORY;
+		rc = ICERT_E_MEMORY;
 		goto out;
 	}
 	put64(h + SH_SLOTS, slots);
@@ -309,7 +309,7 @@ written_verify(const struct status_writer *w, const uint8_t *digest)
 
 	map = mmap(NULL, w->at, PROT_READ, MAP_SHARED, w->file.fd, 0);
 	if (map == MAP_FAILED)
-		return STATUS_E_IO;
+		return ICERT_E_SYSTEM;
 	if ((rc = status_segment_init(&s, map, w->at, digest)) == 0)
 		rc = status_segment_verify(&s);
 	munmap(map, w->at);
@@ -339,14 +339,14 @@ status_writer_finish(struct status_writer *w, const char *name, struct status_en
 	if ((rc = sections_write(w, h)) != 0 ||
 	    (rc = status_file_flush(&w->file)) != 0)
 		goto out;
-	rc = STATUS_E_IO;
+	rc = ICERT_E_SYSTEM;
 	if (pwrite(w->file.fd, h, sizeof(h), 0) != (ssize_t)sizeof(h))
 		goto out;
 	entry->kind = STATUS_KIND_SEGMENT;
 	SHA256(h, sizeof(h), entry->digest);
 	if ((rc = written_verify(w, entry->digest)) != 0)
 		goto out;
-	rc = STATUS_E_LIMIT;
+	rc = ICERT_E_TOO_LARGE;
 	if (strlen(name) > STATUS_NAME_MAX || strlen(w->file.name) > STATUS_FILE_MAX)
 		goto out;
 	strcpy(entry->name, name);

@@ -21,7 +21,7 @@ struct status_writer;
  * Starts a segment that will be called file in the folder dirfd (which must
  * stay open until finish or abort).  sequence_first and _last: the range of
  * status changes it contains, for the record; 0 when not known.
- * STATUS_E_IO, STATUS_E_MEMORY.
+ * ICERT_E_SYSTEM, ICERT_E_MEMORY.
  */
 int	status_writer_open(struct status_writer **, int dirfd, const char *file, uint64_t epoch,
 	    uint64_t sequence_first, uint64_t sequence_last);
@@ -74,7 +74,7 @@ int	status_writer_record(struct status_writer *, const struct status_record_in *
  * Builds the index, writes the header, syncs, verifies what was written,
  * renames into place and syncs the folder.  Fills *entry (kind, name as
  * given, file, size, times, digest) for the manifest.  Frees the writer in
- * every case.  STATUS_E_DUPLICATE when a serial was added twice.
+ * every case.  ICERT_E_EXISTS when a serial was added twice.
  */
 int	status_writer_finish(struct status_writer *, const char *name, struct status_entry *entry);
 
@@ -88,7 +88,7 @@ int	status_write_file(int dirfd, enum status_kind, const char *name, const char 
 
 /*
  * Encodes and seals m under the Ed25519 seed into out; *len is the room on
- * entry and the size on return.  STATUS_E_LIMIT when out is too small
+ * entry and the size on return.  ICERT_E_TOO_LARGE when out is too small
  * (STATUS_MANIFEST_MAX always suffices).
  */
 int	status_manifest_seal(const struct status_manifest *m, const uint8_t seed[STATUS_SEAL_KEY],
@@ -98,7 +98,7 @@ int	status_manifest_seal(const struct status_manifest *m, const uint8_t seed[STA
 int	status_manifest_write(int dirfd, const struct status_manifest *m,
 	    const uint8_t seed[STATUS_SEAL_KEY]);
 
-/* The public key that belongs to a seed.  0, or STATUS_E_FORMAT. */
+/* The public key that belongs to a seed.  0, or ICERT_E_MALFORMED. */
 int	status_seal_public(const uint8_t seed[STATUS_SEAL_KEY], uint8_t public_key[STATUS_SEAL_KEY]);
 
 #endif
