@@ -24,7 +24,7 @@ CPPFLAGS = -I. -I$(BE) -I$(B)/gen $(patsubst -I%,-isystem %,$(PKG_CFLAGS)) -MMD 
 LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SANFLAGS)
 
 # Rooms, top to bottom.  Siblings do not call each other.
-BACKEND_ROOMS = operate web views procedure payments documents mail audit pki crypt store
+BACKEND_ROOMS = operate web procedure payments documents mail audit pki crypt store views
 KEY_ROOMS = keys checker pki
 ROOMS = $(sort $(BACKEND_ROOMS) $(KEY_ROOMS))
 

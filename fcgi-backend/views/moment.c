@@ -1,0 +1,103 @@
+#include <stdio.h>
+
+#include "views/view.h"
+
+/* Ecuador has no summer time; Galápagos is an hour behind the continent. */
+#define CONTINENT_OFFSET	(-5 * 3600)
+#define GALAPAGOS_OFFSET	(-6 * 3600)
+#define DAY			86400
+
+struct civil {
+	int year, month, day, weekday;	/* month 1–12, weekday 0 = Sunday */
+	int hour, minute;
+};
+
+/* Days from 1970-01-01 to a date of the proleptic Gregorian calendar, backwards:
+ * eras of 400 years that begin on the first of March. */
+static struct civil
+civil_of(int64_t t, int offset)
+{
+	struct civil c;
+	int64_t local = t + offset;
+	int64_t days = (local - ((local % DAY + DAY) % DAY)) / DAY;
+	int64_t seconds = local - days * DAY;
+	int64_t z = days + 719468;
+	int64_t era = (z >= 0 ? z : z - 146096) / 146097;
+	int64_t doe = z - era * 146097;
+	int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	int64_t mp = (5 * doy + 2) / 153;
+
+	c.day = (int)(doy - (153 * mp + 2) / 5 + 1);
+	c.month = (int)(mp < 10 ? mp + 3 : mp - 9);
+	c.year = (int)(yoe + era * 400 + (c.month <= 2));
+	c.weekday = (int)(((days + 4) % 7 + 7) % 7);
+	c.hour = (int)(seconds / 3600);
+	c.minute = (int)(seconds % 3600 / 60);
+	return c;
+}
+
+/* The words stand in the catalogue: day.0 … day.6, month.1 … month.12. */
+static void
+put_word(struct buf *out, const char *kind, int n)
+{
+	char code[32];
+
+	snprintf(code, sizeof(code), "%s.%d", kind, n);
+	catalogue_put(out, code, NULL);
+}
+
+void
+view_put_day(struct buf *out, int64_t t)
+{
+	struct civil c = civil_of(t, CONTINENT_OFFSET);
+
+	put_word(out, "day", c.weekday);
+	buf_printf(out, " %d de ", c.day);
+	put_word(out, "month", c.month);
+	buf_printf(out, " de %d", c.year);
+}
+
+void
+view_put_date(struct buf *out, int64_t t)
+{
+	struct civil c = civil_of(t, CONTINENT_OFFSET);
+
+	buf_printf(out, "%02d/%02d/%04d", c.day, c.month, c.year);
+}
+
+static void
+put_hour(struct buf *out, int64_t t, int offset)
+{
+	struct civil c = civil_of(t, offset);
+
+	buf_printf(out, "%02d:%02d", c.hour, c.minute);
+}
+
+void
+view_put_hour(struct buf *out, int64_t t)
+{
+	put_hour(out, t, CONTINENT_OFFSET);
+}
+
+void
+view_put_moment(struct buf *out, int64_t t)
+{
+	view_put_day(out, t);
+	buf_puts(out, ", ");
+	put_hour(out, t, CONTINENT_OFFSET);
+	buf_puts(out, " (");
+	catalogue_put(out, "hour.continent", NULL);
+	buf_puts(out, ")");
+}
+
+void
+view_put_both(struct buf *out, int64_t t)
+{
+	view_put_moment(out, t);
+	buf_puts(out, "; ");
+	put_hour(out, t, GALAPAGOS_OFFSET);
+	buf_puts(out, " (");
+	catalogue_put(out, "hour.galapagos", NULL);
+	buf_puts(out, ")");
+}
