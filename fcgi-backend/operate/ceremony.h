@@ -28,10 +28,9 @@
  *
  * Configuration read, all required (URLs are the strings put into certificates):
  *   [public] ocsp_url crl_url arl_url issuer_url root_url cps_url
- *   [signer] module softhsm_conf token key_label pin_file journal
- *   [ca]     country locality organization organizational_unit root_common_name
- *            issuer_common_name responder_common_name root_years arl_months
- *   [status] responder_days
+ *   [signer] module (libsofthsm2.so) token (label) pin_file
+ *   [ca]     country locality organization unit root_name issuing_name
+ *            responder_name root_years arl_months responder_days
  *   [paths]  as above
  * organization must be what verifiers of the country look for
  * (`CONSEJO DE LA JUDICATURA`); neither it nor a name may hold a comma.

@@ -4,7 +4,7 @@
 #include "pki/spki.h"
 #include "libicert/error.h"
 
-#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

@@ -1,0 +1,121 @@
+#include "pki/crl.h"
+#include "pki/der_write.h"
+#include "pki/oid.h"
+#include "libicert/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int
+crl_reason_valid(int reason)
+{
+	switch (reason) {
+	case CRL_REASON_UNSPECIFIED:
+	case CRL_REASON_KEY_COMPROMISE:
+	case CRL_REASON_AFFILIATION_CHANGED:
+	case CRL_REASON_SUPERSEDED:
+	case CRL_REASON_CESSATION:
+	case CRL_REASON_PRIVILEGE_WITHDRAWN:
+		return 1;
+	}
+	return 0;
+}
+
+static int
+by_serial(const void *a, const void *b)
+{
+	return memcmp(((const struct crl_entry *)a)->serial, ((const struct crl_entry *)b)->serial, 16);
+}
+
+static int
+check(const struct crl *crl)
+{
+	size_t i;
+
+	if (crl->number == 0 || crl->next_update <= crl->this_update)
+		return ICERT_E_INVALID;
+	for (i = 0; i < crl->n; i++) {
+		if (!crl_reason_valid(crl->entries[i].reason) || crl->entries[i].revoked_at > crl->this_update)
+			return ICERT_E_INVALID;
+		if (i > 0 && by_serial(&crl->entries[i - 1], &crl->entries[i]) == 0)
+			return ICERT_E_INVALID;
+	}
+	return 0;
+}
+
+static void
+extension(struct buf *b, const char *oid, const struct buf *value)
+{
+	size_t seq = der_open(b, DER_SEQUENCE);
+
+	der_oid(b, oid);
+	der_value(b, DER_OCTET_STRING, value->p, value->len);
+	der_close(b, seq);
+}
+
+static void
+entry(struct buf *b, const struct crl_entry *e, struct buf *scratch)
+{
+	size_t seq = der_open(b, DER_SEQUENCE), list;
+
+	der_unsigned(b, DER_INTEGER, e->serial, sizeof(e->serial));
+	der_time(b, e->revoked_at);
+	if (e->reason != CRL_REASON_UNSPECIFIED) {
+		buf_reset(scratch);
+		der_number(scratch, DER_ENUMERATED, e->reason);
+		list = der_open(b, DER_SEQUENCE);
+		extension(b, OID_REASON_CODE, scratch);
+		der_close(b, list);
+	}
+	der_close(b, seq);
+}
+
+static void
+extensions(struct buf *b, const struct crl *crl, struct buf *scratch)
+{
+	size_t explicit = der_open(b, DER_CONTEXT_CONSTRUCTED(0)), list, aki;
+
+	list = der_open(b, DER_SEQUENCE);
+	buf_reset(scratch);
+	aki = der_open(scratch, DER_SEQUENCE);
+	der_value(scratch, DER_CONTEXT(0), crl->issuer->key_id.p, crl->issuer->key_id.len);
+	der_close(scratch, aki);
+	extension(b, OID_AKI, scratch);
+	buf_reset(scratch);
+	der_number(scratch, DER_INTEGER, crl->number);
+	extension(b, OID_CRL_NUMBER, scratch);
+	der_close(b, list);
+	der_close(b, explicit);
+}
+
+int
+crl_compose(const struct crl *crl, struct buf *b)
+{
+	struct buf scratch = BUF_INIT;
+	size_t seq, list, i;
+	int error;
+
+	if (crl->n > 0)
+		qsort(crl->entries, crl->n, sizeof(crl->entries[0]), by_serial);
+	if ((error = check(crl)) != 0)
+		return error;
+	seq = der_open(b, DER_SEQUENCE);
+	der_number(b, DER_INTEGER, 1);
+	profile_sha256_rsa(b);
+	buf_put(b, crl->issuer->name.p, crl->issuer->name.len);
+	der_time(b, crl->this_update);
+	der_time(b, crl->next_update);
+	if (crl->n > 0) {
+		/* revokedCertificates is absent, not empty, when there are none (RFC 5280, 5.1.2.6). */
+		list = der_open(b, DER_SEQUENCE);
+		for (i = 0; i < crl->n; i++)
+			entry(b, &crl->entries[i], &scratch);
+		der_close(b, list);
+	}
+	extensions(b, crl, &scratch);
+	der_close(b, seq);
+	if ((error = buf_error(b)) == 0)
+		error = buf_error(&scratch);
+	buf_free(&scratch);
+	return error;
+}

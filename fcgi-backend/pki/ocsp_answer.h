@@ -1,0 +1,71 @@
+#ifndef PKI_OCSP_ANSWER_H
+#define PKI_OCSP_ANSWER_H
+
+#include "libicert/buf.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * OCSP answers (RFC 6960, 4.2), composed as DER from a template: only the
+ * digest of each goes to whoever holds the responder's key.  One SingleResponse an
+ * answer, ResponderID by key, thisUpdate = producedAt, nextUpdate always.
+ *
+ * An answer is kept as its head, everything before the certs field with
+ * the lengths of the whole, and the tail, the certs field that all answers of
+ * one responder certificate share.
+ */
+
+enum ocsp_hash {
+	OCSP_SHA1,
+	OCSP_SHA256,
+	OCSP_HASHES
+};
+
+enum ocsp_signature {
+	OCSP_SHA256_RSA,
+	OCSP_SHA256_ECDSA
+};
+
+/* What all answers for one issuer by one responder have in common. */
+struct ocsp_template {
+	uint8_t name_hash[OCSP_HASHES][32];	/* of the issuer's Name; SHA-1 uses 20 octets */
+	uint8_t key_hash[OCSP_HASHES][32];	/* of the issuer's public key */
+	uint8_t responder[20];			/* SHA-1 of the responder's public key */
+	enum ocsp_signature signature;
+	int64_t responder_not_after;		/* no answer may outlive its responder */
+	struct buf tail;			/* [0] { SEQUENCE OF Certificate } */
+	struct buf issuer_name;			/* DER Name, for the index of a status set */
+	struct buf issuer_key;			/* octets of the subjectPublicKey */
+};
+
+/*
+ * From the issuer's and the responder's certificates (DER).  0, ICERT_E_MALFORMED,
+ * ICERT_E_UNSUPPORTED (neither RSA nor P-256), ICERT_E_CRYPTO, ICERT_E_MEMORY.
+ */
+int ocsp_template_init(struct ocsp_template *, const uint8_t *issuer, size_t issuer_len,
+    const uint8_t *responder, size_t responder_len);
+void ocsp_template_free(struct ocsp_template *);
+
+struct ocsp_single {
+	const uint8_t *serial;		/* big-endian */
+	size_t serial_len;
+	int revoked;			/* 0: good */
+	int reason;			/* CRLReason; 0 (unspecified) is left out */
+	int64_t revoked_at;		/* UTC seconds */
+	int64_t this_update;
+	int64_t next_update;
+};
+
+/*
+ * Appends the ResponseData (what is signed) to data and writes its SHA-256.
+ * 0, ICERT_E_INVALID (times not in order, or past the responder's certificate), ICERT_E_CRYPTO, ICERT_E_MEMORY.
+ */
+int ocsp_answer_data(const struct ocsp_template *, enum ocsp_hash, const struct ocsp_single *,
+    struct buf *data, uint8_t digest[32]);
+
+/* Appends the head for these data and their signature; head and template's tail are the OCSPResponse. */
+int ocsp_answer_head(const struct ocsp_template *, const uint8_t *data, size_t data_len,
+    const uint8_t *signature, size_t signature_len, struct buf *head);
+
+#endif
