@@ -1,0 +1,32 @@
+#ifndef ICERT_PROCEDURE_DEADLINE_H
+#define ICERT_PROCEDURE_DEADLINE_H
+/*
+ * A deadline is a row (due_at, kind, subject), written in the transaction of
+ * its cause.  The clerk takes due rows with FOR UPDATE SKIP LOCKED and checks
+ * the guard again inside the transaction.  A kind without a handler is left alone.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "procedure/act.h"
+
+#define DEADLINE_DRAFT_REMOVE		"draft_remove"		/* 30 days from creation */
+#define DEADLINE_APPLICATION_WARN	"application_warn"	/* 15, 25, 29 days from submission */
+#define DEADLINE_APPLICATION_CANCEL	"application_cancel"	/* 30 calendar days from submission */
+#define DEADLINE_PURCHASE_EXPIRE	"purchase_expire"
+#define DEADLINE_IDENTIFIED_STALE	"identified_stale"	/* 24 h from identification */
+#define DEADLINE_CONTRACT_WARN		"contract_warn"		/* 24, 72, 108 h from issuance */
+#define DEADLINE_CONTRACT_DUE		"contract_due"		/* 120 h from issuance */
+#define DEADLINE_DELIVERY_DESTROY	"delivery_destroy"	/* 15 days from issuance */
+#define DEADLINE_APPOINTMENT_REMIND	"appointment_remind"	/* 24 h and 1 h before */
+
+/* Queues one in the open transaction.  subject_kind: "application", "purchase",
+ * "certificate", "appointment"; application may be NULL. */
+int	deadline_add(const struct act *, const char *kind, const char *subject_kind, const char *subject,
+	    const char *application, int64_t due_at);
+
+/* The clerk: handles what is due, at most `most` rows, each in its own
+ * transaction.  *done counts them. */
+int	deadline_run(struct act *, size_t most, size_t *done);
+
+#endif
