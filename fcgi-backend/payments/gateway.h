@@ -15,10 +15,11 @@ struct config;
  *	NAME.url                base URL of its API
  *	NAME.secret_file        whsec_... for notifications, one a line (rotation: all are tried)
  *	NAME.api_key_file       bearer token of its API
+ *	NAME.timestamp_tolerance  seconds; 300
  */
 #define GATEWAY_ID 64             /* longest id of a payment or event, with the NUL */
 #define GATEWAY_NAME 24
-#define GATEWAY_TOLERANCE_S 300   /* notifications older or newer than this are refused */
+#define GATEWAY_TOLERANCE_S 300   /* notifications older or newer than this are refused, unless configured */
 
 /* What a gateway says about one payment. */
 enum gateway_state {
@@ -68,7 +69,13 @@ struct gateway;
 #define GATEWAY_NOTICES  1    /* icert-webhook: verify */
 #define GATEWAY_API      2    /* icert-portal: checkout; icert-clerk: query */
 
-/* ICERT_E_NOT_FOUND: no gateway of that name is configured. */
+/* The names in [gateways] names (separated by commas or blanks), in their
+ * order; the first is the one offered first.  Returns how many, at most GATEWAYS_MAX. */
+#define GATEWAYS_MAX 8
+int	gateway_names(const struct config *config, char names[GATEWAYS_MAX][GATEWAY_NAME]);
+
+/* ICERT_E_NOT_FOUND: no gateway of that name is configured.  ICERT_E_CONFIG:
+ * a key is missing, or a secret is not one (logged, without the secret). */
 int	gateway_open(const struct config *config, const char *name, int purpose, struct gateway **gateway);
 void	gateway_free(struct gateway *gateway);
 
