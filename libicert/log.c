@@ -107,7 +107,7 @@ log_address(const char *text, char out[LOG_ADDRESS])
 	if (inet_pton(AF_INET6, text, a) == 1 && memcmp(a, mapped, sizeof(mapped)) != 0) {
 		memset(a + 6, 0, 10);
 		inet_ntop(AF_INET6, a, host, sizeof(host));
-		snprintf(out, LOG_ADDRESS, "%s/48", host);
+		snprintf(out, LOG_ADDRESS, "%.44s/48", host);
 	} else if (inet_pton(AF_INET6, text, a) == 1) {
 		snprintf(out, LOG_ADDRESS, "%u.%u.%u.0/24", a[12], a[13], a[14]);
 	} else if (inet_pton(AF_INET, text, a) == 1) {
