@@ -11,25 +11,34 @@ struct db;
  * it and sent by icert-clerk, which is woken by NOTIFY icert_outbox at that
  * commit.  A row holds the template, the case, sealed variables and
  * references to documents: never an address, MIME text or an attachment.
+ *
+ * Variables have English names and raw values, as a view of views/mail wants
+ * them: text as it is, money in decimal cents, a moment in decimal UTC
+ * seconds, a flag "1" or "", a reason or container as its code (the view looks
+ * up the sentence).  One that is left out reads as "".
+ *
+ * token is a secret of login_link_new(); the view gets `link`, which is
+ * [public] portal_url, "/enlace/" and the token, or without a token the
+ * portal's first page.  Views also have `portal` and `desk` (URLs).
+ * province is the province's name; telephone and hours are its own.
  */
 enum mail_template {
-	MAIL_CODE = 1,           /* codigo */
-	MAIL_ORDER_CREATED,      /* numero, producto, total, token */
-	MAIL_PAYMENT_RECEIVED,   /* numero, producto, total, token */
-	MAIL_PAYMENT_REJECTED,   /* numero, token */
-	MAIL_PAYMENT_CHECKING,   /* numero, token */
-	MAIL_APPLICATION_RECEIVED, /* numero, provincia, telefono, horario, token */
-	MAIL_TO_MEND,            /* numero, motivos (one a line), token */
-	MAIL_ACCEPTED,           /* numero, provincia, telefono, token */
-	MAIL_REJECTED,           /* numero, motivo, telefono */
-	MAIL_SLOT_PROPOSED,      /* numero, cita, token */
-	MAIL_SLOT_CONFIRMED,     /* numero, cita, enlace_reunion, inicio, fin, uid, secuencia; attaches the .ics */
-	MAIL_PKCS12,             /* numero, provincia, telefono, token; attaches the .p12 */
-	MAIL_ENVELOPE,           /* numero, token: the link to the credential envelope */
-	MAIL_REVOKED,            /* numero, motivo, fecha, token */
-	MAIL_CANCELLED,          /* numero, motivo, token */
-	MAIL_STAFF_QUEUE,        /* numero, cola: to the province's mailbox */
-	MAIL_CONTRACT,           /* numero, provincia, telefono, vence, token; attaches the .pdf */
+	MAIL_CODE = 1,           /* code, until */
+	MAIL_ORDER_CREATED,      /* number, container, kind, years, total, currency, until, token */
+	MAIL_PAYMENT_RECEIVED,   /* number, container, kind, years, total, currency, token */
+	MAIL_PAYMENT_REJECTED,   /* number, total, currency, token */
+	MAIL_PAYMENT_CHECKING,   /* number, total, currency, token */
+	MAIL_APPLICATION_RECEIVED, /* number, province, telephone, hours, until, token */
+	MAIL_TO_MEND,            /* number, reasons (the operator's words, one a line), telephone, hours, token */
+	MAIL_ACCEPTED,           /* number, province, telephone, hours, token */
+	MAIL_REJECTED,           /* number, reason (code), words, province, telephone, hours */
+	MAIL_SLOT_PROPOSED,      /* number, start, end, mode, galapagos, telephone, hours, token */
+	MAIL_SLOT_CONFIRMED,     /* the same and meeting, appointment (uuid), sequence; attaches the .ics */
+	MAIL_PKCS12,             /* number, until, telephone, hours, token; attaches the .p12 */
+	MAIL_ENVELOPE,           /* number, until, telephone, hours, token: the link to the credential envelope */
+	MAIL_REVOKED,            /* number, reason (code), serial, at, token */
+	MAIL_CANCELLED,          /* number, reason (code), token */
+	MAIL_STAFF_QUEUE,        /* number, queue (code: "review", "issue", "payment") */
 	MAIL_TEMPLATES           /* one above the last */
 };
 
@@ -43,8 +52,7 @@ enum mail_template mail_template_find(const char *name);
 
 struct outbox_variable {
 	const char *name;     /* as listed above; ASCII */
-	const char *value;    /* UTF-8 text, already formatted for people, except: token
-	                         (the secret of the mailed link, hex) and inicio, fin (decimal UTC seconds) */
+	const char *value;    /* UTF-8, raw as said above; NULL is "" */
 };
 
 struct outbox_document {
@@ -58,10 +66,10 @@ struct outbox_mail {
 
 	/* exactly one of the two: */
 	const char *contact;  /* uuid; its address is looked up at sending */
-	int province;         /* staff mail: 1..24, or 25 for the national office */
+	int province;         /* staff mail: 1..24, or 25 for the national office; 0 with a contact */
 
 	const char *application; /* uuid of the case, or NULL */
-	const char *order;    /* uuid of the order, or NULL */
+	const char *order;    /* uuid of the order (icert.purchase), or NULL */
 
 	/* A data key the clerk may unwrap (the contact's, order's or case's), and its 32 bytes.
 	 * NULL only when there is no variable. */
