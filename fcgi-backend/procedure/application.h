@@ -59,14 +59,14 @@ int	application_get(struct act *, const char *id, struct application *);
 int	application_mine(struct act *, struct application *rows, size_t *n);
 
 /*
- * Keeps what was typed, right or wrong (form_check() is the page's and
+ * Keeps what was typed, right or wrong (application_form_check() is the page's and
  * submit's).  In draft any field; in observed only those named by an
  * observation (ICERT_E_DENIED for another that differs).
  */
 int	application_save(struct act *, const char *id, int version, const struct application_form *);
 
 /*
- * draft → submitted.  ICERT_E_INVALID: the form has faults (form_check()
+ * draft → submitted.  ICERT_E_INVALID: the form has faults (application_form_check()
  * again to see them); ICERT_E_MISSING: a document is missing.  Gives the case
  * number, starts the 30 days, turns the order to used, mails the applicant and
  * the province.

@@ -27,7 +27,7 @@ struct application_form {
 };
 
 /* The fields by name, for pages that fill and read them. */
-struct form_field {
+struct application_field {
 	const char	*name;		/* as above; also the name in the page's form */
 	size_t		 offset, size;
 	int		 step;		/* 1 person · 2 home · 3 use · 4 papers */
@@ -35,12 +35,12 @@ struct form_field {
 };
 
 #define FORM_FIELDS 14
-extern const struct form_field form_fields[FORM_FIELDS];
+extern const struct application_field application_fields[FORM_FIELDS];
 
-const struct form_field *form_field_find(const char *name);
-const char	*form_get(const struct application_form *, const char *name);	/* "" for no such field */
+const struct application_field *application_field_find(const char *name);
+const char	*application_form_get(const struct application_form *, const char *name);	/* "" for no such field */
 /* Trims, and folds white space.  ICERT_E_NOT_FOUND, ICERT_E_TOO_LARGE, ICERT_E_MALFORMED (not UTF-8, control characters). */
-int		 form_set(struct application_form *, const char *name, const char *value);
+int		 application_form_set(struct application_form *, const char *name, const char *value);
 
 /* code is a key of the catalogue: "form.id_number.check_digit". */
 struct form_fault {
@@ -54,13 +54,13 @@ struct form_fault {
  * one form (names to upper case, telephone to E.164, identifiers without
  * spaces).  Returns the number of faults, which are stored.
  */
-size_t		 form_check(struct application_form *, int step, struct form_fault faults[FORM_FAULTS_MAX]);
+size_t		 application_form_check(struct application_form *, int step, struct form_fault faults[FORM_FAULTS_MAX]);
 
 /* As JSON, and back; unknown members are dropped.  0 or ICERT_E_MALFORMED. */
-int		 form_write(const struct application_form *, struct buf *out);
-int		 form_read(struct application_form *, const void *json, size_t n);
+int		 application_form_write(const struct application_form *, struct buf *out);
+int		 application_form_read(struct application_form *, const void *json, size_t n);
 
 /* "NAMES SURNAME1 SURNAME2". */
-void		 form_full_name(const struct application_form *, char *out, size_t size);
+void		 application_full_name(const struct application_form *, char *out, size_t size);
 
 #endif

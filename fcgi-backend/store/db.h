@@ -14,13 +14,16 @@
  *
  * Return values: 0 or a count on success, a negative code of libicert/error.h
  * otherwise:
- *   ICERT_E_UNAVAILABLE  no connection, time-out, server going down
+ *   ICERT_E_UNAVAILABLE  no connection, or the server is going down
+ *   ICERT_E_TIMEOUT      no answer in time
  *   ICERT_E_EXISTS       a unique constraint (db_constraint() names it)
  *   ICERT_E_INVALID      a check or foreign key refuses the value
- *   ICERT_E_FORBIDDEN    the role or a row-level policy refuses
+ *   ICERT_E_DENIED       the role or a row-level policy refuses
+ *   ICERT_E_STATE        a trigger of the schema refuses the change
  *   ICERT_E_CONFLICT     serialisation failure or deadlock: try the whole again
- *   ICERT_E_NOT_FOUND    only from the _one calls: no row
- *   ICERT_E_INTERNAL     anything else: a defect in a statement
+ *   ICERT_E_DATABASE     anything else: a defect in a statement, or a result
+ *                        lost to the error of an earlier statement
+ *   ICERT_E_MEMORY
  * db_detail() has SQLSTATE and statement name for the log, never a value.
  */
 #include <stddef.h>
@@ -91,8 +94,7 @@ int		 db_send(struct db *db, const struct db_stmt *stmt,
 /*
  * Sends what is queued and waits for the oldest statement's result.  *out may
  * be NULL when nobody wants it; otherwise the caller frees it.  On an error
- * *out is NULL and the transaction is lost: results of later statements come
- * as ICERT_E_ABORTED, and only db_rollback() is left to call.
+ * *out is NULL and the transaction is lost: only db_rollback() is left to call.
  */
 int		 db_recv(struct db *db, struct db_result **out);
 
