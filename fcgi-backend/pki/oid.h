@@ -64,10 +64,4 @@
 #define OID_POLICY_HSM "1.3.6.1.4.1.43745.1.2.1.1.1.3"
 #define OID_POLICY_FILE "1.3.6.1.4.1.43745.1.2.1.1.2.1"
 
-/* keyUsage bits (RFC 5280, 4.2.1.3) */
-#define KU_DIGITAL_SIGNATURE (1U << 0)
-#define KU_NON_REPUDIATION (1U << 1)
-#define KU_KEY_CERT_SIGN (1U << 5)
-#define KU_CRL_SIGN (1U << 6)
-
 #endif

@@ -9,6 +9,12 @@
 #include <string.h>
 #include <time.h>
 
+/* keyUsage, by the number of the bit (RFC 5280, 4.2.1.3). */
+#define USAGE_DIGITAL_SIGNATURE (1U << 0)
+#define USAGE_NON_REPUDIATION (1U << 1)
+#define USAGE_CERT_SIGN (1U << 5)
+#define USAGE_CRL_SIGN (1U << 6)
+
 int
 profile_serial(uint8_t out[PROFILE_SERIAL])
 {
@@ -382,7 +388,7 @@ profile_person(const struct profile_issuer *issuer, const struct cert_fields *f,
 	extension_aki(b, issuer->key_id.p, issuer->key_id.len);
 	extension_policy(b, f->policy_oid, issuer->cps_url);
 	extension_crl_dp(b, issuer->crl_url);
-	extension_key_usage(b, KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION);
+	extension_key_usage(b, USAGE_DIGITAL_SIGNATURE | USAGE_NON_REPUDIATION);
 	extension_eku(b, OID_CLIENT_AUTH, OID_EMAIL_PROTECTION);
 	error = tbs_close(b, t);
 out:
@@ -406,7 +412,7 @@ profile_root(const struct profile_name *name, const char *cps_url, const uint8_t
 		goto out;
 	extension_basic(b, 1, -1);
 	extension_policy(b, OID_ANY_POLICY, cps_url);
-	extension_key_usage(b, KU_KEY_CERT_SIGN | KU_CRL_SIGN);
+	extension_key_usage(b, USAGE_CERT_SIGN | USAGE_CRL_SIGN);
 	error = tbs_close(b, t);
 out:
 	buf_free(&subject);
@@ -433,7 +439,7 @@ profile_issuing(const struct profile_issuer *root, const struct profile_name *na
 	extension_aki(b, root->key_id.p, root->key_id.len);
 	extension_policy(b, OID_ANY_POLICY, root->cps_url);
 	extension_crl_dp(b, root->crl_url);
-	extension_key_usage(b, KU_KEY_CERT_SIGN | KU_CRL_SIGN);
+	extension_key_usage(b, USAGE_CERT_SIGN | USAGE_CRL_SIGN);
 	error = tbs_close(b, t);
 out:
 	buf_free(&subject);
@@ -458,7 +464,7 @@ profile_responder(const struct profile_issuer *issuer, const struct profile_name
 		goto out;
 	extension_basic(b, 0, -1);
 	extension_aki(b, issuer->key_id.p, issuer->key_id.len);
-	extension_key_usage(b, KU_DIGITAL_SIGNATURE);
+	extension_key_usage(b, USAGE_DIGITAL_SIGNATURE);
 	extension_eku(b, OID_OCSP_SIGNING, NULL);
 	e = extension_open(b, OID_OCSP_NOCHECK, 0);
 	der_null(b);
