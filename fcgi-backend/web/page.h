@@ -36,13 +36,19 @@ int page_fail(struct request *, int error);
  * goes to the field of that name, NULL for the form as a whole.
  */
 void page_field_error(struct request *, const char *field, const char *code);
+/* The same with a sentence made already, in the request's arena. */
+void page_field_text(struct request *, const char *field, const char *text);
+/* The sentence noted for a field, or NULL. */
+const char *page_error_of(const struct request *, const char *field);
 bool page_has_errors(const struct request *);
 
 /* The typed value (or what was stored) with its error, for a view's field. */
 struct view_field page_field(struct request *, const char *name, const char *stored);
 
-/* A sentence shown once on the next page ("guardado", "enviado"); it travels as
- * a code of the catalogue in the query (?aviso=code), so it needs no storage. */
-void page_notice(struct request *, const char *code);
+/*
+ * A sentence shown once on the page that a redirect leads to travels as a code
+ * in its query: response_redirect(rq, "/mi-tramite?aviso=saved") shows
+ * "notice.saved" of the catalogue.
+ */
 
 #endif

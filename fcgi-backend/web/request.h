@@ -16,7 +16,8 @@
  *
  * What nginx knows and a client cannot forge comes as parameters named
  * ICERT_…: ICERT_UPLOAD (the body is a stream of upload records),
- * ICERT_REFUSAL (why the edge refused a body, on an error_page sub-request),
+ * ICERT_REFUSAL, ICERT_REFUSAL_STATUS and ICERT_REFUSAL_FIELD (why the edge
+ * refused a body: the request is then a GET of the page it was sent from),
  * ICERT_COUNTRY and ICERT_REQUEST_ID.
  */
 
@@ -24,6 +25,7 @@ enum method { METHOD_GET = 1, METHOD_POST = 2 };
 
 #define WEB_FIELDS_MAX	64		/* form fields, or query parameters */
 #define WEB_BODY_MAX	(64 * 1024)	/* bytes of an ordinary form */
+#define WEB_ERRORS_MAX	24
 #define WEB_UPLOADS_MAX	20		/* files in one request */
 
 struct field {
@@ -42,8 +44,15 @@ struct upload {
 	uint32_t width, height;	/* pixels, 0 when the edge does not know */
 };
 
+/* A sentence about one field, NULL for the form as a whole. */
+struct form_error {
+	const char *field;
+	const char *text;
+};
+
 struct app;
 struct response;
+struct view_page;
 struct route;
 
 struct request {
@@ -71,9 +80,16 @@ struct request {
 	const char *country;	/* two letters, or "" */
 	const char *request_id;	/* joins the edge's log line with ours */
 	const char *refusal;	/* reason code of the edge, NULL when none */
+	int refusal_status;	/* HTTP status that goes with it */
+	const char *refusal_field; /* the file's field, NULL when unknown */
 	bool replayed;		/* a parked form, posted again for its owner */
 
 	struct session session;
+
+	/* The page in the making: errors of the form, and the layout's data. */
+	struct form_error errors[WEB_ERRORS_MAX];
+	size_t nerrors;
+	struct view_page *frame;
 };
 
 /* A form's field, a query's parameter: the value, or NULL when absent. */

@@ -49,6 +49,9 @@ int session_open(struct request *);
  * session.identity.  Called at log-in: the old secret is worth nothing after. */
 int session_rotate(struct request *);
 
+/* Sends a visitor's cookie when the browser has none yet; for pages with a form. */
+int session_visitor_cookie(struct request *);
+
 /* Turns the browser back into a visitor with a new secret; the caller has
  * deleted the row. */
 void session_forget(struct request *);

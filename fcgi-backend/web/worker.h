@@ -7,6 +7,8 @@
 #include "web/request.h"
 #include "web/route.h"
 
+struct view_page;
+
 /*
  * A FastCGI program: pre-forked single-threaded workers that accept on fd 0,
  * which the supervisor has bound.  One request, one process: no locks, and a
@@ -32,6 +34,8 @@ struct app {
 	void (*frame)(struct request *, struct view_page *);
 	/* What to answer when a role is missing: usually a redirect to the log-in. */
 	int (*denied)(struct request *);
+	/* What to answer when the factor is no longer fresh (ROUTE_FRESH). */
+	int (*stale)(struct request *);
 	/* A ROUTE_PARK form came with a locked session. */
 	int (*park)(struct request *);
 
@@ -44,5 +48,9 @@ int worker_run(struct app *, int count);
 /* Answers one parsed request: session, route, role, CSRF, handler, errors.
  * Used by the worker's loop, by replaying a parked form, and by tests. */
 void worker_answer(struct request *);
+
+/* Runs the handler of a parked form: rq holds its fields and the session that
+ * now owns it; only ROUTE_PARK routes are run. */
+void worker_replay(struct request *, const char *path);
 
 #endif

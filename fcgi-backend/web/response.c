@@ -1,0 +1,123 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "libicert/error.h"
+#include "web/request.h"
+#include "web/response.h"
+#include "web/worker.h"
+
+void
+response_init(struct response *rs)
+{
+	memset(rs, 0, sizeof(*rs));
+	buf_init(&rs->headers);
+	buf_init(&rs->body);
+}
+
+void
+response_free(struct response *rs)
+{
+	buf_free(&rs->headers);
+	buf_free(&rs->body);
+}
+
+void
+response_header(struct response *rs, const char *name, const char *value)
+{
+	if (value == NULL || strpbrk(value, "\r\n") != NULL) {
+		rs->failed = true;
+		return;
+	}
+	buf_printf(&rs->headers, "%s: %s\r\n", name, value);
+}
+
+int
+response_redirect(struct request *rq, const char *fmt, ...)
+{
+	struct response *rs = rq->response;
+	char path[1024];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(path, sizeof(path), fmt, ap);
+	va_end(ap);
+	if (n < 0 || (size_t)n >= sizeof(path) || path[0] != '/' || path[1] == '/' || path[1] == '\\')
+		return ICERT_E_INVALID;
+	rs->status = 303;
+	buf_reset(&rs->body);
+	response_header(rs, "Location", path);
+	return 0;
+}
+
+int
+response_gateway(struct request *rq, const char *url)
+{
+	bool ok = strncmp(url, "https://", 8) == 0 ||
+	    (!rq->app->production && strncmp(url, "http://127.0.0.1:", 17) == 0) ||
+	    (!rq->app->production && strncmp(url, "http://localhost:", 17) == 0);
+
+	if (!ok)
+		return ICERT_E_INVALID;
+	rq->response->status = 303;
+	response_header(rq->response, "Location", url);
+	return 0;
+}
+
+int
+response_file(struct request *rq, const char *type, const char *name, const void *data, size_t len)
+{
+	struct response *rs = rq->response;
+
+	if (strpbrk(name, "\"\\\r\n/") != NULL)
+		return ICERT_E_INVALID;
+	rs->status = 200;
+	rs->type = type;
+	rs->download = arena_strdup(&rq->arena, name);
+	buf_reset(&rs->body);
+	buf_put(&rs->body, data, len);
+	return 0;
+}
+
+/* A page needs our own style sheet and script and nothing else; forms go to
+ * ourselves (a gateway is reached by a redirect to a GET page). */
+static const char page_policy[] =
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' blob:; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+static const char file_policy[] = "default-src 'none'; sandbox; frame-ancestors 'none'";
+
+static void
+put_security(const struct response *rs, struct buf *out)
+{
+	buf_printf(out, "Content-Security-Policy: %s\r\n",
+	    rs->download != NULL ? file_policy : page_policy);
+	buf_puts(out, "X-Content-Type-Options: nosniff\r\n"
+	    "Referrer-Policy: no-referrer\r\n"
+	    "Cross-Origin-Opener-Policy: same-origin\r\n"
+	    "Cross-Origin-Resource-Policy: same-origin\r\n"
+	    "Permissions-Policy: camera=(), microphone=(), geolocation=()\r\n"
+	    "Cache-Control: no-store\r\n");
+}
+
+int
+response_serialise(const struct response *rs, bool head, struct buf *out)
+{
+	static const char broken[] = "Status: 500\r\nContent-Type: text/plain\r\n\r\n500\n";
+
+	if (rs->failed || rs->status == 0 || buf_error(&rs->headers) != 0 || buf_error(&rs->body) != 0) {
+		buf_reset(out);
+		buf_puts(out, broken);
+		return buf_error(out);
+	}
+	buf_printf(out, "Status: %d\r\n", rs->status);
+	buf_printf(out, "Content-Type: %s\r\n", rs->type != NULL ? rs->type : "text/html; charset=utf-8");
+	if (rs->download != NULL)
+		buf_printf(out, "Content-Disposition: attachment; filename=\"%s\"\r\n", rs->download);
+	put_security(rs, out);
+	buf_put(out, rs->headers.p, rs->headers.len);
+	buf_printf(out, "Content-Length: %zu\r\n\r\n", rs->body.len);
+	if (!head)
+		buf_put(out, rs->body.p, rs->body.len);
+	return buf_error(out);
+}

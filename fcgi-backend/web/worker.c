@@ -1,0 +1,270 @@
+#include <errno.h>
+#include <fcgiapp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "libicert/clock.h"
+#include "libicert/error.h"
+#include "libicert/log.h"
+#include "web/csrf.h"
+#include "web/page.h"
+#include "web/worker.h"
+
+#define LISTEN_FD	0
+#define ARENA_LIMIT	(16 * 1024 * 1024)
+#define SOCKET_SECONDS	10	/* nginx buffers both ways: a read never waits for a person */
+#define REQUEST_SECONDS	60	/* a request that hangs costs its worker, not the socket */
+#define RESPAWN_MS	500	/* pause before replacing one that died at once */
+#define WORKERS_MAX	64
+
+static volatile sig_atomic_t leaving;
+
+static void
+on_signal(int sig)
+{
+	(void)sig;
+	leaving = 1;
+}
+
+/* What a role is missing leads to: the program's log-in, or 403. */
+static int
+refuse(struct request *rq)
+{
+	if (rq->session.state == SESSION_LIVE)
+		return page_error(rq, 403, "http.403");
+	if (rq->session.state == SESSION_LOCKED && (rq->route->flags & ROUTE_PARK) &&
+	    rq->method == METHOD_POST && rq->app->park != NULL)
+		return rq->app->park(rq);
+	return rq->app->denied != NULL ? rq->app->denied(rq) : page_error(rq, 403, "http.403");
+}
+
+static int
+answer_route(struct request *rq)
+{
+	const struct route *r = rq->route;
+	int64_t now;
+
+	if (rq->method == METHOD_POST && !(r->flags & ROUTE_NO_CSRF) && !rq->replayed &&
+	    csrf_check(rq) != 0) {
+		log_warn("csrf_refused", "%s", r->pattern);
+		return page_error(rq, 403, "http.csrf");
+	}
+	if (!(r->roles & ROLE_PUBLIC) && !(r->roles & rq->session.roles))
+		return refuse(rq);
+	now = clock_real();
+	if ((r->flags & ROUTE_FRESH) && rq->session.fresh_until < now)
+		return rq->app->stale != NULL ? rq->app->stale(rq) : page_error(rq, 403, "http.403");
+	if (rq->refusal != NULL) {
+		char code[64];
+
+		snprintf(code, sizeof(code), "upload.%s", rq->refusal);
+		page_field_error(rq, rq->refusal_field, catalogue(code) != NULL ? code : "upload.refused");
+	}
+	return r->handler(rq);
+}
+
+void
+worker_answer(struct request *rq)
+{
+	int rv, status;
+
+	if ((rv = session_open(rq)) < 0) {
+		page_fail(rq, rv);
+		return;
+	}
+	if ((status = route_find(rq, rq->app->routes)) != 0) {
+		page_error(rq, rq->refusal != NULL ? rq->refusal_status : status,
+		    rq->refusal != NULL ? "upload.refused" : status == 405 ? "http.405" : "http.404");
+		return;
+	}
+	if ((rv = answer_route(rq)) < 0)
+		page_fail(rq, rv);
+	if (rq->arena.failed || rq->response->status == 0)
+		rq->response->failed = true;
+}
+
+void
+worker_replay(struct request *rq, const char *path)
+{
+	rq->method = METHOD_POST;
+	rq->path = path;
+	rq->replayed = true;
+	rq->refusal = NULL;
+	if (route_find(rq, rq->app->routes) == 0 && (rq->route->flags & ROUTE_PARK)) {
+		int rv = answer_route(rq);
+
+		if (rv < 0)
+			page_fail(rq, rv);
+	} else {
+		response_redirect(rq, "/");
+	}
+}
+
+static void
+serve(struct app *app, FCGX_Request *fcgi)
+{
+	struct request *rq = calloc(1, sizeof(*rq));
+	struct response rs;
+	struct buf out = BUF_INIT;
+	int status;
+
+	response_init(&rs);
+	if (rq == NULL) {
+		rs.failed = true;
+	} else {
+		arena_init(&rq->arena, ARENA_LIMIT);
+		rq->app = app;
+		rq->response = &rs;
+		status = request_read(rq, fcgi);
+		log_request(rq->request_id);
+		if (status != 0) {
+			char code[16];
+
+			session_open(rq);
+			snprintf(code, sizeof(code), "http.%d", status);
+			page_error(rq, status, code);
+		} else {
+			worker_answer(rq);
+		}
+	}
+	response_serialise(&rs, rq != NULL && rq->head, &out);
+	FCGX_PutStr((const char *)out.p, (int)out.len, fcgi->out);
+	buf_free(&out);
+	response_free(&rs);
+	if (rq != NULL) {
+		arena_reset(&rq->arena);
+		bytes_wipe(rq, sizeof(*rq));
+		free(rq);
+	}
+	log_request(NULL);
+}
+
+/*
+ * The next connection, or -1 when leaving.  SIGTERM is blocked except while
+ * waiting here, so it never cuts a request in hand.
+ */
+static int
+next_connection(const sigset_t *waiting)
+{
+	struct pollfd p = { .fd = LISTEN_FD, .events = POLLIN };
+	struct timeval limit = { .tv_sec = SOCKET_SECONDS };
+	int fd;
+
+	while (!leaving) {
+		if (ppoll(&p, 1, NULL, waiting) <= 0)
+			continue;
+		if ((fd = accept4(LISTEN_FD, NULL, NULL, SOCK_CLOEXEC)) < 0)
+			continue;
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+		return fd;
+	}
+	return -1;
+}
+
+static int
+worker_loop(struct app *app)
+{
+	FCGX_Request fcgi;
+	sigset_t blocked, waiting;
+	int fd;
+
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGTERM);
+	sigaddset(&blocked, SIGINT);
+	sigprocmask(SIG_BLOCK, &blocked, &waiting);
+	sigdelset(&waiting, SIGTERM);
+	sigdelset(&waiting, SIGINT);
+	if (FCGX_Init() != 0 || FCGX_InitRequest(&fcgi, LISTEN_FD, FCGI_FAIL_ACCEPT_ON_INTR) != 0)
+		return 1;
+	if (app->start != NULL && app->start(app) != 0)
+		return 1;
+	while ((fd = next_connection(&waiting)) >= 0) {
+		/* libfcgi accepts by itself and knows no time-out: it is given
+		 * a connection that has one, as if kept from before. */
+		fcgi.ipcFd = fd;
+		fcgi.keepConnection = 1;
+		alarm(REQUEST_SECONDS);
+		if (FCGX_Accept_r(&fcgi) == 0) {
+			serve(app, &fcgi);
+			fcgi.keepConnection = 0;
+			FCGX_Finish_r(&fcgi);
+		}
+		alarm(0);
+	}
+	return 0;
+}
+
+static pid_t
+spawn(struct app *app)
+{
+	pid_t parent = getpid();
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(0);
+	_exit(worker_loop(app));
+}
+
+static void
+forward(const pid_t *pids, int count, int sig)
+{
+	for (int i = 0; i < count; i++)
+		if (pids[i] > 0)
+			kill(pids[i], sig);
+}
+
+int
+worker_run(struct app *app, int count)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+	struct timespec pause = { .tv_nsec = RESPAWN_MS * 1000000L };
+	pid_t pids[WORKERS_MAX] = { 0 };
+	int flags, status;
+	pid_t pid;
+
+	if (count < 1 || count > WORKERS_MAX)
+		count = 1;
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGINT, &sa, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	/* Two workers may wake for one connection: the loser must not block. */
+	if ((flags = fcntl(LISTEN_FD, F_GETFL)) < 0 || fcntl(LISTEN_FD, F_SETFL, flags | O_NONBLOCK) != 0) {
+		log_error("no_listener", "nothing listens on descriptor 0");
+		return 1;
+	}
+	for (int i = 0; i < count; i++)
+		pids[i] = spawn(app);
+	log_info("started", "%d workers", count);
+	while (!leaving) {
+		if ((pid = wait(&status)) < 0) {
+			if (errno == EINTR)
+				continue;
+			break;
+		}
+		if (leaving)
+			break;
+		log_error("worker_died", "%s %d", WIFSIGNALED(status) ? "signal" : "status",
+		    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+		nanosleep(&pause, NULL);
+		for (int i = 0; i < count; i++)
+			if (pids[i] == pid && !leaving)
+				pids[i] = spawn(app);
+	}
+	forward(pids, count, SIGTERM);
+	while (wait(NULL) > 0 || errno == EINTR)
+		;
+	return 0;
+}
