@@ -1,0 +1,82 @@
+// Small helps; every page works without them.
+(function () {
+	'use strict';
+
+	// The summary of errors is read out first.
+	var summary = document.querySelector('[data-error-summary]');
+	if (summary) summary.focus();
+
+	// A second press of the same button sends nothing.
+	document.querySelectorAll('form[data-once]').forEach(function (form) {
+		form.addEventListener('submit', function (event) {
+			if (form.dataset.sent && Date.now() - Number(form.dataset.sent) < 8000) event.preventDefault();
+			else form.dataset.sent = String(Date.now());
+		});
+	});
+	window.addEventListener('pageshow', function () {
+		document.querySelectorAll('form[data-sent]').forEach(function (form) { delete form.dataset.sent; });
+	});
+
+	document.querySelectorAll('[data-print]').forEach(function (button) {
+		button.hidden = false;
+		button.addEventListener('click', function () { window.print(); });
+	});
+
+	// A photograph above the limit is shrunk here; another file is refused
+	// here, before it travels.
+	function say(input, text) {
+		var place = document.getElementById(input.id + '-error');
+		if (place) place.textContent = text;
+		if (text) input.setAttribute('aria-invalid', 'true');
+		else input.removeAttribute('aria-invalid');
+	}
+
+	function toBlob(canvas, quality) {
+		return new Promise(function (resolve) { canvas.toBlob(resolve, 'image/jpeg', quality); });
+	}
+
+	async function shrink(file, limit) {
+		var bitmap = await createImageBitmap(file);
+		var longest = Math.max(bitmap.width, bitmap.height);
+		for (var side = Math.min(longest, 2400); side >= 900; side = Math.round(side * 0.8)) {
+			var scale = side / longest;
+			var canvas = document.createElement('canvas');
+			canvas.width = Math.round(bitmap.width * scale);
+			canvas.height = Math.round(bitmap.height * scale);
+			var ctx = canvas.getContext('2d');
+			ctx.fillStyle = '#fff';
+			ctx.fillRect(0, 0, canvas.width, canvas.height);
+			ctx.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+			for (var quality = 0.88; quality > 0.5; quality -= 0.12) {
+				var blob = await toBlob(canvas, quality);
+				if (blob && blob.size <= limit) return blob;
+			}
+		}
+		return null;
+	}
+
+	document.querySelectorAll('input[type=file][data-limit]').forEach(function (input) {
+		var limit = Number(input.dataset.limit);
+		input.addEventListener('change', async function () {
+			say(input, '');
+			input.setCustomValidity('');
+			var file = input.files[0];
+			if (!file) return;
+			if (file.size === 0) return say(input, input.dataset.empty);
+			if (file.size <= limit) return;
+			if (/^image\/(jpeg|png)$/.test(file.type) && window.DataTransfer && window.createImageBitmap) {
+				try {
+					var blob = await shrink(file, limit);
+					if (blob) {
+						var list = new DataTransfer();
+						list.items.add(new File([blob], file.name.replace(/\.\w+$/, '') + '.jpg', { type: 'image/jpeg' }));
+						input.files = list.files;
+						return;
+					}
+				} catch (error) { /* the sentence below says what to do */ }
+			}
+			input.value = '';
+			say(input, input.dataset.large);
+		});
+	});
+}());
