@@ -1,0 +1,292 @@
+#include "keys/keeper_record.h"
+
+#include "libicert/error.h"
+
+#include <liboath/oath.h>
+#include <string.h>
+
+/* RFC 6238: 30 seconds, six digits, HMAC-SHA-1; one step of grace on both sides (section 5.2). */
+#define STEP 30
+#define GRACE 1
+#define TRIES 10
+#define PAUSE 900	/* seconds without a try once they are used up */
+
+struct totp {
+	uint8_t seed[TOTP_SEED];
+	uint8_t person[32];
+	uint64_t last_step;
+	uint32_t wrong;		/* in a row */
+	int64_t wrong_at;
+};
+
+#define VERSION 1
+#define TOTP_LEN (1 + TOTP_SEED + 32 + 8 + 4 + 8)
+
+static int
+totp_read(const struct keeper *k, const uint8_t staff[16], struct totp *t)
+{
+	char name[ID_TEXT];
+	struct buf b = BUF_INIT;
+	int error;
+
+	id_text(staff, name);
+	error = record_read(k, k->totp_fd, name, &b);
+	if (error == 0 && (b.len != TOTP_LEN || b.p[0] != VERSION))
+		error = ICERT_E_MALFORMED;
+	if (error == 0) {
+		const uint8_t *p = b.p + 1;
+
+		memcpy(t->seed, p, TOTP_SEED);
+		memcpy(t->person, p + TOTP_SEED, 32);
+		p += TOTP_SEED + 32;
+		t->last_step = get_u64le(p);
+		t->wrong = get_u32le(p + 8);
+		t->wrong_at = (int64_t)get_u64le(p + 12);
+	}
+	buf_free(&b);
+	return error;
+}
+
+static int
+totp_write(const struct keeper *k, const uint8_t staff[16], const struct totp *t)
+{
+	char name[ID_TEXT];
+	struct buf b = BUF_INIT;
+	int error;
+
+	id_text(staff, name);
+	buf_putc(&b, VERSION);
+	buf_put(&b, t->seed, TOTP_SEED);
+	buf_put(&b, t->person, 32);
+	buf_u64le(&b, t->last_step);
+	buf_u32le(&b, t->wrong);
+	buf_u64le(&b, (uint64_t)t->wrong_at);
+	error = buf_error(&b);
+	if (error == 0)
+		error = record_write(k, k->totp_fd, name, b.p, b.len);
+	buf_free(&b);
+	return error;
+}
+
+static int
+code_at(const struct totp *t, uint64_t step, const char *code, int *equal)
+{
+	char right[TOTP_DIGITS + 1];
+
+	if (oath_hotp_generate((const char *)t->seed, TOTP_SEED, step, TOTP_DIGITS, false,
+	    OATH_HOTP_DYNAMIC_TRUNCATION, right) != OATH_OK)
+		return ICERT_E_CRYPTO;
+	*equal = bytes_equal(right, code, TOTP_DIGITS);
+	bytes_wipe(right, sizeof(right));
+	return 0;
+}
+
+/* The step whose code this is: used says that only a used one's is.  0, ICERT_E_CODE_WRONG, ICERT_E_CODE_REPLAYED. */
+static int
+find_step(const struct totp *t, uint64_t now_step, const char *code, uint64_t *found)
+{
+	int outcome = ICERT_E_CODE_WRONG;
+
+	for (uint64_t step = now_step - GRACE; step <= now_step + GRACE; step++) {
+		int equal = 0;
+		int error = code_at(t, step, code, &equal);
+
+		if (error != 0)
+			return error;
+		if (equal && step > t->last_step) {
+			*found = step;
+			return 0;
+		}
+		if (equal)
+			outcome = ICERT_E_CODE_REPLAYED;
+	}
+	return outcome;
+}
+
+int
+totp_use(struct keeper *k, const uint8_t staff[16], const char *code, int *tries)
+{
+	int64_t now = k->now();
+	struct totp t = { .last_step = 0 };
+	uint64_t step = 0;
+	int outcome = totp_read(k, staff, &t);
+	int error = 0;
+
+	if (outcome != 0)
+		return outcome;
+	if (t.wrong >= TRIES && now - t.wrong_at >= PAUSE)
+		t.wrong = 0;
+	if (t.wrong >= TRIES) {
+		bytes_wipe(&t, sizeof(t));
+		*tries = 0;
+		return ICERT_E_CODE_SPENT;
+	}
+	outcome = find_step(&t, (uint64_t)now / STEP, code, &step);
+	if (outcome == 0) {
+		t.last_step = step;
+		t.wrong = 0;
+		error = totp_write(k, staff, &t);
+	} else if (outcome == ICERT_E_CODE_WRONG) {
+		t.wrong++;
+		t.wrong_at = now;
+		*tries = TRIES - (int)t.wrong;
+		error = totp_write(k, staff, &t);
+	}
+	bytes_wipe(&t, sizeof(t));
+	return error != 0 ? error : outcome;
+}
+
+int
+totp_person(struct keeper *k, const uint8_t staff[16], uint8_t person[32])
+{
+	struct totp t;
+	int error = totp_read(k, staff, &t);
+
+	if (error == 0)
+		memcpy(person, t.person, 32);
+	bytes_wipe(&t, sizeof(t));
+	return error;
+}
+
+static int
+read_code(const struct message *m, char code[TOTP_DIGITS + 1])
+{
+	int error = message_string(m, TAG_CODE, code, TOTP_DIGITS + 1);
+
+	if (error == 0 && strspn(code, "0123456789") != TOTP_DIGITS)
+		return ICERT_E_CODE_WRONG;
+	return error;
+}
+
+int
+keeper_on_totp_verify(void *ctx, const struct serve_request *q, struct serve_reply *r)
+{
+	char code[TOTP_DIGITS + 1];
+	int error = read_code(q->message, code);
+
+	if (error == 0)
+		error = totp_use(ctx, message_get(q->message, TAG_STAFF, 0)->p, code, &r->tries);
+	return error;
+}
+
+int
+keeper_on_totp_enrol(void *ctx, const struct serve_request *q, struct serve_reply *r)
+{
+	struct keeper *k = ctx;
+	struct totp t = { .last_step = 0 };
+	char cedula[65];
+	int error = message_string(q->message, TAG_TEXT, cedula, sizeof(cedula));
+
+	if (error == 0)
+		error = keeper_hash(k, "person", cedula, t.person);
+	if (error == 0)
+		error = bytes_random(t.seed, TOTP_SEED);
+	if (error == 0)
+		error = totp_write(k, message_get(q->message, TAG_STAFF, 0)->p, &t);
+	if (error == 0)
+		message_put(&r->body, TAG_SEED, t.seed, TOTP_SEED);
+	bytes_wipe(&t, sizeof(t));
+	return error;
+}
+
+int
+keeper_on_totp_last(void *ctx, const struct serve_request *q, struct serve_reply *r)
+{
+	struct totp t;
+	int error = totp_read(ctx, message_get(q->message, TAG_STAFF, 0)->p, &t);
+
+	if (error == 0)
+		message_put_number(&r->body, TAG_NUMBER, t.last_step);
+	bytes_wipe(&t, sizeof(t));
+	return error;
+}
+
+int
+keeper_on_totp_forget(void *ctx, const struct serve_request *q, struct serve_reply *r)
+{
+	struct keeper *k = ctx;
+	char name[ID_TEXT];
+
+	(void)r;
+	id_text(message_get(q->message, TAG_STAFF, 0)->p, name);
+	return record_unlink(k, k->totp_fd, name);
+}
+
+/* The fields as the caller sends them, hashed here; and who the holder is. */
+static int
+read_order(struct keeper *k, const struct message *m, struct approval *a, uint8_t holder[32], uint8_t identification[32])
+{
+	const struct message_field *f = message_get(m, TAG_FIELDS, 0);
+	struct cert_fields fields;
+	struct buf store = BUF_INIT;
+	int error = cert_fields_decode(&fields, f->p, f->len, &store);
+
+	if (error == 0)
+		error = cert_fields_hash(&fields, a->fields_hash);
+	if (error == 0)
+		error = keeper_hash(k, "person", fields.serial_number, holder);
+	if (error == 0)
+		error = keeper_hash(k, "person", fields.identification, identification);
+	memcpy(a->case_id, message_get(m, TAG_CASE, 0)->p, ID_RAW);
+	a->time = k->now();
+	buf_free(&store);
+	return error;
+}
+
+static int
+put_statement(const struct keeper *k, const struct approval *a, struct serve_reply *r)
+{
+	struct statement s;
+	struct buf b = BUF_INIT;
+	int error = approval_build(a, &s);
+
+	if (error == 0)
+		error = statement_sign(&s, k->approval_key);
+	if (error == 0) {
+		statement_encode(&s, &b);
+		error = buf_error(&b);
+	}
+	if (error == 0)
+		message_put(&r->body, TAG_STATEMENT, b.p, b.len);
+	buf_free(&b);
+	return error;
+}
+
+int
+keeper_on_accept(void *ctx, const struct serve_request *q, struct serve_reply *r)
+{
+	struct approval a = { .kind = APPROVAL_ACCEPT };
+	uint8_t identification[32];
+	int error = read_order(ctx, q->message, &a, a.person_hash, identification);
+
+	if (error == 0)
+		error = put_statement(ctx, &a, r);
+	return error;
+}
+
+int
+keeper_on_approve(void *ctx, const struct serve_request *q, struct serve_reply *r)
+{
+	struct keeper *k = ctx;
+	const uint8_t *staff = message_get(q->message, TAG_STAFF, 0)->p;
+	struct approval a = { .kind = (enum approval_kind)message_get(q->message, TAG_KIND, 0)->p[0] };
+	uint8_t holder[32];
+	uint8_t identification[32];
+	char code[TOTP_DIGITS + 1];
+	int error;
+
+	if (a.kind != APPROVAL_ISSUE && a.kind != APPROVAL_SECOND)
+		return ICERT_E_INVALID;
+	error = read_order(k, q->message, &a, holder, identification);
+	if (error == 0)
+		error = totp_person(k, staff, a.person_hash);
+	if (error == 0 && (bytes_equal(holder, a.person_hash, 32) || bytes_equal(identification, a.person_hash, 32)))
+		error = ICERT_E_OWN_CASE;
+	if (error == 0)
+		error = read_code(q->message, code);
+	if (error == 0)
+		error = totp_use(k, staff, code, &r->tries);
+	if (error == 0)
+		error = put_statement(k, &a, r);
+	return error;
+}
