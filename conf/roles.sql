@@ -29,7 +29,6 @@ grant connect on database icert to icert_portal, icert_desk, icert_webhook, icer
 	icert_clerk, icert_publisher, icert_admin, icert_migrate;
 grant create on database icert to icert_owner, icert_migrate;
 revoke all on schema public from public;
-create extension if not exists btree_gist;
 
 alter role icert_portal set statement_timeout = '10s';
 alter role icert_desk set statement_timeout = '10s';

@@ -1,0 +1,141 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "operate/files.h"
+#include "operate/process.h"
+
+#define FIRST_PASSED_FD 3
+
+_Noreturn static void
+child_fail(const char *what)
+{
+	dprintf(STDERR_FILENO, "icertctl: %s: %s\n", what, strerror(errno));
+	_exit(127);
+}
+
+static void
+child_fds(const struct process_spec *spec)
+{
+	int kept[PROCESS_FDS_MAX], i, in = spec->stdin_fd, log = spec->log_fd;
+
+	/* Out of the way first: a source may have the number of a target. */
+	if (in < 0)
+		in = open("/dev/null", O_RDONLY);
+	in = fcntl(in, F_DUPFD, 64);
+	if (log >= 0)
+		log = fcntl(log, F_DUPFD, 64);
+	for (i = 0; i < spec->nfds; i++)
+		if ((kept[i] = fcntl(spec->fds[i], F_DUPFD, 64)) < 0)
+			child_fail("passing a socket");
+	if (in < 0 || dup2(in, 0) < 0)
+		child_fail("standard input");
+	if (log >= 0 && (dup2(log, 1) < 0 || dup2(log, 2) < 0))
+		child_fail("log");
+	for (i = 0; i < spec->nfds; i++)
+		if (dup2(kept[i], FIRST_PASSED_FD + i) < 0)
+			child_fail("passing a socket");
+	close_range((unsigned)(FIRST_PASSED_FD + spec->nfds), ~0U, 0);
+}
+
+static void
+child_env(const struct process_spec *spec)
+{
+	char text[32];
+	int i;
+
+	clearenv();
+	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	setenv("LANG", "C.UTF-8", 1);
+	setenv("TZ", "UTC", 1);
+	setenv("HOME", "/", 1);
+	if (spec->nfds > 0) {
+		snprintf(text, sizeof(text), "%ld", (long)getpid());
+		setenv("LISTEN_PID", text, 1);
+		snprintf(text, sizeof(text), "%d", spec->nfds);
+		setenv("LISTEN_FDS", text, 1);
+		setenv("LISTEN_FDNAMES", spec->fdnames, 1);
+	}
+	for (i = 0; spec->env != NULL && spec->env[i] != NULL; i++)
+		putenv((char *)(uintptr_t)spec->env[i]);
+}
+
+static void
+child_rights(const struct process_spec *spec)
+{
+	const struct user *u = spec->user;
+
+	if (u != NULL && geteuid() == 0 &&
+	    (setgroups((size_t)u->ngroups, u->groups) != 0 ||
+	    setresgid(u->gid, u->gid, u->gid) != 0 ||
+	    setresuid(u->uid, u->uid, u->uid) != 0))
+		child_fail("dropping rights");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		child_fail("no_new_privs");
+}
+
+pid_t
+process_start(const struct process_spec *spec)
+{
+	pid_t parent = getpid(), pid;
+	sigset_t none;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		return complain("fork: %s", strerror(errno));
+	if (pid > 0)
+		return pid;
+
+	setpgid(0, 0);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGPIPE, SIG_DFL);
+	umask(027);
+	child_fds(spec);
+	child_env(spec);
+	if (chdir("/") != 0)
+		child_fail("/");
+	child_rights(spec);
+	/* After the change of user, which would have cleared it. */
+	if (!spec->keep_parent) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		if (getppid() != parent)
+			_exit(127);
+	}
+	execv(spec->argv[0], (char *const *)(uintptr_t)spec->argv);
+	child_fail(spec->argv[0]);
+}
+
+int
+process_wait(const struct process_spec *spec)
+{
+	int status;
+	pid_t pid;
+
+	if ((pid = process_start(spec)) < 0)
+		return -1;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return complain("wait: %s", strerror(errno));
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int
+process_call(const char *const *argv, const struct user *user)
+{
+	struct process_spec spec = { .argv = argv, .user = user, .stdin_fd = -1, .log_fd = -1 };
+
+	return process_wait(&spec);
+}

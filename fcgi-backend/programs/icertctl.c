@@ -1,0 +1,174 @@
+/* The administrator's command line: reads arguments, and calls operate/. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libicert/log.h"
+#include "operate/control.h"
+#include "operate/migrate.h"
+#include "operate/up.h"
+#include "operate/users.h"
+
+#define DEFAULT_PREFIX "var"
+
+struct arguments {
+	struct up_options up;
+	const char *word[4];	/* what is no option */
+	int nwords;
+};
+
+static int
+with_instance(const struct arguments *a, struct instance *i, int loaded)
+{
+	if (instance_find(i, a->up.prefix) != 0 || tools_find(&i->tools) != 0)
+		return -1;
+	if (!loaded)
+		return 0;
+	return instance_exists(i) ? instance_load(i) :
+	    complain("%s is no instance of icert", i->prefix);
+}
+
+static int
+run_up(const struct arguments *a)
+{
+	return up_run(&a->up);
+}
+
+static int
+run_down(const struct arguments *a)
+{
+	static struct instance i;
+
+	return with_instance(a, &i, 0) != 0 || control_down(&i) != 0;
+}
+
+static int
+run_status(const struct arguments *a)
+{
+	static struct instance i;
+
+	return with_instance(a, &i, 0) != 0 ? 2 : control_status(&i);
+}
+
+static int
+run_reset(const struct arguments *a)
+{
+	static struct instance i;
+
+	return with_instance(a, &i, 0) != 0 || control_reset(&i) != 0;
+}
+
+static int
+run_migrate(const struct arguments *a)
+{
+	static struct instance i;
+	int applied;
+
+	if (with_instance(a, &i, 1) != 0 || migrate_run(&i, &applied) != 0)
+		return 1;
+	printf("%d applied\n", applied);
+	return 0;
+}
+
+static int
+run_users(const struct arguments *a)
+{
+	char *text;
+
+	if (a->nwords > 0)
+		return strcmp(a->word[0], "ensure") != 0 || users_ensure() != 0;
+	if ((text = users_sysusers()) == NULL)
+		return 1;
+	fputs(text, stdout);
+	free(text);
+	return 0;
+}
+
+static const struct command {
+	const char *name;
+	int words;		/* how many it takes, at most */
+	int (*run)(const struct arguments *);
+	const char *help;
+} commands[] = {
+	{ "up", 0, run_up, "up [--prefix DIR] [--port-base N] [--detach] [--spool-on-disk]\n"
+	    "\tstart an instance and supervise it (ports N to N+6; 8443 for a new one)" },
+	{ "down", 0, run_down, "down [--prefix DIR]\n\tstop it; its data stays" },
+	{ "status", 0, run_status, "status [--prefix DIR]\n"
+	    "\tshow each process; 0 all up, 1 not all, 3 down" },
+	{ "reset", 0, run_reset, "reset [--prefix DIR]\n\tstop it and remove all its data" },
+	{ "migrate", 0, run_migrate, "migrate [--prefix DIR]\n\tapply new migrations" },
+	{ "users", 1, run_users, "users [ensure]\n"
+	    "\tprint the sysusers.d lines of all users and groups, or make them" },
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static int
+usage(FILE *out)
+{
+	size_t n;
+
+	fprintf(out, "usage: icertctl COMMAND [OPTIONS]   (DIR is \"" DEFAULT_PREFIX "\" when left out)\n\n");
+	for (n = 0; n < COMMANDS; n++)
+		fprintf(out, "%s\n", commands[n].help);
+	return 2;
+}
+
+static int
+read_arguments(struct arguments *a, int argc, char *argv[])
+{
+	static const struct option options[] = {
+		{ "prefix", required_argument, NULL, 'p' },
+		{ "port-base", required_argument, NULL, 'b' },
+		{ "detach", no_argument, NULL, 'd' },
+		{ "spool-on-disk", no_argument, NULL, 's' },
+		{ NULL, 0, NULL, 0 }
+	};
+	char *end;
+	int c;
+
+	a->up.prefix = DEFAULT_PREFIX;
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 'p':
+			a->up.prefix = optarg;
+			break;
+		case 'b':
+			a->up.port_base = (int)strtol(optarg, &end, 10);
+			if (*end != '\0' || a->up.port_base <= 0)
+				return complain("--port-base %s: not a number", optarg);
+			break;
+		case 'd':
+			a->up.detach = 1;
+			break;
+		case 's':
+			a->up.spool_on_disk = 1;
+			break;
+		default:
+			return -1;
+		}
+	}
+	while (optind < argc && a->nwords < 4)
+		a->word[a->nwords++] = argv[optind++];
+	return 0;
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct arguments a = { 0 };
+	size_t n;
+
+	log_open("icertctl");
+	if (argc < 2)
+		return usage(stderr);
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
+		return usage(stdout) == 0;
+	for (n = 0; n < COMMANDS && strcmp(commands[n].name, argv[1]) != 0; n++)
+		continue;
+	if (n == COMMANDS || read_arguments(&a, argc - 1, argv + 1) != 0 ||
+	    a.nwords > commands[n].words)
+		return usage(stderr);
+	return commands[n].run(&a);
+}
