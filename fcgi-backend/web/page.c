@@ -166,6 +166,20 @@ page_fail(struct request *rq, int error)
 	return page_error(rq, status, status == 500 ? "http.500" : code);
 }
 
+const char *
+page_refusal_code(struct request *rq)
+{
+	const char *code = arena_printf(&rq->arena, "edge.%s", rq->refusal);
+
+	return catalogue(code) != NULL ? code : "upload.refused";
+}
+
+int
+page_refusal(struct request *rq)
+{
+	return page_error(rq, rq->refusal_status, page_refusal_code(rq));
+}
+
 void
 page_field_text(struct request *rq, const char *field, const char *text)
 {

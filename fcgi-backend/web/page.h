@@ -30,6 +30,11 @@ struct buf *page_begin(struct request *, int status);
 int page_error(struct request *, int status, const char *code);
 int page_fail(struct request *, int error);
 
+/* What the edge refused (rq->refusal): its sentence's code, and a page that
+ * says it, for a request that has no form to show it in. */
+const char *page_refusal_code(struct request *);
+int page_refusal(struct request *);
+
 /*
  * Errors of a form: noted while it is checked, shown above it and beside each
  * field, and answered with 422.  code is a key of the catalogue; the message

@@ -224,6 +224,18 @@ parse_method(struct request *rq, const char *method)
 	return 0;
 }
 
+/* The edge sends the field's name percent-encoded; it becomes part of an address. */
+static const char *
+refused_field(struct request *rq, char *const *params)
+{
+	const char *name = param(params, "ICERT_REFUSAL_FIELD");
+
+	if (name == NULL || *name == '\0' ||
+	    strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") != strlen(name))
+		return NULL;
+	return arena_strdup(&rq->arena, name);
+}
+
 int
 request_parse(struct request *rq, char *const *params, const unsigned char *body, size_t len)
 {
@@ -249,7 +261,7 @@ request_parse(struct request *rq, char *const *params, const unsigned char *body
 	if (rq->refusal != NULL) {
 		s = clean_param(rq, params, "ICERT_REFUSAL_STATUS");
 		rq->refusal_status = s != NULL ? atoi(s) : 400;
-		rq->refusal_field = clean_param(rq, params, "ICERT_REFUSAL_FIELD");
+		rq->refusal_field = refused_field(rq, params);
 		rq->method = METHOD_GET;
 		return 0;
 	}

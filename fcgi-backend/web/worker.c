@@ -63,12 +63,12 @@ answer_route(struct request *rq)
 	now = clock_real();
 	if ((r->flags & ROUTE_FRESH) && rq->session.fresh_until < now)
 		return rq->app->stale != NULL ? rq->app->stale(rq) : page_error(rq, 403, "http.403");
-	if (rq->refusal != NULL) {
-		char code[64];
-
-		snprintf(code, sizeof(code), "upload.%s", rq->refusal);
-		page_field_error(rq, rq->refusal_field, catalogue(code) != NULL ? code : "upload.refused");
-	}
+	/* Only a form that takes files knows how to show its refusal; for the
+	 * rest (a limit, mostly) it is a page of its own. */
+	if (rq->refusal != NULL && strncmp(rq->refusal, "upload_", 7) != 0)
+		return page_refusal(rq);
+	if (rq->refusal != NULL)
+		page_field_error(rq, rq->refusal_field, page_refusal_code(rq));
 	return r->handler(rq);
 }
 
@@ -82,8 +82,10 @@ worker_answer(struct request *rq)
 		return;
 	}
 	if ((status = route_find(rq, rq->app->routes)) != 0) {
-		page_error(rq, rq->refusal != NULL ? rq->refusal_status : status,
-		    rq->refusal != NULL ? "upload.refused" : status == 405 ? "http.405" : "http.404");
+		if (rq->refusal != NULL)
+			page_refusal(rq);
+		else
+			page_error(rq, status, status == 405 ? "http.405" : "http.404");
 		return;
 	}
 	if ((rv = answer_route(rq)) < 0)
