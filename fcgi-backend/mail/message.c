@@ -1,0 +1,146 @@
+#include "mail/message.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libicert/error.h"
+
+static const char *const names[MAIL_TEMPLATES] = {
+	[MAIL_CODE] = "code",
+	[MAIL_ORDER_CREATED] = "order_created",
+	[MAIL_PAYMENT_RECEIVED] = "payment_received",
+	[MAIL_PAYMENT_REJECTED] = "payment_rejected",
+	[MAIL_PAYMENT_CHECKING] = "payment_checking",
+	[MAIL_APPLICATION_RECEIVED] = "application_received",
+	[MAIL_TO_MEND] = "to_mend",
+	[MAIL_ACCEPTED] = "accepted",
+	[MAIL_REJECTED] = "rejected",
+	[MAIL_SLOT_PROPOSED] = "slot_proposed",
+	[MAIL_SLOT_CONFIRMED] = "slot_confirmed",
+	[MAIL_PKCS12] = "pkcs12",
+	[MAIL_ENVELOPE] = "envelope",
+	[MAIL_REVOKED] = "revoked",
+	[MAIL_CANCELLED] = "cancelled",
+	[MAIL_STAFF_QUEUE] = "staff_queue",
+};
+
+const char *
+mail_template_name(enum mail_template template)
+{
+	return template > 0 && template < MAIL_TEMPLATES ? names[template] : NULL;
+}
+
+enum mail_template
+mail_template_find(const char *name)
+{
+	int i;
+
+	for (i = 1; i < MAIL_TEMPLATES; i++)
+		if (strcmp(names[i], name) == 0)
+			return (enum mail_template)i;
+	return 0;
+}
+
+int
+message_compose(enum mail_template template, view_lookup lookup, void *ctx, struct message *out)
+{
+	const char *name = mail_template_name(template);
+	char view[64];
+	int error;
+
+	memset(out, 0, sizeof(*out));
+	if (name == NULL)
+		return ICERT_E_NOT_FOUND;
+	snprintf(view, sizeof(view), "mail.%s.subject", name);
+	if ((out->subject = catalogue(view)) == NULL)
+		return ICERT_E_NOT_FOUND;
+	snprintf(view, sizeof(view), "mail/%s", name);
+	error = view_render_named(&out->html, view, lookup, ctx);
+	if (error == 0) {
+		snprintf(view, sizeof(view), "mail/%s.txt", name);
+		error = view_render_named(&out->text, view, lookup, ctx);
+	}
+	if (error == 0)
+		error = buf_error(&out->html) != 0 ? buf_error(&out->html) : buf_error(&out->text);
+	if (error != 0)
+		message_free(out);
+	return error;
+}
+
+void
+message_free(struct message *message)
+{
+	buf_free(&message->text);
+	buf_free(&message->html);
+}
+
+struct message_variables {
+	json_t *json;
+};
+
+int
+message_variables_pack(const struct outbox_variable *variables, size_t n, struct buf *out)
+{
+	json_t *json = json_object();
+	char *text = NULL;
+	size_t i;
+	int error = 0;
+
+	for (i = 0; error == 0 && i < n; i++) {
+		const char *value = variables[i].value == NULL ? "" : variables[i].value;
+
+		if (json_object_set_new(json, variables[i].name, json_string(value)) != 0)
+			error = ICERT_E_INVALID;
+	}
+	if (error == 0 && (text = json_dumps(json, JSON_COMPACT)) == NULL)
+		error = ICERT_E_MEMORY;
+	if (error == 0) {
+		buf_puts(out, text);
+		error = buf_error(out);
+	}
+	if (text != NULL)
+		bytes_wipe(text, strlen(text));
+	free(text);
+	json_decref(json);
+	return error;
+}
+
+int
+message_variables_open(const void *text, size_t len, struct message_variables **out)
+{
+	struct message_variables *variables = calloc(1, sizeof(*variables));
+
+	*out = NULL;
+	if (variables == NULL)
+		return ICERT_E_MEMORY;
+	variables->json = len == 0 ? json_object() : json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	if (!json_is_object(variables->json)) {
+		message_variables_free(variables);
+		return ICERT_E_MALFORMED;
+	}
+	*out = variables;
+	return 0;
+}
+
+void
+message_variables_free(struct message_variables *variables)
+{
+	if (variables == NULL)
+		return;
+	json_decref(variables->json);
+	free(variables);
+}
+
+int
+message_variables_set(struct message_variables *variables, const char *name, const char *value)
+{
+	return json_object_set_new(variables->json, name, json_string(value)) == 0 ? 0 : ICERT_E_INVALID;
+}
+
+const char *
+message_variables_get(void *variables, const char *name)
+{
+	return json_string_value(json_object_get(((struct message_variables *)variables)->json, name));
+}
