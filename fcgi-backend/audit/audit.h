@@ -37,6 +37,7 @@ struct audit_event {
  * and what is committed cannot lack its row.  The row gets a new id; its
  * place in the tree is given later by icert-clerk.  Returns 0, or the
  * negative error of the store, after which the transaction must be rolled back.
+ * Statements queued before must have been received.
  */
 int	audit_append(struct db *db, const struct audit_event *event);
 

@@ -88,7 +88,8 @@ struct outbox_mail {
 
 /*
  * Seals the variables under the key (AAD outbox|variables|row id) and
- * inserts the row in the caller's transaction, which also gets the NOTIFY.
+ * inserts the row in the caller's transaction, which also gets the NOTIFY;
+ * statements queued before must have been received.
  * id (ID_TEXT characters; may be NULL) receives the row's uuid, or "" when
  * dedup found the mail already there.  Returns 0 or a negative error:
  * ICERT_E_INVALID for a mail that breaks the rules above, or the store's.
