@@ -1,0 +1,421 @@
+#include "keys/signer.h"
+#include "keys/responder_word.h"
+#include "libicert/clock.h"
+#include "libicert/error.h"
+#include "libicert/log.h"
+#include "pki/crl.h"
+#include "pki/lint.h"
+#include "pki/lint_crl.h"
+#include "pki/spki.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HOUR 3600
+#define DETAIL 256
+#define REFUSALS_PER_HOUR 600	/* journalled; further ones are only logged */
+#define RESPONDERS_PER_HOUR 10
+#define CRL_ENTRIES_MAX 4000000
+
+static int
+sha256(const void *p, size_t len, uint8_t out[32])
+{
+	return EVP_Digest(p, len, out, NULL, EVP_sha256(), NULL) == 1 ? 0 : ICERT_E_CRYPTO;
+}
+
+/* The order a journalled certificate answers; approvals are not in it, so that fresh ones find the same. */
+static int
+order_hash(const struct signer_request *r, uint8_t out[32])
+{
+	struct buf b = BUF_INIT;
+	int error;
+
+	buf_put(&b, r->serial, sizeof(r->serial));
+	buf_u64be(&b, (uint64_t)r->not_before);
+	buf_put(&b, r->fields_hash, sizeof(r->fields_hash));
+	buf_put(&b, r->spki_hash, sizeof(r->spki_hash));
+	if ((error = buf_error(&b)) == 0)
+		error = sha256(b.p, b.len, out);
+	buf_free(&b);
+	return error;
+}
+
+static int
+sign(struct signer *s, const struct buf *tbs, struct buf *der)
+{
+	struct buf signature = BUF_INIT;
+	uint8_t digest[32];
+	int error;
+
+	if ((error = sha256(tbs->p, tbs->len, digest)) == 0)
+		error = pkcs11_sign(s->token, digest, &signature);
+	if (error != 0)
+		log_error("token_failed", "%s", pkcs11_detail(s->token));
+	else
+		error = profile_signed(tbs->p, tbs->len, signature.p, signature.len, der);
+	buf_free(&signature);
+	return error;
+}
+
+/* Lint, signature, lint: whatever is to be signed as a certificate goes through here. */
+static int
+sign_linted(struct signer *s, const struct lint_expect *expect, const struct buf *tbs, struct buf *der, char *detail)
+{
+	struct lint_finding finding;
+	int error;
+
+	error = lint_tbs(expect, tbs->p, tbs->len, &finding);
+	if (error == 0)
+		error = sign(s, tbs, der);
+	if (error == 0)
+		error = lint_certificate(expect, tbs->p, tbs->len, der->p, der->len, &finding);
+	if (error == ICERT_E_LINT)
+		snprintf(detail, DETAIL, "%s (%s): %s", finding.rule, finding.source, finding.detail);
+	return error;
+}
+
+static int
+make(struct signer *s, const struct signer_request *r, struct buf *der, char *detail)
+{
+	struct lint_expect expect = { .kind = LINT_PERSON, .issuer = s->issuer_der.p, .issuer_len = s->issuer_der.len,
+	    .serial = r->serial, .not_before = r->not_before, .spki = r->spki, .spki_len = r->spki_len,
+	    .organization = s->organization, .ocsp_url = s->issuer.ocsp_url, .issuer_url = s->issuer.issuer_url,
+	    .crl_url = s->issuer.crl_url, .cps_url = s->issuer.cps_url, .fields = &r->fields };
+	struct buf tbs = BUF_INIT;
+	int error;
+
+	error = profile_person(&s->issuer, &r->fields, r->serial, r->not_before, r->spki, r->spki_len, &tbs);
+	if (error == ICERT_E_INVALID || error == ICERT_E_MALFORMED) {
+		snprintf(detail, DETAIL, "the fields or the key cannot be encoded");
+		error = ICERT_E_LINT;
+	} else if (error == 0) {
+		error = sign_linted(s, &expect, &tbs, der, detail);
+	}
+	buf_free(&tbs);
+	return error;
+}
+
+/* What the journal says against it: another certificate of the case, a serial or key that was used. */
+static int
+check_journal(struct signer *s, const struct signer_request *r, int64_t now, char *detail)
+{
+	if (journal_by_serial(s->journal, r->serial) != NULL) {
+		snprintf(detail, DETAIL, "the serial number was used before");
+		return ICERT_E_EXISTS;
+	}
+	if (journal_by_spki(s->journal, r->spki_hash) != NULL) {
+		snprintf(detail, DETAIL, "the key was certified before");
+		return ICERT_E_EXISTS;
+	}
+	if (journal_certificates_since(s->journal, now - HOUR) >= s->ceiling) {
+		snprintf(detail, DETAIL, "%zu certificates in an hour", s->ceiling);
+		return ICERT_E_CEILING;
+	}
+	return 0;
+}
+
+int
+signer_issue(struct signer *s, const struct signer_request *r, int64_t now, struct buf *der, char *detail)
+{
+	struct journal_certificate c;
+	const struct journal_certificate *before;
+	const char *why = "";
+	int error;
+
+	if ((error = order_hash(r, c.order)) != 0)
+		return error;
+	if ((before = journal_by_case(s->journal, r->case_id)) != NULL) {
+		if (memcmp(before->order, c.order, sizeof(c.order)) == 0)
+			return journal_read(s->journal, before, der);
+		snprintf(detail, DETAIL, "the case has a certificate already");
+		return ICERT_E_EXISTS;
+	}
+	if ((error = signer_approved(s, r, now, &why)) != 0) {
+		snprintf(detail, DETAIL, "%s", why);
+		return error;
+	}
+	if (r->not_before > now + SIGNER_CLOCK_SKEW || r->not_before < now - SIGNER_APPROVAL_AGE) {
+		snprintf(detail, DETAIL, "notBefore is not of today");
+		return ICERT_E_STALE;
+	}
+	if ((error = check_journal(s, r, now, detail)) != 0)
+		return error;
+	if ((error = make(s, r, der, detail)) != 0)
+		return error;
+	memcpy(c.case_id, r->case_id, sizeof(c.case_id));
+	memcpy(c.serial, r->serial, sizeof(c.serial));
+	memcpy(c.spki, r->spki_hash, sizeof(c.spki));
+	return journal_certificate(s->journal, now, &c, der->p, der->len);
+}
+
+/* A refusal is on record, without a name; a flood of them does not fill the disk. */
+static void
+refused(struct signer *s, const char *what, const uint8_t *case_id, int error, const char *detail)
+{
+	int64_t now = clock_real();
+	char id[ID_TEXT] = "-", text[420], *p;
+
+	if (case_id != NULL)
+		id_text(case_id, id);
+	log_warn("signer_refused", "%s %s: %s: %s", what, id, icert_err_code(error), detail);
+	if (journal_refusals_since(s->journal, now - HOUR) >= REFUSALS_PER_HOUR)
+		return;
+	snprintf(text, sizeof(text), "what=%s case=%s code=%s detail=%s", what, id, icert_err_code(error), detail);
+	for (p = text; *p != '\0'; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	if (journal_append(s->journal, JOURNAL_REFUSED, now, text) != 0)
+		log_error("journal_failed", "a refusal is not in the journal");
+}
+
+static int
+read_request(const struct message *m, struct signer_request *r, struct buf *store)
+{
+	const struct message_field *f;
+	size_t i;
+	int error;
+
+	memset(r, 0, sizeof(*r));
+	if ((error = message_bytes(m, TAG_CASE, r->case_id, sizeof(r->case_id))) != 0 ||
+	    (error = message_bytes(m, TAG_SERIAL, r->serial, sizeof(r->serial))) != 0)
+		return error;
+	r->not_before = (int64_t)message_number(m, TAG_TIME, 0);
+	f = message_get(m, TAG_FIELDS, 0);
+	/* The hash is over what was received, and decoding takes one form only. */
+	if ((error = sha256(f->p, f->len, r->fields_hash)) != 0 ||
+	    (error = cert_fields_decode(&r->fields, f->p, f->len, store)) != 0)
+		return error;
+	f = message_get(m, TAG_SPKI, 0);
+	r->spki = f->p;
+	r->spki_len = f->len;
+	if ((error = sha256(f->p, f->len, r->spki_hash)) != 0)
+		return error;
+	r->statements_n = message_count(m, TAG_STATEMENT);
+	for (i = 0; i < r->statements_n && i < 3; i++) {
+		f = message_get(m, TAG_STATEMENT, i);
+		if ((error = statement_decode(&r->statements[i], f->p, f->len)) != 0)
+			return error;
+	}
+	f = message_get(m, TAG_WORD, 0);
+	return statement_decode(&r->word, f->p, f->len);
+}
+
+static int
+on_certificate(void *ctx, const struct serve_request *request, struct serve_reply *reply)
+{
+	struct buf store = BUF_INIT, der = BUF_INIT;
+	struct signer *s = ctx;
+	struct signer_request r;
+	int error;
+
+	if ((error = read_request(request->message, &r, &store)) == 0)
+		error = signer_issue(s, &r, clock_real(), &der, reply->detail);
+	if (error == 0)
+		message_put(&reply->body, TAG_CERT, der.p, der.len);
+	else
+		refused(s, "certificate", r.case_id, error, reply->detail);
+	buf_free(&der);
+	buf_free(&store);
+	return error;
+}
+
+/* The entries of a CRL out of the file that came along. */
+static int
+read_entries(int fd, struct crl_entry **entries, size_t *n)
+{
+	const uint8_t *map;
+	struct stat st;
+	size_t i;
+
+	*entries = NULL;
+	*n = 0;
+	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size % CRL_ENTRY != 0 ||
+	    st.st_size / CRL_ENTRY > CRL_ENTRIES_MAX)
+		return ICERT_E_MALFORMED;
+	if (st.st_size == 0)
+		return 0;
+	*n = (size_t)st.st_size / CRL_ENTRY;
+	if ((*entries = calloc(*n, sizeof(**entries))) == NULL)
+		return ICERT_E_MEMORY;
+	/* Read, not mapped: the sender could cut a mapped file under us. */
+	map = malloc((size_t)st.st_size);
+	if (map == NULL)
+		return ICERT_E_MEMORY;
+	if (pread(fd, (void *)(uintptr_t)map, (size_t)st.st_size, 0) != st.st_size) {
+		free((void *)(uintptr_t)map);
+		return ICERT_E_MALFORMED;
+	}
+	for (i = 0; i < *n; i++)
+		crl_entry_decode(&(*entries)[i], map + i * CRL_ENTRY);
+	free((void *)(uintptr_t)map);
+	return 0;
+}
+
+static int
+write_memory(const struct buf *der)
+{
+	int fd = memfd_create("crl", MFD_CLOEXEC);
+
+	if (fd >= 0 && write(fd, der->p, der->len) != (ssize_t)der->len) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+static int
+sign_crl(struct signer *s, struct crl *crl, int64_t now, struct buf *der, char *detail)
+{
+	struct lint_finding finding;
+	struct buf tbs = BUF_INIT;
+	uint8_t digest[32];
+	int error = ICERT_E_INVALID;
+
+	if (crl->number <= journal_crl_number(s->journal) || crl->number > INT64_MAX)
+		snprintf(detail, DETAIL, "cRLNumber does not grow (RFC 5280, 5.2.3)");
+	else if (crl->this_update > now + SIGNER_CLOCK_SKEW || crl->this_update < now - HOUR ||
+	    crl->next_update > crl->this_update + SIGNER_CRL_SECONDS)
+		snprintf(detail, DETAIL, "thisUpdate is not of now, or nextUpdate above 7 days later");
+	else if ((error = crl_compose(crl, &tbs)) == ICERT_E_INVALID)
+		snprintf(detail, DETAIL, "a reason, a time or a repeated serial (RFC 5280, 5.3)");
+	if (error == 0)
+		error = sign(s, &tbs, der);
+	if (error == 0 && (error = lint_crl(s->issuer_der.p, s->issuer_der.len, crl, der->p, der->len, &finding)) == ICERT_E_LINT)
+		snprintf(detail, DETAIL, "%s (%s): %s", finding.rule, finding.source, finding.detail);
+	if (error == 0 && (error = sha256(der->p, der->len, digest)) == 0)
+		error = journal_crl(s->journal, now, crl->number, crl->n, digest);
+	buf_free(&tbs);
+	return error;
+}
+
+static int
+on_crl(void *ctx, const struct serve_request *request, struct serve_reply *reply)
+{
+	const struct message *m = request->message;
+	struct signer *s = ctx;
+	struct crl crl = { .issuer = &s->issuer };
+	struct buf der = BUF_INIT;
+	char label[20];
+	int error;
+
+	if ((error = message_string(m, TAG_LABEL, label, sizeof(label))) != 0)
+		return error;
+	if (strcmp(label, "issuing") != 0)
+		return ICERT_E_NOT_FOUND;
+	crl.number = message_number(m, TAG_NUMBER, 0);
+	crl.this_update = (int64_t)message_number(m, TAG_TIME, 0);
+	crl.next_update = (int64_t)message_number(m, TAG_TIME_NEXT, 0);
+	if ((error = read_entries(request->fd, &crl.entries, &crl.n)) == 0)
+		error = sign_crl(s, &crl, clock_real(), &der, reply->detail);
+	if (error == 0 && (reply->fd = write_memory(&der)) < 0)
+		error = ICERT_E_SYSTEM;
+	if (error == 0)
+		message_put_number(&reply->body, TAG_NUMBER, crl.number);
+	else
+		refused(s, "crl", NULL, error, reply->detail);
+	free(crl.entries);
+	buf_free(&der);
+	return error;
+}
+
+static int
+check_responder(struct signer *s, const struct message_field *spki, const struct message_field *proof, int64_t now,
+    char *detail)
+{
+	struct responder_word word;
+	struct statement statement;
+	const char *why = NULL;
+	uint8_t hash[32];
+	int error;
+
+	if ((error = statement_decode(&statement, proof->p, proof->len)) != 0 || (error = sha256(spki->p, spki->len, hash)) != 0)
+		return error;
+	if ((error = statement_verify(&statement, s->status_signer)) != 0) {
+		snprintf(detail, DETAIL, "the proof is not the pinned status signer's");
+		return error;
+	}
+	if ((error = responder_word_parse(&statement, &word)) != 0)
+		return error;
+	if (memcmp(word.spki_sha256, hash, sizeof(hash)) != 0) {
+		snprintf(detail, DETAIL, "the proof is for another key");
+		return ICERT_E_MISMATCH;
+	}
+	if (word.time > now + SIGNER_CLOCK_SKEW || word.time < now - SIGNER_RESPONDER_AGE) {
+		snprintf(detail, DETAIL, "the proof is above an hour old");
+		return ICERT_E_STALE;
+	}
+	if (spki_check_p256(spki->p, spki->len, &why) != 0 && spki_check_rsa(spki->p, spki->len, 2048, &why) != 0) {
+		snprintf(detail, DETAIL, "%s", why);
+		return ICERT_E_LINT;
+	}
+	return 0;
+}
+
+static int
+sign_responder(struct signer *s, const uint8_t *spki, size_t spki_len, int64_t now, struct buf *der, char *detail)
+{
+	/* A little into the past, for clients whose clocks are behind. */
+	int64_t not_before = now - 300, not_after = not_before + (int64_t)s->responder_days * 86400;
+	struct buf tbs = BUF_INIT, text = BUF_INIT;
+	uint8_t serial[PROFILE_SERIAL];
+	struct lint_expect expect = { .kind = LINT_RESPONDER, .issuer = s->issuer_der.p, .issuer_len = s->issuer_der.len,
+	    .serial = serial, .not_before = not_before, .not_after = not_after, .spki = spki, .spki_len = spki_len,
+	    .organization = s->organization, .ocsp_url = "", .issuer_url = "", .crl_url = "", .cps_url = "" };
+	int error;
+
+	if ((error = profile_serial(serial)) != 0)
+		return error;
+	error = profile_responder(&s->issuer, &s->responder_name, serial, not_before, not_after, spki, spki_len, &tbs);
+	if (error == 0)
+		error = sign_linted(s, &expect, &tbs, der, detail);
+	if (error == 0) {
+		buf_puts(&text, "serial=");
+		buf_hex(&text, serial, sizeof(serial));
+		buf_puts(&text, " der=");
+		buf_hex(&text, der->p, der->len);
+		if ((error = buf_error(&text)) == 0)
+			error = journal_append(s->journal, JOURNAL_RESPONDER, now, buf_str(&text));
+	}
+	buf_free(&tbs);
+	buf_free(&text);
+	return error;
+}
+
+static int
+on_responder(void *ctx, const struct serve_request *request, struct serve_reply *reply)
+{
+	const struct message_field *spki = message_get(request->message, TAG_SPKI, 0);
+	const struct message_field *proof = message_get(request->message, TAG_PROOF, 0);
+	static int64_t signed_at[RESPONDERS_PER_HOUR];
+	static size_t turn;
+	struct signer *s = ctx;
+	struct buf der = BUF_INIT;
+	int64_t now = clock_real();
+	int error;
+
+	if (signed_at[turn] > now - HOUR)
+		error = ICERT_E_CEILING;
+	else if ((error = check_responder(s, spki, proof, now, reply->detail)) == 0)
+		error = sign_responder(s, spki->p, spki->len, now, &der, reply->detail);
+	if (error == 0) {
+		signed_at[turn] = now;
+		turn = (turn + 1) % RESPONDERS_PER_HOUR;
+		message_put(&reply->body, TAG_CERT, der.p, der.len);
+	} else {
+		refused(s, "responder", NULL, error, reply->detail);
+	}
+	buf_free(&der);
+	return error;
+}
+
+const struct serve_op signer_ops[] = {
+	{ .op = OP_SIGN_CERTIFICATE, .sockets = "signer-issuer", .handler = on_certificate },
+	{ .op = OP_SIGN_CRL, .sockets = "signer-publisher", .handler = on_crl },
+	{ .op = OP_SIGN_RESPONDER, .sockets = "signer-publisher", .handler = on_responder },
+};
+const size_t signer_ops_n = sizeof(signer_ops) / sizeof(signer_ops[0]);

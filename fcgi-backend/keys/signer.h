@@ -1,0 +1,72 @@
+#ifndef KEYS_SIGNER_H
+#define KEYS_SIGNER_H
+
+#include "keys/serve.h"
+#include "keys/signer_journal.h"
+#include "libicert/approval.h"
+#include "pki/pkcs11.h"
+#include "pki/profile.h"
+
+/*
+ * The signer: the issuing key behind PKCS#11, typed requests in, certificates and CRLs out.
+ * It trusts neither the desk nor the database: what it signs rests on statements verified with the public
+ * keys pinned at the ceremony, on the profile and its lint, and on its own journal.
+ */
+
+#define SIGNER_KEY_LABEL "icert-issuing"	/* CKA_LABEL of the issuing key */
+#define SIGNER_APPROVAL_AGE 86400		/* seconds an approval is good for */
+#define SIGNER_CLOCK_SKEW 60			/* seconds a statement may lie in the future */
+#define SIGNER_RESPONDER_AGE 3600
+#define SIGNER_RESPONDER_DAYS 30		/* at most */
+#define SIGNER_CRL_SECONDS (7 * 86400)		/* from thisUpdate to nextUpdate at most */
+
+struct signer {
+	struct pkcs11 *token;			/* logged in, the key chosen */
+	struct journal *journal;
+	struct buf issuer_der;			/* the issuing certificate */
+	struct profile_issuer issuer;
+	const char *organization;
+	struct profile_name responder_name;
+	int responder_days;
+	int require_second;			/* a second approval is asked for */
+	size_t ceiling;				/* certificates in any hour */
+	uint8_t keeper[32], keymaker[32], status_signer[32];	/* pinned public keys */
+};
+
+/*
+ * Everything between the configuration and the first request: pins, issuing certificate, token, journal.
+ * Logs what is wrong.  0 or the error.
+ */
+struct config;
+int signer_open(struct signer *, const struct config *);
+void signer_close(struct signer *);
+
+/* The operations, for serve_run(); the context is a struct signer. */
+extern const struct serve_op signer_ops[];
+extern const size_t signer_ops_n;
+
+/* What OP_SIGN_CERTIFICATE asks for, as received. */
+struct signer_request {
+	uint8_t case_id[16];
+	uint8_t serial[16];
+	int64_t not_before;
+	struct cert_fields fields;
+	uint8_t fields_hash[32];
+	const uint8_t *spki;
+	size_t spki_len;
+	uint8_t spki_hash[32];
+	size_t statements_n;
+	struct statement statements[3];
+	struct statement word;
+};
+
+/*
+ * May this be signed at `now`?  Statements only: kinds, signatures, case, fields, age, persons, the keymaker's word.
+ * 0, ICERT_E_MISSING, ICERT_E_FORGED, ICERT_E_STALE, ICERT_E_MISMATCH, ICERT_E_OWN_CASE, ICERT_E_MALFORMED; why (static) for the log.
+ */
+int signer_approved(const struct signer *, const struct signer_request *, int64_t now, const char **why);
+
+/* Signs, or gives the journalled certificate again.  Errors as crypt/signer.h; detail has room for 256 bytes. */
+int signer_issue(struct signer *, const struct signer_request *, int64_t now, struct buf *der, char *detail);
+
+#endif
