@@ -77,7 +77,7 @@ enum keyproto_tag {
 	TAG_CERT = 28,		/* DER certificate */
 	TAG_PROFILE = 29,	/* 1 byte: enum pkcs12_profile */
 	TAG_SERIAL = 30,	/* 16 bytes, big-endian */
-	TAG_PROOF = 31,		/* DER PKCS#10 request: possession of a key */
+	TAG_PROOF = 31,		/* the status signer's signed word for its key (keys/responder_word.h) */
 	TAG_DIGEST = 32,	/* 32 bytes */
 	TAG_SIGNATURE = 33,
 	TAG_TYPE = 34,		/* 1 byte: enum check_kind */

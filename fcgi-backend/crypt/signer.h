@@ -37,8 +37,8 @@ int signer_crl(struct keyclient *, const char *issuer, uint64_t number, int64_t 
     const struct crl_entry *entries, size_t n, struct buf *crl_der);
 
 /*
- * A certificate for an OCSP responder's key, for at most 30 days; proof is a PKCS#10 request signed with
- * that key (RFC 2986).  [publisher]
+ * A certificate for an OCSP responder's key, for at most 30 days; proof is the status signer's word
+ * that the key is its own, at most an hour old, under the identity pinned at the ceremony.  [publisher]
  */
 int signer_responder(struct keyclient *, const uint8_t *spki, size_t spki_len, const uint8_t *proof, size_t proof_len,
     struct buf *cert_der);

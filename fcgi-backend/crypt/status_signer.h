@@ -15,7 +15,7 @@ struct status_signature {
 int status_signer_info(struct keyclient *, struct buf *cert_der, struct buf *spki);
 /* Signs n SHA-256 digests, in batches of STATUS_BATCH.  ICERT_E_STATE without a valid certificate. */
 int status_signer_sign(struct keyclient *, size_t n, const uint8_t digests[][32], struct status_signature *signatures);
-/* Makes the next key; it is used once its certificate is installed.  proof: PKCS#10, for signer_responder(). */
+/* Makes the next key; it is used once its certificate is installed.  proof: for signer_responder(). */
 int status_signer_new_key(struct keyclient *, struct buf *spki, struct buf *proof);
 /* ICERT_E_MISMATCH when the certificate is for neither key. */
 int status_signer_install_certificate(struct keyclient *, const uint8_t *cert_der, size_t len);

@@ -3,7 +3,7 @@
 #include "libicert/config.h"
 #include "libicert/error.h"
 #include "libicert/log.h"
-#include "pki/file.h"
+#include "pki/keyfile.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@ open_pin(const char *pins, const char *name, uint8_t key[32])
 	int error;
 
 	snprintf(path, sizeof(path), "%s/%s.pub", pins, name);
-	if ((error = file_read_exact(path, key, 32)) != 0)
+	if ((error = keyfile_read_exact(path, key, 32)) != 0)
 		log_error("pin_unreadable", "%s: %s", path, icert_err_code(error));
 	return error;
 }
@@ -45,7 +45,7 @@ open_issuer(struct signer *s, const char *dir)
 	int error;
 
 	snprintf(path, sizeof(path), "%s/emisora.cer", dir);
-	if ((error = file_read(path, 65536, &s->issuer_der)) == 0)
+	if ((error = keyfile_read(path, 65536, &s->issuer_der)) == 0)
 		error = profile_issuer_read(&s->issuer, s->issuer_der.p, s->issuer_der.len);
 	if (error != 0)
 		log_error("issuer_unreadable", "%s: %s", path, icert_err_code(error));
@@ -58,7 +58,7 @@ read_pin(const char *path, char pin[PIN_MAX])
 	struct buf b = BUF_INIT;
 	int error;
 
-	if ((error = file_read(path, PIN_MAX - 1, &b)) == 0) {
+	if ((error = keyfile_read(path, PIN_MAX - 1, &b)) == 0) {
 		snprintf(pin, PIN_MAX, "%s", buf_str(&b));
 		pin[strcspn(pin, "\r\n")] = '\0';
 	}

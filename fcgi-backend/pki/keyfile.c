@@ -1,4 +1,4 @@
-#include "pki/file.h"
+#include "pki/keyfile.h"
 #include "libicert/error.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 int
-file_read(const char *path, size_t most, struct buf *out)
+keyfile_read(const char *path, size_t most, struct buf *out)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	struct stat st;
@@ -34,10 +34,10 @@ file_read(const char *path, size_t most, struct buf *out)
 }
 
 int
-file_read_exact(const char *path, void *out, size_t n)
+keyfile_read_exact(const char *path, void *out, size_t n)
 {
 	struct buf b = BUF_INIT;
-	int error = file_read(path, n, &b);
+	int error = keyfile_read(path, n, &b);
 
 	if (error == ICERT_E_TOO_LARGE || (error == 0 && b.len != n))
 		error = ICERT_E_MALFORMED;
@@ -67,7 +67,7 @@ sync_folder(const char *path)
 }
 
 int
-file_write(const char *path, const void *bytes, size_t n, mode_t mode)
+keyfile_write(const char *path, const void *bytes, size_t n, mode_t mode)
 {
 	char temporary[PATH_MAX];
 	int fd, failed;
