@@ -1,12 +1,13 @@
 -- The roles of the database, made once by PostgreSQL's superuser before the
 -- first migration; idempotent.  A role a program, which owns nothing;
 -- icert_owner owns every table and never logs in; icert_identity owns the
--- function that turns a session into a person; migrations run as icert_migrate,
+-- function that turns a session into a person, icert_login those that begin and end
+-- one; migrations run as icert_migrate,
 -- which row-level security does not stop.
 do $$
 declare r text;
 begin
-	foreach r in array array['icert_owner', 'icert_identity'] loop
+	foreach r in array array['icert_owner', 'icert_identity', 'icert_login'] loop
 		if not exists (select from pg_roles where rolname = r) then
 			execute format('create role %I nologin', r);
 		end if;
@@ -20,7 +21,7 @@ begin
 end $$;
 
 alter role icert_migrate bypassrls inherit;
-grant icert_owner, icert_identity to icert_migrate;
+grant icert_owner, icert_identity, icert_login to icert_migrate;
 
 -- icertctl's role enters the samples and answers the administrator; what it may
 -- do with each table is said by the migrations.
