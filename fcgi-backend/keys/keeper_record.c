@@ -1,5 +1,6 @@
 #include "keys/keeper_record.h"
 
+#include "keys/keyfile.h"
 #include "libicert/error.h"
 #include "libicert/log.h"
 #include "libicert/sealed.h"
@@ -12,75 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_LIMIT 65536
 #define ENTRY 17	/* of the list: kind, id */
-
-static int
-write_all(int fd, const void *data, size_t len)
-{
-	const uint8_t *p = data;
-
-	while (len > 0) {
-		ssize_t n = write(fd, p, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return ICERT_E_SYSTEM;
-		p += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-int
-file_read(int folder, const char *name, struct buf *out)
-{
-	int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct stat st;
-	uint8_t *p;
-	ssize_t n;
-
-	if (fd < 0)
-		return errno == ENOENT ? ICERT_E_NOT_FOUND : ICERT_E_SYSTEM;
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_LIMIT) {
-		close(fd);
-		return ICERT_E_MALFORMED;
-	}
-	p = buf_room(out, FILE_LIMIT);
-	n = p == NULL ? -1 : read(fd, p, FILE_LIMIT);
-	close(fd);
-	if (p == NULL)
-		return buf_error(out);
-	if (n != st.st_size)
-		return ICERT_E_SYSTEM;
-	buf_took(out, (size_t)n);
-	return 0;
-}
-
-int
-file_write(int folder, const char *name, const void *data, size_t len, unsigned mode)
-{
-	char fresh[RECORD_NAME + 8];
-	int fd;
-	int error;
-
-	if (snprintf(fresh, sizeof(fresh), ".%s.new", name) >= (int)sizeof(fresh))
-		return ICERT_E_INVALID;
-	fd = openat(folder, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
-	if (fd < 0)
-		return ICERT_E_SYSTEM;
-	error = write_all(fd, data, len);
-	if (error == 0 && (fchmod(fd, mode) != 0 || fsync(fd) != 0))
-		error = ICERT_E_SYSTEM;
-	if (close(fd) != 0 && error == 0)
-		error = ICERT_E_SYSTEM;
-	if (error == 0 && (renameat(folder, fresh, folder, name) != 0 || fsync(folder) != 0))
-		error = ICERT_E_SYSTEM;
-	if (error != 0)
-		unlinkat(folder, fresh, 0);
-	return error;
-}
 
 /* A record is bound to the folder and the name under which it lies. */
 static void
@@ -94,7 +27,7 @@ record_read(const struct keeper *k, int folder, const char *name, struct buf *ou
 {
 	char context[RECORD_NAME + 24];
 	struct buf sealed = BUF_INIT;
-	int error = file_read(folder, name, &sealed);
+	int error = keyfile_read(folder, name, &sealed);
 
 	record_context(k, folder, name, context, sizeof(context));
 	if (error == 0)
@@ -113,7 +46,7 @@ record_write(const struct keeper *k, int folder, const char *name, const void *d
 	record_context(k, folder, name, context, sizeof(context));
 	error = sealed_make(k->record_key, context, data, len, &sealed);
 	if (error == 0)
-		error = file_write(folder, name, sealed.p, sealed.len, 0600);
+		error = keyfile_write(folder, name, sealed.p, sealed.len, 0600);
 	buf_free(&sealed);
 	return error;
 }
@@ -128,7 +61,7 @@ record_unlink(const struct keeper *k, int folder, const char *name)
 	if (fd < 0)
 		return errno == ENOENT ? 0 : ICERT_E_SYSTEM;
 	/* Where the file system writes in place, this leaves nothing; elsewhere the unlinking must do. */
-	if (write_all(fd, zeros, sizeof(zeros)) != 0 || fsync(fd) != 0)
+	if (write(fd, zeros, sizeof(zeros)) != (ssize_t)sizeof(zeros) || fsync(fd) != 0)
 		log_warn("record_not_overwritten", "errno %d", errno);
 	close(fd);
 	if (unlinkat(folder, name, 0) != 0 || fsync(folder) != 0)

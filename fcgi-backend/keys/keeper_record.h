@@ -2,6 +2,7 @@
 #define KEYS_KEEPER_RECORD_H
 
 #include "keys/keeper.h"
+#include "keys/keyfile.h"
 #include "libicert/approval.h"
 #include "libicert/buf.h"
 
@@ -29,7 +30,7 @@ struct keeper {
 #define DESTROYED_DELIVERY 'd'
 #define DESTROYED_SPENT 's'	/* an envelope whose tries are used up */
 
-#define RECORD_NAME 80
+#define RECORD_NAME KEYFILE_NAME
 
 /*
  * A record of a folder of ours.  read: appended to out; 0, ICERT_E_NOT_FOUND, ICERT_E_FORGED, ICERT_E_MALFORMED, ICERT_E_SYSTEM.
@@ -39,10 +40,6 @@ struct keeper {
 int record_read(const struct keeper *, int folder, const char *name, struct buf *out);
 int record_write(const struct keeper *, int folder, const char *name, const void *, size_t);
 int record_unlink(const struct keeper *, int folder, const char *name);
-
-/* Whole small files with fsync, for the keys themselves. */
-int file_write(int folder, const char *name, const void *, size_t, unsigned mode);
-int file_read(int folder, const char *name, struct buf *out);
 
 /* The list of destroyed ids.  add returns 0 only when it is on the disk. */
 int destroyed_load(struct keeper *);
