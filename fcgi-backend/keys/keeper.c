@@ -37,7 +37,7 @@ master_make(int dir)
 	memcpy(master, magic, sizeof(magic));
 	error = bytes_random(master + sizeof(magic), sizeof(master) - sizeof(magic));
 	if (error == 0)
-		error = keyfile_write(dir, "master", master, sizeof(master), 0600);
+		error = folder_write(dir, "master", master, sizeof(master), 0600);
 	bytes_wipe(master, sizeof(master));
 	return error;
 }
@@ -46,7 +46,7 @@ static int
 master_load(struct keeper *k)
 {
 	struct buf b = BUF_INIT;
-	int error = keyfile_read(k->dir_fd, "master", &b);
+	int error = folder_read(k->dir_fd, "master", &b);
 
 	if (error == 0 && (b.len != MASTER_LEN || memcmp(b.p, magic, sizeof(magic)) != 0))
 		error = ICERT_E_MALFORMED;
@@ -79,7 +79,7 @@ keeper_init(const char *folder)
 	if (error == 0)
 		error = make_folder(k.dir_fd, "delivery");
 	if (error == 0)
-		error = keyfile_write(k.dir_fd, "public.key", k.approval_public, 32, 0644);
+		error = folder_write(k.dir_fd, "public.key", k.approval_public, 32, 0644);
 	close(k.dir_fd);
 	bytes_wipe(&k, sizeof(k));
 	return error;

@@ -1,6 +1,6 @@
 #include "keys/keeper_record.h"
 
-#include "keys/keyfile.h"
+#include "keys/folder.h"
 #include "libicert/error.h"
 #include "libicert/log.h"
 #include "libicert/sealed.h"
@@ -27,7 +27,7 @@ record_read(const struct keeper *k, int folder, const char *name, struct buf *ou
 {
 	char context[RECORD_NAME + 24];
 	struct buf sealed = BUF_INIT;
-	int error = keyfile_read(folder, name, &sealed);
+	int error = folder_read(folder, name, &sealed);
 
 	record_context(k, folder, name, context, sizeof(context));
 	if (error == 0)
@@ -46,7 +46,7 @@ record_write(const struct keeper *k, int folder, const char *name, const void *d
 	record_context(k, folder, name, context, sizeof(context));
 	error = sealed_make(k->record_key, context, data, len, &sealed);
 	if (error == 0)
-		error = keyfile_write(folder, name, sealed.p, sealed.len, 0600);
+		error = folder_write(folder, name, sealed.p, sealed.len, 0600);
 	buf_free(&sealed);
 	return error;
 }

@@ -2,7 +2,7 @@
 #define KEYS_KEEPER_RECORD_H
 
 #include "keys/keeper.h"
-#include "keys/keyfile.h"
+#include "keys/folder.h"
 #include "libicert/approval.h"
 #include "libicert/buf.h"
 
@@ -30,7 +30,7 @@ struct keeper {
 #define DESTROYED_DELIVERY 'd'
 #define DESTROYED_SPENT 's'	/* an envelope whose tries are used up */
 
-#define RECORD_NAME KEYFILE_NAME
+#define RECORD_NAME FOLDER_NAME
 
 /*
  * A record of a folder of ours.  read: appended to out; 0, ICERT_E_NOT_FOUND, ICERT_E_FORGED, ICERT_E_MALFORMED, ICERT_E_SYSTEM.

@@ -1,7 +1,7 @@
 #include "keys/keymaker.h"
 
 #include "keys/keymaker_job.h"
-#include "keys/keyfile.h"
+#include "keys/folder.h"
 #include "libicert/approval.h"
 #include "libicert/clock.h"
 #include "libicert/error.h"
@@ -23,7 +23,7 @@ static int
 read_word(int folder, uint8_t key[32])
 {
 	struct buf b = BUF_INIT;
-	int error = keyfile_read(folder, "word.key", &b);
+	int error = folder_read(folder, "word.key", &b);
 
 	if (error == 0 && b.len != 32)
 		error = ICERT_E_MALFORMED;
@@ -47,12 +47,12 @@ keymaker_init(const char *folder)
 	if (error == ICERT_E_NOT_FOUND) {
 		error = bytes_random(key, sizeof(key));
 		if (error == 0)
-			error = keyfile_write(fd, "word.key", key, sizeof(key), 0600);
+			error = folder_write(fd, "word.key", key, sizeof(key), 0600);
 	}
 	if (error == 0)
 		error = statement_public(key, public_key);
 	if (error == 0)
-		error = keyfile_write(fd, "public.key", public_key, sizeof(public_key), 0644);
+		error = folder_write(fd, "public.key", public_key, sizeof(public_key), 0644);
 	bytes_wipe(key, sizeof(key));
 	close(fd);
 	return error;

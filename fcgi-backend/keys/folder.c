@@ -1,4 +1,4 @@
-#include "keys/keyfile.h"
+#include "keys/folder.h"
 
 #include "libicert/error.h"
 
@@ -27,7 +27,7 @@ write_all(int fd, const void *data, size_t len)
 }
 
 int
-keyfile_read(int folder, const char *name, struct buf *out)
+folder_read(int folder, const char *name, struct buf *out)
 {
 	int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct stat st;
@@ -36,12 +36,12 @@ keyfile_read(int folder, const char *name, struct buf *out)
 
 	if (fd < 0)
 		return errno == ENOENT ? ICERT_E_NOT_FOUND : ICERT_E_SYSTEM;
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > KEYFILE_MAX) {
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > FOLDER_MAX) {
 		close(fd);
 		return ICERT_E_MALFORMED;
 	}
-	p = buf_room(out, KEYFILE_MAX);
-	n = p == NULL ? -1 : read(fd, p, KEYFILE_MAX);
+	p = buf_room(out, FOLDER_MAX);
+	n = p == NULL ? -1 : read(fd, p, FOLDER_MAX);
 	close(fd);
 	if (p == NULL)
 		return buf_error(out);
@@ -52,9 +52,9 @@ keyfile_read(int folder, const char *name, struct buf *out)
 }
 
 int
-keyfile_write(int folder, const char *name, const void *data, size_t len, unsigned mode)
+folder_write(int folder, const char *name, const void *data, size_t len, unsigned mode)
 {
-	char fresh[KEYFILE_NAME + 8];
+	char fresh[FOLDER_NAME + 8];
 	int fd;
 	int error;
 
