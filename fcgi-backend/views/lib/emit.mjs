@@ -288,6 +288,7 @@ export class Emitter {
 	branch(truth, yes, no) {
 		if (truth === true) return yes();
 		if (truth === false) return no ? no() : undefined;
+		this.state?.settle();
 		const before = this.state?.copy();
 		this.code(`if (${truth}) {`);
 		this.indent++;
@@ -302,7 +303,7 @@ export class Emitter {
 			this.indent--;
 		}
 		this.code('}');
-		if (this.html && !after.same(this.state)) this.fail('both ways through this block must end in the same place of the page');
+		if (this.html && !after.settle().same(this.state.settle())) this.fail('both ways through this block must end in the same place of the page');
 		return undefined;
 	}
 
@@ -340,7 +341,7 @@ export class Emitter {
 				last: { kind: 'flag', c: `${i} + 1 == ${list.n}` } };
 			const before = this.state?.copy();
 			this.program(node.program, inner);
-			if (this.html && !before.same(this.state)) this.fail('#each must end where it began in the page');
+			if (this.html && !before.same(this.state.settle())) this.fail('#each must end where it began in the page');
 			this.indent--;
 			this.code('}');
 		};

@@ -24,6 +24,15 @@ export class HtmlState {
 		return new HtmlState(this.where, { ...this });
 	}
 
+	// A block may end behind an attribute without a value (" checked").
+	settle() {
+		if (this.state !== 'attr') return this;
+		this.beginAttribute();
+		this.state = 'tag';
+		this.attr = '';
+		return this;
+	}
+
 	same(other) {
 		return ['state', 'tag', 'attr', 'quote', 'raw', 'empty'].every((k) => this[k] === other[k])
 			&& (this.url === '') === (other.url === '');
