@@ -7,7 +7,7 @@
 #include "libicert/clock.h"
 #include "libicert/error.h"
 #include "libicert/id.h"
-#include "mail/message.h"
+#include "mail/letter.h"
 #include "store/db.h"
 
 #define CHANNEL "icert_outbox"
@@ -52,7 +52,7 @@ seal_variables(const struct outbox_mail *mail, const char *id, struct buf *out)
 	if (mail->n_variables == 0)
 		return 0;
 	snprintf(place, sizeof(place), "outbox|variables|%s", id);
-	error = message_variables_pack(mail->variables, mail->n_variables, &plain);
+	error = letter_variables_pack(mail->variables, mail->n_variables, &plain);
 	if (error == 0)
 		error = seal_field(mail->key, place, plain.p, plain.len, out);
 	buf_free(&plain);

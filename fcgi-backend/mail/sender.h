@@ -31,10 +31,9 @@ int	sender_open(const struct sender_parts *parts, struct sender **sender);
 void	sender_free(struct sender *sender);
 
 /*
- * Sends what is due, at most `most` rows, each in a transaction of its own
- * that locks the row (FOR UPDATE SKIP LOCKED) until its outcome is written: a
- * crash after the server took the mail repeats it under the same Message-ID.
- * *sent may be NULL.
+ * Sends what is due, at most `most` rows.  Taking a row pushes its next try
+ * away, so that no other clerk takes it meanwhile and a crash only repeats
+ * it, under the same Message-ID.  *sent may be NULL.
  */
 int	sender_run(struct sender *sender, struct db *db, size_t most, size_t *sent);
 

@@ -1,5 +1,5 @@
-#ifndef ICERT_MAIL_MESSAGE_H
-#define ICERT_MAIL_MESSAGE_H
+#ifndef ICERT_MAIL_LETTER_H
+#define ICERT_MAIL_LETTER_H
 
 #include "libicert/buf.h"
 #include "mail/outbox.h"
@@ -10,28 +10,28 @@
  * the sentence mail.<name>.subject of the catalogue.  A subject has no variables:
  * nothing personal can come into it.
  */
-struct message {
+struct letter {
 	const char *subject;    /* the catalogue's: static */
 	struct buf text, html;
 };
 
 /* Composes; on an error everything is freed.  ICERT_E_NOT_FOUND: no such
  * view or subject. */
-int	message_compose(enum mail_template template, view_lookup lookup, void *ctx, struct message *out);
-void	message_free(struct message *message);
+int	letter_compose(enum mail_template template, view_lookup lookup, void *ctx, struct letter *out);
+void	letter_free(struct letter *letter);
 
 /*
  * Variables as they travel in the outbox's sealed column: a JSON object of
  * strings.  Unknown names give NULL.
  */
-struct message_variables;
+struct letter_variables;
 
-int	message_variables_pack(const struct outbox_variable *variables, size_t n, struct buf *out);
-int	message_variables_open(const void *json, size_t len, struct message_variables **out);
-void	message_variables_free(struct message_variables *variables);
+int	letter_variables_pack(const struct outbox_variable *variables, size_t n, struct buf *out);
+int	letter_variables_open(const void *json, size_t len, struct letter_variables **out);
+void	letter_variables_free(struct letter_variables *variables);
 /* Adds or replaces one (a link made from a token, the portal's address). */
-int	message_variables_set(struct message_variables *variables, const char *name, const char *value);
+int	letter_variables_set(struct letter_variables *variables, const char *name, const char *value);
 /* A view_lookup: ctx is the struct. */
-const char *message_variables_get(void *variables, const char *name);
+const char *letter_variables_get(void *variables, const char *name);
 
 #endif

@@ -1,4 +1,4 @@
-#include "mail/message.h"
+#include "mail/letter.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -44,7 +44,7 @@ mail_template_find(const char *name)
 }
 
 int
-message_compose(enum mail_template template, view_lookup lookup, void *ctx, struct message *out)
+letter_compose(enum mail_template template, view_lookup lookup, void *ctx, struct letter *out)
 {
 	const char *name = mail_template_name(template);
 	char view[64];
@@ -65,23 +65,23 @@ message_compose(enum mail_template template, view_lookup lookup, void *ctx, stru
 	if (error == 0)
 		error = buf_error(&out->html) != 0 ? buf_error(&out->html) : buf_error(&out->text);
 	if (error != 0)
-		message_free(out);
+		letter_free(out);
 	return error;
 }
 
 void
-message_free(struct message *message)
+letter_free(struct letter *letter)
 {
-	buf_free(&message->text);
-	buf_free(&message->html);
+	buf_free(&letter->text);
+	buf_free(&letter->html);
 }
 
-struct message_variables {
+struct letter_variables {
 	json_t *json;
 };
 
 int
-message_variables_pack(const struct outbox_variable *variables, size_t n, struct buf *out)
+letter_variables_pack(const struct outbox_variable *variables, size_t n, struct buf *out)
 {
 	json_t *json = json_object();
 	char *text = NULL;
@@ -108,16 +108,16 @@ message_variables_pack(const struct outbox_variable *variables, size_t n, struct
 }
 
 int
-message_variables_open(const void *text, size_t len, struct message_variables **out)
+letter_variables_open(const void *text, size_t len, struct letter_variables **out)
 {
-	struct message_variables *variables = calloc(1, sizeof(*variables));
+	struct letter_variables *variables = calloc(1, sizeof(*variables));
 
 	*out = NULL;
 	if (variables == NULL)
 		return ICERT_E_MEMORY;
 	variables->json = len == 0 ? json_object() : json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 	if (!json_is_object(variables->json)) {
-		message_variables_free(variables);
+		letter_variables_free(variables);
 		return ICERT_E_MALFORMED;
 	}
 	*out = variables;
@@ -125,7 +125,7 @@ message_variables_open(const void *text, size_t len, struct message_variables **
 }
 
 void
-message_variables_free(struct message_variables *variables)
+letter_variables_free(struct letter_variables *variables)
 {
 	if (variables == NULL)
 		return;
@@ -134,13 +134,13 @@ message_variables_free(struct message_variables *variables)
 }
 
 int
-message_variables_set(struct message_variables *variables, const char *name, const char *value)
+letter_variables_set(struct letter_variables *variables, const char *name, const char *value)
 {
 	return json_object_set_new(variables->json, name, json_string(value)) == 0 ? 0 : ICERT_E_INVALID;
 }
 
 const char *
-message_variables_get(void *variables, const char *name)
+letter_variables_get(void *variables, const char *name)
 {
-	return json_string_value(json_object_get(((struct message_variables *)variables)->json, name));
+	return json_string_value(json_object_get(((struct letter_variables *)variables)->json, name));
 }
