@@ -14,7 +14,7 @@ struct keyclient;
 /*
  * Notifications as they were received: rows of icert.payment_event, unique by
  * (gateway, event id), their bodies in boxes that only the clerk can open.
- * icert-webhook may insert and nothing else.
+ * icert-webhook may insert, read the boxes' public halves, and nothing else.
  */
 
 /*
@@ -32,8 +32,8 @@ int	inbox_store(struct db *db, const char *gateway, const char *event_id, const 
 int	inbox_box(struct db *db, struct keyclient *keeper, int64_t now);
 
 struct inbox_event {
-	char id[ID_TEXT];
 	char gateway[GATEWAY_NAME];
+	char event_id[GATEWAY_ID];
 	struct buf body;          /* opened; freed by inbox_event_free() */
 	int tries;                /* this one included */
 };
@@ -47,6 +47,6 @@ int	inbox_take(struct db *db, struct keyclient *keeper, int64_t now, struct inbo
 void	inbox_event_free(struct inbox_event *event);
 
 /* Marks it as applied, with the verdict's name. */
-int	inbox_done(struct db *db, const char *id, const char *verdict, int64_t now);
+int	inbox_done(struct db *db, const struct inbox_event *event, const char *verdict, int64_t now);
 
 #endif
