@@ -17,6 +17,7 @@
 
 #include "libicert/clock.h"
 #include "libicert/log.h"
+#include "operate/ceremony.h"
 #include "operate/control.h"
 #include "operate/demo.h"
 #include "operate/folders.h"
@@ -108,10 +109,30 @@ up_database(struct supervisor *s)
 	return 0;
 }
 
+static void
+up_ceremony_says(void *arg, const char *what)
+{
+	(void)arg;
+	step("ceremony: %s", what);
+}
+
+/* Once a prefix; later the addresses in the certificates hold. */
+static int
+up_ceremony(const struct instance *i)
+{
+	char why[512];
+
+	if (ceremony_done(&i->config))
+		return ceremony_urls(&i->config, why, sizeof(why)) == 0 ? 0 : complain("%s", why);
+	if (ceremony_run(&i->config, i->config_path, i->bin, up_ceremony_says, NULL, why, sizeof(why)) != 0)
+		return complain("%s", why);
+	return 0;
+}
+
 static int
 up_start(struct supervisor *s)
 {
-	if (programs_simulators(s) != 0 || up_database(s) != 0)
+	if (up_ceremony(s->instance) != 0 || programs_simulators(s) != 0 || up_database(s) != 0)
 		return -1;
 	if (programs_keys(s) != 0 || supervisor_wait_ready(s, READY_MS) != 0)
 		return -1;

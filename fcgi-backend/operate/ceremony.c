@@ -1,0 +1,288 @@
+#include "operate/ceremony.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+
+#include "libicert/approval.h"
+#include "libicert/clock.h"
+#include "libicert/config.h"
+#include "libicert/error.h"
+#include "operate/ceremony_token.h"
+#include "operate/files.h"
+#include "operate/process.h"
+#include "pki/keyfile.h"
+
+#define RECORD "ceremony.conf"
+
+static const char *const url_keys[] = { "ocsp_url", "crl_url", "arl_url", "issuer_url", "root_url", "cps_url" };
+#define URLS (sizeof(url_keys) / sizeof(url_keys[0]))
+
+/* A program that makes its own secrets, and where its public key is pinned. */
+static const struct initialised {
+	const char *program, *user, *folder, *pin;
+} initialised[] = {
+	{ "keeper", "icert-keeper", "keeper_dir", "keeper.pub" },
+	{ "keymaker", "icert-keymaker", "keymaker_dir", "keymaker.pub" },
+	{ "status-signer", "icert-status", "status_signer_dir", "status-signer.pub" },
+};
+
+static int
+record_path(const struct config *config, char path[CEREMONY_PATH])
+{
+	return path_join(path, "%s/%s", config_require(config, "paths", "ca"), RECORD);
+}
+
+int
+ceremony_done(const struct config *config)
+{
+	char path[CEREMONY_PATH];
+
+	return record_path(config, path) == 0 && file_exists(path);
+}
+
+int
+ceremony_urls(const struct config *config, char *why, unsigned long why_size)
+{
+	char path[CEREMONY_PATH];
+	struct config record;
+	const char *then, *now;
+	int error = 0;
+	size_t i;
+
+	if (record_path(config, path) != 0 || config_load(&record, path) != 0) {
+		snprintf(why, why_size, "%s/%s is not readable", config_require(config, "paths", "ca"), RECORD);
+		return ICERT_E_MALFORMED;
+	}
+	for (i = 0; i < URLS && error == 0; i++) {
+		now = config_require(config, "public", url_keys[i]);
+		then = config_get(&record, "public", url_keys[i]);
+		if (then != NULL && strcmp(then, now) == 0)
+			continue;
+		snprintf(why, why_size, "[public] %s is %s, but the certificates of this instance say %s",
+		    url_keys[i], now, then == NULL ? "nothing" : then);
+		error = ICERT_E_CONFLICT;
+	}
+	config_free(&record);
+	return error;
+}
+
+/* What an earlier ceremony left that never came to its end. */
+static int
+clear(const char *folder)
+{
+	static const char *const names[] = { "tokens", "softhsm2.conf", "pin", "journal" };
+	char path[CEREMONY_PATH];
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (path_join(path, "%s/%s", folder, names[i]) != 0 || tree_remove(path) != 0)
+			return -1;
+	return 0;
+}
+
+static int
+prepare(const struct config *config)
+{
+	static const struct {
+		const char *key;
+		mode_t mode;
+	} own[] = { { "root_dir", 0700 }, { "ca", 0755 }, { "pins", 0755 } };
+	size_t i;
+
+	for (i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (folder_own(config_require(config, "paths", own[i].key), geteuid(), getegid(), own[i].mode) != 0)
+			return -1;
+	return clear(config_require(config, "paths", "root_dir")) | clear(config_require(config, "paths", "signer_dir"));
+}
+
+static pid_t
+half(int (*run)(const struct config *, int), const struct config *config, int fd, int other)
+{
+	pid_t pid;
+
+	fflush(NULL);
+	if ((pid = fork()) == 0) {
+		close(other);
+		_exit(run(config, fd));
+	}
+	return pid;
+}
+
+static int
+wait_for(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
+}
+
+/* `icert-NAME --init`, as its own user, and its public key among the pins. */
+static int
+initialise(const struct config *config, const struct initialised *what, const char *config_path, const char *bin_dir)
+{
+	char program[CEREMONY_PATH], path[CEREMONY_PATH];
+	const char *argv[] = { program, "--init", "--config", config_path, NULL };
+	uint8_t key[32];
+	struct user user;
+
+	if (users_find(what->user, &user) != 0 || path_join(program, "%s/icert-%s", bin_dir, what->program) != 0 ||
+	    process_call(argv, &user) != 0)
+		return complain("ceremony: icert-%s --init failed", what->program);
+	if (path_join(path, "%s/public.key", config_require(config, "paths", what->folder)) != 0 ||
+	    keyfile_read_exact(path, key, sizeof(key)) != 0)
+		return complain("ceremony: %s: not a public key", path);
+	if (path_join(path, "%s/%s", config_require(config, "paths", "pins"), what->pin) != 0 ||
+	    keyfile_write(path, key, sizeof(key), 0644) != 0)
+		return complain("ceremony: %s: not written", path);
+	return 0;
+}
+
+/* The key that seals the status sets, for the publisher alone; made once. */
+static int
+seal_key(const struct config *config)
+{
+	char path[CEREMONY_PATH];
+	uint8_t seed[32], public[32];
+	struct user user;
+	int error;
+
+	if (users_find("icert-publisher", &user) != 0 ||
+	    path_join(path, "%s/manifest.key", config_require(config, "paths", "publisher_dir")) != 0)
+		return -1;
+	error = keyfile_read_exact(path, seed, sizeof(seed));
+	if (error == ICERT_E_NOT_FOUND && (error = bytes_random(seed, sizeof(seed))) == 0)
+		error = file_write(path, seed, sizeof(seed), user.uid, user.gid, 0400);
+	if (error == 0 && (error = statement_public(seed, public)) == 0 &&
+	    path_join(path, "%s/manifest.pub", config_require(config, "paths", "pins")) == 0)
+		error = keyfile_write(path, public, sizeof(public), 0644);
+	bytes_wipe(seed, sizeof(seed));
+	return error == 0 ? 0 : complain("ceremony: the key of the status sets was not made");
+}
+
+static int
+copy(const char *from, const char *to_folder, const char *name)
+{
+	struct buf b = BUF_INIT;
+	char a[CEREMONY_PATH], c[CEREMONY_PATH];
+	int failed = path_join(a, "%s/%s", from, name) != 0 || path_join(c, "%s/%s", to_folder, name) != 0 ||
+	    keyfile_read(a, 65536, &b) != 0 || keyfile_write(c, b.p, b.len, 0644) != 0;
+
+	buf_free(&b);
+	return failed ? complain("ceremony: %s was not copied to %s", name, to_folder) : 0;
+}
+
+/* nftw() hands its visitor nothing of ours. */
+static struct user new_owner;
+
+static int
+own_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	return lchown(path, new_owner.uid, new_owner.gid);
+}
+
+/* The signer's folder becomes the signer's, with the certificates it works under. */
+static int
+hand_over(const struct config *config)
+{
+	const char *dir = config_require(config, "paths", "signer_dir"), *ca = config_require(config, "paths", "ca");
+	struct user user;
+
+	if (copy(ca, dir, CEREMONY_ISSUING) != 0 || copy(ca, dir, CEREMONY_ROOT) != 0 || users_find("icert-signer", &user) != 0)
+		return -1;
+	new_owner = user;
+	return geteuid() == 0 && nftw(dir, own_one, 16, FTW_PHYS) != 0 ? complain("%s: %s", dir, strerror(errno)) : 0;
+}
+
+static void
+put_digest(struct buf *b, const struct config *config, const char *key, const char *name)
+{
+	struct buf der = BUF_INIT;
+	char path[CEREMONY_PATH];
+	uint8_t digest[32];
+
+	if (path_join(path, "%s/%s", config_require(config, "paths", "ca"), name) != 0 ||
+	    keyfile_read(path, 65536, &der) != 0 || EVP_Digest(der.p, der.len, digest, NULL, EVP_sha256(), NULL) != 1) {
+		buf_fail(b, ICERT_E_SYSTEM);
+	} else {
+		buf_printf(b, "%s = ", key);
+		buf_hex(b, digest, sizeof(digest));
+		buf_puts(b, "\n");
+	}
+	buf_free(&der);
+}
+
+/* Written last: from here on the ceremony has happened. */
+static int
+record(const struct config *config)
+{
+	struct buf b = BUF_INIT;
+	char path[CEREMONY_PATH], time[CLOCK_TEXT];
+	int failed;
+	size_t i;
+
+	buf_printf(&b, "; What the ceremony of this instance made.  Written once; `up` compares the addresses.\n"
+	    "[ceremony]\ntime = %s\n", clock_text(clock_real(), time));
+	put_digest(&b, config, "root_sha256", CEREMONY_ROOT);
+	put_digest(&b, config, "issuing_sha256", CEREMONY_ISSUING);
+	buf_puts(&b, "[public]\n");
+	for (i = 0; i < URLS; i++)
+		buf_printf(&b, "%s = %s\n", url_keys[i], config_require(config, "public", url_keys[i]));
+	failed = buf_error(&b) != 0 || record_path(config, path) != 0 || keyfile_write(path, b.p, b.len, 0644) != 0;
+	buf_free(&b);
+	return failed ? complain("ceremony: its record was not written") : 0;
+}
+
+static int
+tokens(const struct config *config, const char *config_path, const char *bin_dir, ceremony_say say, void *arg)
+{
+	int pipes[2], failed = 0;
+	pid_t root, issuing;
+	size_t i;
+
+	if (pipe(pipes) != 0)
+		return complain("pipe: %s", strerror(errno));
+	say(arg, "two RSA-4096 keys, root and issuing CA, each in a token of its own");
+	root = half(ceremony_root_half, config, pipes[0], pipes[1]);
+	issuing = half(ceremony_issuing_half, config, pipes[1], pipes[0]);
+	close(pipes[0]);
+	close(pipes[1]);
+	say(arg, "keys of keeper, keymaker and status signer");
+	for (i = 0; i < sizeof(initialised) / sizeof(initialised[0]) && failed == 0; i++)
+		failed = initialise(config, &initialised[i], config_path, bin_dir);
+	if (failed == 0)
+		failed = seal_key(config);
+	if (issuing < 0 || wait_for(issuing) != 0)
+		failed = -1;
+	if (root < 0 || wait_for(root) != 0)
+		failed = -1;
+	return failed;
+}
+
+int
+ceremony_run(const struct config *config, const char *config_path, const char *bin_dir, ceremony_say say, void *arg,
+    char *why, unsigned long why_size)
+{
+	why[0] = '\0';
+	if (ceremony_done(config))
+		return 0;
+	if (prepare(config) != 0 || tokens(config, config_path, bin_dir, say, arg) != 0 || hand_over(config) != 0 ||
+	    record(config) != 0) {
+		snprintf(why, why_size, "the ceremony was not completed; it begins again at the next start");
+		return ICERT_E_SYSTEM;
+	}
+	say(arg, "root, issuing CA and the root's list signed");
+	return 0;
+}

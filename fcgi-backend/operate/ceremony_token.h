@@ -1,0 +1,26 @@
+#ifndef ICERT_OPERATE_CEREMONY_TOKEN_H
+#define ICERT_OPERATE_CEREMONY_TOKEN_H
+/*
+ * The two halves of a ceremony that hold a token, each run in a process of its
+ * own: the root's, which signs, and the issuing CA's, which hands over its
+ * public key.  They meet through one pipe.
+ */
+#include "libicert/config.h"
+
+#define CEREMONY_PATH 1024
+#define CEREMONY_PIN 33			/* 32 hexadecimal digits and a NUL */
+
+/* Certificates and lists that the root's half writes, in the public folder. */
+#define CEREMONY_ROOT "raiz.cer"
+#define CEREMONY_ISSUING "emisora.cer"
+#define CEREMONY_ARL "raiz.crl"
+#define CEREMONY_CHAIN "chain.pem"
+
+/*
+ * Both return 0 or an exit status after telling why on stderr.  spki_out and
+ * spki_in are the two ends of the pipe.
+ */
+int	ceremony_issuing_half(const struct config *, int spki_out);
+int	ceremony_root_half(const struct config *, int spki_in);
+
+#endif
