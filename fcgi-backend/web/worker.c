@@ -155,14 +155,17 @@ serve(struct app *app, FCGX_Request *fcgi)
  * waiting here, so it never cuts a request in hand.
  */
 static int
-next_connection(const sigset_t *waiting)
+next_connection(struct app *app, const sigset_t *waiting)
 {
+	const struct timespec idle = { .tv_sec = WORKER_IDLE_S };
 	struct pollfd p = { .fd = LISTEN_FD, .events = POLLIN };
 	struct timeval limit = { .tv_sec = SOCKET_SECONDS };
 	int fd;
 
 	while (!leaving) {
-		if (ppoll(&p, 1, NULL, waiting) <= 0)
+		if (app->idle != NULL)
+			app->idle(app);
+		if (ppoll(&p, 1, app->idle != NULL ? &idle : NULL, waiting) <= 0)
 			continue;
 		if ((fd = accept4(LISTEN_FD, NULL, NULL, SOCK_CLOEXEC)) < 0)
 			continue;
@@ -190,14 +193,17 @@ worker_loop(struct app *app)
 		return 1;
 	if (app->start != NULL && app->start(app) != 0)
 		return 1;
-	while ((fd = next_connection(&waiting)) >= 0) {
+	while ((fd = next_connection(app, &waiting)) >= 0) {
 		/* libfcgi accepts by itself and knows no time-out: it is given
 		 * a connection that has one, as if kept from before. */
 		fcgi.ipcFd = fd;
 		fcgi.keepConnection = 1;
 		alarm(REQUEST_SECONDS);
 		if (FCGX_Accept_r(&fcgi) == 0) {
-			serve(app, &fcgi);
+			if (app->raw != NULL)
+				app->raw(app, &fcgi);
+			else
+				serve(app, &fcgi);
 			fcgi.keepConnection = 0;
 			FCGX_Finish_r(&fcgi);
 		}

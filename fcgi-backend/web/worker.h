@@ -9,6 +9,10 @@
 
 struct view_page;
 
+#define WORKER_IDLE_S 10
+
+struct FCGX_Request;
+
 /*
  * A FastCGI program: pre-forked single-threaded workers that accept on fd 0,
  * which the supervisor has bound.  One request, one process: no locks, and a
@@ -38,6 +42,12 @@ struct app {
 	int (*stale)(struct request *);
 	/* A ROUTE_PARK form came with a locked session. */
 	int (*park)(struct request *);
+
+	/* Answers a request by itself, from its raw bytes (notifications); NULL:
+	 * the framework does. */
+	void (*raw)(struct app *, struct FCGX_Request *);
+	/* Called between requests, at least every WORKER_IDLE_S seconds. */
+	void (*idle)(struct app *);
 
 	void *ctx;			/* the program's own: connections, clients */
 };

@@ -1,0 +1,56 @@
+/*
+ * icert-webhook: takes the notifications of payment gateways, stores them sealed, answers.
+ * Knows the secrets of notifications, may insert rows, and can open none of them.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "libicert/config.h"
+#include "libicert/log.h"
+#include "store/db.h"
+#include "web/webhook/notice.h"
+#include "web/worker.h"
+
+static int
+start(struct app *app)
+{
+	static struct notice_context context;
+	char conninfo[512];
+	int i, n;
+
+	if (config_conninfo(app->config, "webhook", conninfo, sizeof(conninfo)) != 0 ||
+	    (context.db = db_open(conninfo)) == NULL)
+		return -1;
+	n = gateway_names(app->config, context.names);
+	for (i = 0; i < n; i++)
+		if (gateway_open(app->config, context.names[i], GATEWAY_NOTICES, &context.gateways[i]) != 0)
+			return -1;
+	context.n = n;
+	app->ctx = &context;
+	return 0;
+}
+
+static void
+raw(struct app *app, struct FCGX_Request *request)
+{
+	notice_answer(app->ctx, request);
+}
+
+/* What has been counted of refusals is written when its minute is over. */
+static void
+idle(struct app *app)
+{
+	struct notice_context *context = app->ctx;
+
+	audit_tally_flush(&context->tally, context->db, 0);
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct config config;
+	struct app app = { .name = "webhook", .config = &config, .start = start, .raw = raw, .idle = idle };
+
+	config_start(&config, "icert-webhook", argc, argv);
+	return worker_run(&app, (int)config_int(&config, "limits", "webhook_workers", 2, 1, 64));
+}
