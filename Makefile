@@ -76,7 +76,7 @@ $(B)/bin/icertctl: $(B)/obj/$(BE)/programs/icertctl.o $(BACKEND_ARCHIVES)
 define room_rule
 $(B)/lib/$(1).a: $$(call objects,$$($(1)_SRC))
 	$$(call say,AR,$$@)
-	$$(Q)mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$^
+	$$(Q)mkdir -p $$(@D) && rm -f $$@ && ar qcs $$@ $$^
 endef
 $(foreach r,$(ROOMS) libicert,$(eval $(call room_rule,$(r))))
 
