@@ -1,4 +1,3 @@
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -6,20 +5,28 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <jansson.h>
+#include <liboath/oath.h>
+#include <sodium.h>
+
+#include "crypt/keeper.h"
+#include "libicert/buf.h"
+#include "libicert/error.h"
 #include "operate/demo.h"
 #include "operate/postgres.h"
 
 #define DEMO_ROLE "icert_admin"
+#define DEMO_STAFF_MAX 64
 
 static int
 demo_is_sql(const struct dirent *entry)
 {
 	const char *dot = strrchr(entry->d_name, '.');
 
-	return isdigit((unsigned char)entry->d_name[0]) && dot != NULL && strcmp(dot, ".sql") == 0;
+	return entry->d_name[0] != '.' && dot != NULL && strcmp(dot, ".sql") == 0;
 }
 
-/* A mark beside the configuration tells that a file was run. */
+/* A mark tells that a file was run. */
 static int
 demo_sql(const struct instance *i, const char *name)
 {
@@ -35,8 +42,8 @@ demo_sql(const struct instance *i, const char *name)
 	return file_write(mark, "", 0, geteuid(), getegid(), 0644);
 }
 
-int
-demo_seed(const struct instance *i)
+static int
+demo_rows(const struct instance *i)
 {
 	char path[FILES_PATH];
 	struct dirent **list;
@@ -55,8 +62,161 @@ demo_seed(const struct instance *i)
 	return rc;
 }
 
+/* A valid cedula that belongs to nobody in the samples: 172999NNN and its check digit. */
+static void
+demo_cedula(int n, char out[11])
+{
+	int k, digit, sum = 0;
+
+	snprintf(out, 11, "172999%03d", n % 1000);
+	for (k = 0; k < 9; k++) {
+		digit = (out[k] - '0') * (k % 2 == 0 ? 2 : 1);
+		sum += digit > 9 ? digit - 9 : digit;
+	}
+	out[9] = (char)('0' + (10 - sum % 10) % 10);
+	out[10] = '\0';
+}
+
+/* Something that a person can type: 60 random bits in three groups. */
+static void
+demo_password(char out[24])
+{
+	static const char letters[] = "abcdefghjkmnpqrstuvwxyz23456789";
+	int k, at = 0;
+
+	for (k = 0; k < 12; k++) {
+		if (k > 0 && k % 4 == 0)
+			out[at++] = '-';
+		out[at++] = letters[randombytes_uniform(sizeof(letters) - 1)];
+	}
+	out[at] = '\0';
+}
+
+/* One member of staff: enrolled, described in account, and the UPDATE appended to sql. */
+static int
+demo_person(struct keyclient *keeper, json_t *account, int n, const char *password, struct buf *sql)
+{
+	char hash[crypto_pwhash_STRBYTES], cedula[11], hex[65], *secret = NULL;
+	const char *id = json_string_value(json_object_get(account, "id"));
+	const char *login = json_string_value(json_object_get(account, "login"));
+	uint8_t person[32], seed[TOTP_SEED];
+	char otpauth[256];
+	int rc;
+
+	demo_cedula(n, cedula);
+	if ((rc = keeper_lookup(keeper, "person", cedula, person)) != 0 ||
+	    (rc = keeper_totp_enrol(keeper, id, cedula, seed)) != 0)
+		return complain("the keeper did not enrol %s: %s", login, icert_err_code(rc));
+	if (crypto_pwhash_str(hash, password, strlen(password), crypto_pwhash_OPSLIMIT_INTERACTIVE,
+	    crypto_pwhash_MEMLIMIT_INTERACTIVE) != 0 ||
+	    oath_base32_encode((const char *)seed, sizeof(seed), &secret, NULL) != OATH_OK)
+		return complain("no memory");
+	sodium_memzero(seed, sizeof(seed));
+	bytes_to_hex(hex, person, sizeof(person));
+	buf_printf(sql, "update icert.staff set password = '%s', person_hash = decode('%s', 'hex') "
+	    "where id = '%s';\n", hash, hex, id);
+	snprintf(otpauth, sizeof(otpauth),
+	    "otpauth://totp/icert:%s?secret=%s&issuer=icert&digits=6&period=30", login, secret);
+	json_object_set_new(account, "cedula", json_string(cedula));
+	json_object_set_new(account, "totp_secret", json_string(secret));
+	json_object_set_new(account, "otpauth", json_string(otpauth));
+	free(secret);
+	return 0;
+}
+
+static int
+demo_enrol(const struct instance *i, json_t *staff, const char *password)
+{
+	struct keyclient keeper;
+	struct buf sql = BUF_INIT;
+	json_t *account;
+	size_t n;
+	int rc = 0;
+
+	keyclient_init(&keeper, config_require(&i->config, "sockets", "keeper-admin"));
+	json_array_foreach(staff, n, account)
+		if (rc == 0)
+			rc = demo_person(&keeper, account, (int)n, password, &sql);
+	keyclient_close(&keeper);
+	if (rc == 0 && buf_error(&sql) == 0)
+		rc = postgres_psql(i, DEMO_ROLE, "icert",
+		    (const char *[]){ "-1", "-c", buf_str(&sql), NULL }, NULL);
+	buf_free(&sql);
+	return rc;
+}
+
+/* Those of the samples who cannot log in yet; the caller drops the reference. */
+static json_t *
+demo_staff(const struct instance *i)
+{
+	static const char query[] =
+	    "select coalesce(json_agg(json_build_object('id', s.id, 'login', s.login, 'name', s.name,"
+	    " 'email', s.email, 'roles', (select json_agg(concat_ws(' ', r.role, r.province))"
+	    " from icert.staff_role r where r.staff_id = s.id)) order by s.id), '[]')"
+	    " from icert.staff s where s.password = ''";
+	char *text;
+	json_t *staff;
+
+	if (postgres_psql(i, DEMO_ROLE, "icert", (const char *[]){ "-Atc", query, NULL }, &text) != 0)
+		return NULL;
+	staff = json_loads(text, 0, NULL);
+	free(text);
+	if (staff == NULL || json_array_size(staff) > DEMO_STAFF_MAX) {
+		json_decref(staff);
+		complain("the sample staff cannot be read");
+		return NULL;
+	}
+	return staff;
+}
+
+int
+demo_seed(const struct instance *i)
+{
+	char path[FILES_PATH], password[24];
+	json_t *staff, *all;
+	char *text = NULL;
+	int rc;
+
+	if (path_join(path, "%s/demo/staff.json", i->data) != 0)
+		return -1;
+	if (file_exists(path))
+		return 0;
+	if (demo_rows(i) != 0 || (staff = demo_staff(i)) == NULL)
+		return -1;
+	demo_password(password);
+	rc = demo_enrol(i, staff, password);
+	all = json_pack("{s:s, s:o}", "password", password, "staff", staff);
+	if (rc == 0 && (all == NULL || (text = json_dumps(all, JSON_INDENT(2))) == NULL))
+		rc = complain("no memory");
+	/* Written last: without it, everything above is done again. */
+	if (rc == 0)
+		rc = file_write(path, text, strlen(text), geteuid(), getegid(), 0600);
+	free(text);
+	json_decref(all);
+	return rc;
+}
+
 void
 demo_print(const struct instance *i)
 {
-	(void)i;
+	char path[FILES_PATH], exe[FILES_PATH], roles[128];
+	json_t *all, *account, *role;
+	size_t n, k;
+
+	if (path_join(path, "%s/demo/staff.json", i->data) != 0 ||
+	    path_join(exe, "%s/bin/icertctl", i->build) != 0 || !file_exists(path) ||
+	    (all = json_load_file(path, 0, NULL)) == NULL)
+		return;
+	printf("\n  sample staff (desk), password of all: %s\n",
+	    json_string_value(json_object_get(all, "password")));
+	json_array_foreach(json_object_get(all, "staff"), n, account) {
+		roles[0] = '\0';
+		json_array_foreach(json_object_get(account, "roles"), k, role) {
+			strncat(roles, k > 0 ? ", " : "", sizeof(roles) - strlen(roles) - 1);
+			strncat(roles, json_string_value(role), sizeof(roles) - strlen(roles) - 1);
+		}
+		printf("    %-20s %s\n", json_string_value(json_object_get(account, "login")), roles);
+	}
+	printf("  a TOTP code for one of them: %s totp NAME --prefix %s\n", exe, i->prefix);
+	json_decref(all);
 }

@@ -3,10 +3,15 @@
 #include "operate/instance.h"
 
 /*
- * The samples of a private instance: conf/demo/NN-name.sql, each run once as
- * icert_admin, and sample staff, enrolled with the keeper; their accounts are
- * written to PREFIX/demo/staff.json (0600).  The database and the keeper
- * answer.  0 or -1.
+ * The samples of a private instance: the SQL files of conf/demo, each run once as
+ * icert_admin; and every member of staff in them without a password gets
+ * one, a made-up cedula and a second factor, enrolled with the keeper.  The
+ * accounts are written to PREFIX/demo/staff.json (0600):
+ *
+ *   { "password": "…", "staff": [ { "login", "name", "email", "id", "roles": ["operator 17"],
+ *     "cedula", "totp_secret": base32, "otpauth": URI } … ] }
+ *
+ * The database and the keeper answer.  0 or -1.
  */
 int	demo_seed(const struct instance *i);
 

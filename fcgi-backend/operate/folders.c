@@ -25,6 +25,8 @@ static const struct folder_row {
 } folder_rows[] = {
 	{ IN_DATA, "etc", NULL, NULL, 0755 },
 	{ IN_DATA, "etc/tls", NULL, NULL, 0700 },
+	{ IN_DATA, "etc/pages", NULL, NULL, 0755 },
+	{ IN_DATA, "pins", NULL, NULL, 0755 },
 	{ IN_DATA, "log", NULL, NULL, 0750 },
 	{ IN_DATA, "demo", NULL, NULL, 0755 },
 	{ IN_DATA, "ca", NULL, NULL, 0755 },
@@ -40,6 +42,7 @@ static const struct folder_row {
 	{ IN_DATA, "audit", "icert-clerk", NULL, 0755 },
 	{ IN_DATA, "status", "icert-publisher", "icert-statusfiles", 02750 },
 	{ IN_DATA, "edge", "icert-edge", NULL, 0700 },
+	{ IN_DATA, "mail", "icert-sim", NULL, 0700 },
 	{ IN_DATA, "documents", "icert-portal", "icert-documents", 02770 },
 	{ IN_RUN, "", NULL, NULL, 0755 },
 	{ IN_RUN, "pg", "icert-postgres", "icert-database", 0750 },

@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -208,13 +210,29 @@ instance_make(struct instance *i, int port_base)
 	    file_write(path, text, strlen(text), 0, 0, 0644);
 }
 
+/* A name like localhost may lead to ::1 first; a machine may not have it. */
+static int
+instance_has_ipv6(void)
+{
+	struct sockaddr_in6 loopback = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), ok;
+
+	if (fd < 0)
+		return 0;
+	ok = bind(fd, (struct sockaddr *)&loopback, sizeof(loopback)) == 0;
+	close(fd);
+	return ok;
+}
+
 /* The value of @NAME@; 0 when there is none of that name. */
 static int
 instance_value(const struct instance *i, const char *name, char out[FILES_PATH])
 {
 	const struct { const char *name, *value; } texts[] = {
 		{ "PREFIX", i->prefix }, { "DATA", i->data }, { "RUN", i->run },
-		{ "SPOOL", i->spool }, { "BUILD", i->build }, { "SHARE", i->share },
+		{ "SHM", i->shm }, { "SPOOL", i->spool },
+		{ "SPOOL_ON_DISK", strncmp(i->shm, i->data, strlen(i->data)) == 0 ? "on" : "off" },
+		{ "IPV6", instance_has_ipv6() ? "" : "#" }, { "BUILD", i->build }, { "SHARE", i->share },
 		{ "BIN", i->bin }, { "STATIC", i->web }, { "MODULE", i->module }, { "GEO", i->geo },
 		{ "SOFTHSM_MODULE", i->tools.softhsm },
 	};

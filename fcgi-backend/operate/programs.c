@@ -207,6 +207,25 @@ programs_rest(struct supervisor *s)
 	return 0;
 }
 
+/* What nginx reads, from the templates. */
+static int
+edge_files(const struct instance *i)
+{
+	static const char *const names[] = {
+		"nginx.conf", "nginx-pages.conf", "nginx-params.conf",
+	};
+	char from[FILES_PATH], to[FILES_PATH];
+	size_t n;
+
+	for (n = 0; n < sizeof(names) / sizeof(names[0]); n++)
+		if (path_join(from, "%s.in", names[n]) != 0 ||
+		    path_join(to, "%s/etc/%s", i->data, names[n]) != 0 ||
+		    instance_template(i, from, to, 0644) != 0)
+			return -1;
+	return path_join(from, "%s/conf/pages", i->share) != 0 ||
+	    path_join(to, "%s/etc/pages", i->data) != 0 ? -1 : tree_copy(from, to);
+}
+
 int
 programs_edge(struct supervisor *s)
 {
@@ -222,7 +241,7 @@ programs_edge(struct supervisor *s)
 	u.as_admin = 1;
 	u.ready = ready_edge;
 	if (path_join(path, "%s/etc/nginx.conf", i->data) != 0 ||
-	    instance_template(i, "nginx.conf.in", path, 0644) != 0 ||
+	    edge_files(i) != 0 ||
 	    unit_arg(&u, "%s", i->tools.nginx) != 0 ||
 	    unit_arg(&u, "-e") != 0 || unit_arg(&u, "stderr") != 0 ||
 	    unit_arg(&u, "-p") != 0 || unit_arg(&u, "%s/edge", i->data) != 0 ||
@@ -286,6 +305,7 @@ programs_simulators(struct supervisor *s)
 	u.ready = ready_mail;
 	if (unit_arg(&u, "--smtp") != 0 || unit_arg(&u, "%d", i->port + 6) != 0 ||
 	    unit_arg(&u, "--page") != 0 || unit_arg(&u, "%d", i->port + 4) != 0 ||
+	    unit_arg(&u, "--folder") != 0 || unit_arg(&u, "%s/mail", i->data) != 0 ||
 	    simulator_start(s, &u, "mail.mjs") != 0)
 		return -1;
 	unit_init(&u, "gateway");

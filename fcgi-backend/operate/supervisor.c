@@ -83,15 +83,16 @@ unit_env(struct unit *u, const char *format, ...)
 	return rc;
 }
 
-/* What `icertctl status` reads: a line a unit. */
+/* What `icertctl status` reads: a line a unit; and the file "ready", there while
+ * all of them are up, which nginx shows as /readyz. */
 static void
 supervisor_write_state(const struct supervisor *s)
 {
-	char path[FILES_PATH];
+	char path[FILES_PATH], ready[FILES_PATH];
 	char *text = NULL;
+	int k, all = s->n > 0;
 	size_t size;
 	FILE *out;
-	int k;
 
 	if ((out = open_memstream(&text, &size)) == NULL)
 		return;
@@ -100,8 +101,15 @@ supervisor_write_state(const struct supervisor *s)
 
 		fprintf(out, "%s %ld %s %d\n", u->name, (long)u->pid,
 		    u->pid == 0 ? "down" : u->is_ready ? "up" : "starting", u->restarts);
+		all &= u->is_ready;
 	}
 	fclose(out);
+	if (path_join(ready, "%s/ready", s->instance->run) == 0) {
+		if (!all)
+			unlink(ready);
+		else if (!file_exists(ready))
+			file_write(ready, "ok\n", 3, 0, 0, 0644);
+	}
 	if (path_join(path, "%s/state", s->instance->run) == 0)
 		file_write(path, text, size, 0, 0, 0644);
 	free(text);

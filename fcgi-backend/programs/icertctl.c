@@ -7,6 +7,7 @@
 #include "libicert/log.h"
 #include "operate/control.h"
 #include "operate/migrate.h"
+#include "operate/totp.h"
 #include "operate/up.h"
 #include "operate/users.h"
 
@@ -72,6 +73,16 @@ run_migrate(const struct arguments *a)
 }
 
 static int
+run_totp(const struct arguments *a)
+{
+	static struct instance i;
+
+	if (a->nwords != 1)
+		return complain("totp NAME") != 0;
+	return with_instance(a, &i, 1) != 0 || totp_print(&i, a->word[0]) != 0;
+}
+
+static int
 run_users(const struct arguments *a)
 {
 	char *text;
@@ -98,6 +109,8 @@ static const struct command {
 	    "\tshow each process; 0 all up, 1 not all, 3 down" },
 	{ "reset", 0, run_reset, "reset [--prefix DIR]\n\tstop it and remove all its data" },
 	{ "migrate", 0, run_migrate, "migrate [--prefix DIR]\n\tapply new migrations" },
+	{ "totp", 1, run_totp, "totp NAME [--prefix DIR]\n"
+	    "\tprint an unused TOTP code of a sample account" },
 	{ "users", 1, run_users, "users [ensure]\n"
 	    "\tprint the sysusers.d lines of all users and groups, or make them" },
 };

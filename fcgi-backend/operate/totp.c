@@ -1,0 +1,118 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <jansson.h>
+#include <liboath/oath.h>
+
+#include "crypt/keeper.h"
+#include "libicert/clock.h"
+#include "operate/totp.h"
+
+#define TOTP_STEP 30
+#define TOTP_DIGITS 6
+
+static json_t *
+totp_account(json_t *all, const char *login)
+{
+	json_t *account;
+	size_t n;
+
+	json_array_foreach(json_object_get(all, "staff"), n, account)
+		if (strcmp(json_string_value(json_object_get(account, "login")), login) == 0)
+			return account;
+	return NULL;
+}
+
+/* The keeper knows what was used; when it is down, what was printed counts alone. */
+static int64_t
+totp_used(const struct instance *i, const char *id)
+{
+	struct keyclient keeper;
+	uint64_t step = 0;
+
+	keyclient_init(&keeper, config_require(&i->config, "sockets", "keeper-admin"));
+	if (keeper_totp_last(&keeper, id, &step) != 0)
+		step = 0;
+	keyclient_close(&keeper);
+	return (int64_t)step;
+}
+
+static int64_t
+totp_wait(int64_t last)
+{
+	struct timespec wait = { 0, 200000000 };
+	int64_t now;
+
+	while ((now = clock_real() / TOTP_STEP) + 1 <= last)
+		nanosleep(&wait, NULL);
+	return now > last ? now : now + 1;
+}
+
+static int
+totp_code(const char *secret, int64_t step, char code[TOTP_DIGITS + 1])
+{
+	char *seed = NULL;
+	size_t len;
+	int rc = -1;
+
+	if (oath_base32_decode(secret, strlen(secret), &seed, &len) == OATH_OK &&
+	    oath_totp_generate(seed, len, (time_t)(step * TOTP_STEP), TOTP_STEP, 0, TOTP_DIGITS,
+	    code) == OATH_OK)
+		rc = 0;
+	free(seed);
+	return rc == 0 ? 0 : complain("the code cannot be computed");
+}
+
+/* One file an account holds the last step printed; locked while a code is chosen. */
+static int
+totp_choose(const struct instance *i, json_t *account, const char *login)
+{
+	char path[FILES_PATH], text[32] = "", code[TOTP_DIGITS + 1];
+	int64_t last, used, step;
+	int fd;
+
+	if (path_join(path, "%s/demo/totp-%s.last", i->data, login) != 0)
+		return -1;
+	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0 || flock(fd, LOCK_EX) != 0 || pread(fd, text, sizeof(text) - 1, 0) < 0) {
+		complain("%s: %s", path, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	last = atoll(text);
+	used = totp_used(i, json_string_value(json_object_get(account, "id")));
+	step = totp_wait(used > last ? used : last);
+	snprintf(text, sizeof(text), "%lld\n", (long long)step);
+	int bad = pwrite(fd, text, strlen(text), 0) < 0 ||
+	    totp_code(json_string_value(json_object_get(account, "totp_secret")), step, code) != 0;
+
+	close(fd);
+	if (!bad)
+		printf("%s\n", code);
+	return bad ? -1 : 0;
+}
+
+int
+totp_print(const struct instance *i, const char *login)
+{
+	char path[FILES_PATH];
+	json_t *all, *account;
+	int rc;
+
+	if (path_join(path, "%s/demo/staff.json", i->data) != 0)
+		return -1;
+	if ((all = json_load_file(path, 0, NULL)) == NULL)
+		return complain("%s cannot be read: no sample accounts here, or not yours", path);
+	account = totp_account(all, login);
+	rc = account == NULL ? complain("%s is no sample account", login) :
+	    totp_choose(i, account, login);
+	json_decref(all);
+	return rc;
+}
