@@ -18,6 +18,7 @@
 #include "libicert/clock.h"
 #include "libicert/log.h"
 #include "operate/ceremony.h"
+#include "operate/ceremony.h"
 #include "operate/control.h"
 #include "operate/demo.h"
 #include "operate/folders.h"
