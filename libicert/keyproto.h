@@ -116,16 +116,18 @@ enum check_purpose {
 };
 
 /* TAG_FLAGS of OP_CHECK. */
-#define CHECK_ENCRYPTED 0x0001u		/* PDF: needs a password, or restricts */
+#define CHECK_ENCRYPTED 0x0001u		/* PDF: needs a password */
 #define CHECK_JAVASCRIPT 0x0002u
 #define CHECK_LAUNCH 0x0004u
 #define CHECK_EMBEDDED 0x0008u		/* embedded files */
 #define CHECK_XFA 0x0010u
 #define CHECK_TRUNCATED 0x0020u		/* ends before its end */
-#define CHECK_BROKEN 0x0040u		/* does not parse, or only after repair */
+#define CHECK_BROKEN 0x0040u		/* does not parse */
 #define CHECK_TOO_BIG 0x0080u		/* more pixels or pages than the cap */
 #define CHECK_OTHER 0x0100u		/* its first bytes are none of the kinds */
 #define CHECK_UNEXPECTED 0x0200u	/* of another kind than was expected */
+#define CHECK_RESTRICTED 0x0400u	/* PDF: opens without a password, but restricts what may be done */
+#define CHECK_REPAIRED 0x0800u		/* PDF: parses only after repair */
 #define CHECK_ACTIVE (CHECK_JAVASCRIPT | CHECK_LAUNCH | CHECK_EMBEDDED | CHECK_XFA)
 
 /* Sizes on the wire. */
