@@ -156,19 +156,18 @@ audit_verify(struct db *db, const struct verify_options *options, FILE *out)
 		fprintf(out, "the public key %s.pub cannot be read\n", options->key);
 		return 2;
 	}
-	/* One snapshot: the clerk goes on writing meanwhile. */
-	if ((error = db_begin(db, NULL)) == 0) {
+	/* The folder first, then one snapshot: the clerk goes on writing meanwhile,
+	 * and commits a head before it appends it to the folder. */
+	if ((error = heads_from_folder(&check.heads, options->heads, pub, out)) == ICERT_E_NOT_FOUND)
+		fprintf(out, "the folder %s cannot be read\n", options->heads);
+	if (error == 0 && (error = db_begin(db, NULL)) == 0) {
 		static const struct db_stmt snapshot = { "verify_snapshot",
 			"set transaction isolation level repeatable read, read only" };
 
 		error = db_query(db, &snapshot, NULL, 0, NULL);
 	}
-	if (error >= 0)
-		error = heads_from_table(&check.heads, db, pub, out);
-	if (error == 0)
+	if (error >= 0 && (error = heads_from_table(&check.heads, db, pub, out)) == 0)
 		error = check_unplaced(&check, db);
-	if (error == 0 && (error = heads_from_folder(&check.heads, options->heads, pub, out)) == ICERT_E_NOT_FOUND)
-		fprintf(out, "the folder %s cannot be read\n", options->heads);
 	if (error == 0) {
 		heads_settle(&check.heads, out);
 		while (check.next_head < check.heads.n && check.heads.list[check.next_head].size == 0)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "libicert/log.h"
+#include "operate/audit_check.h"
 #include "operate/control.h"
 #include "operate/migrate.h"
 #include "operate/totp.h"
@@ -15,6 +16,7 @@
 
 struct arguments {
 	struct up_options up;
+	const char *heads, *key;	/* audit verify; NULL: the instance's own */
 	const char *word[4];	/* what is no option */
 	int nwords;
 };
@@ -96,6 +98,16 @@ run_users(const struct arguments *a)
 	return 0;
 }
 
+static int
+run_audit(const struct arguments *a)
+{
+	static struct instance i;
+
+	if (a->nwords != 1 || strcmp(a->word[0], "verify") != 0)
+		return 2;
+	return with_instance(a, &i, 1) != 0 ? 2 : audit_check(&i, a->heads, a->key, stdout);
+}
+
 static const struct command {
 	const char *name;
 	int words;		/* how many it takes, at most */
@@ -111,6 +123,8 @@ static const struct command {
 	{ "migrate", 0, run_migrate, "migrate [--prefix DIR]\n\tapply new migrations" },
 	{ "totp", 1, run_totp, "totp NAME [--prefix DIR]\n"
 	    "\tprint an unused TOTP code of a sample account" },
+	{ "audit", 1, run_audit, "audit verify [--prefix DIR] [--heads FOLDER] [--key FILE]\n"
+	    "\tcheck every audit row against the signed heads (FILE.pub is the key); 0 sound" },
 	{ "users", 1, run_users, "users [ensure]\n"
 	    "\tprint the sysusers.d lines of all users and groups, or make them" },
 };
@@ -136,6 +150,8 @@ read_arguments(struct arguments *a, int argc, char *argv[])
 		{ "port-base", required_argument, NULL, 'b' },
 		{ "detach", no_argument, NULL, 'd' },
 		{ "spool-on-disk", no_argument, NULL, 's' },
+		{ "heads", required_argument, NULL, 'h' },
+		{ "key", required_argument, NULL, 'k' },
 		{ NULL, 0, NULL, 0 }
 	};
 	char *end;
@@ -157,6 +173,12 @@ read_arguments(struct arguments *a, int argc, char *argv[])
 			break;
 		case 's':
 			a->up.spool_on_disk = 1;
+			break;
+		case 'h':
+			a->heads = optarg;
+			break;
+		case 'k':
+			a->key = optarg;
 			break;
 		default:
 			return -1;
