@@ -1,0 +1,32 @@
+#ifndef ICERT_PROCEDURE_SETTLEMENT_H
+#define ICERT_PROCEDURE_SETTLEMENT_H
+/*
+ * The clerk's hand for payments: applies the notifications that icert-webhook
+ * stored, and asks gateways about orders that have had no news.
+ */
+#include <stddef.h>
+
+#include "payments/gateway.h"
+#include "procedure/act.h"
+
+struct settlement {
+	struct gateway	*gateways[GATEWAYS_MAX];	/* opened with GATEWAY_API */
+	char		 names[GATEWAYS_MAX][GATEWAY_NAME];
+	int		 n;
+};
+
+/* Opens every gateway that is configured; those that cannot be are logged and left out. */
+void	settlement_open(const struct config *config, struct settlement *out);
+void	settlement_close(struct settlement *settlement);
+
+/*
+ * Takes at most `most` stored notifications and applies each.  One whose amount
+ * its signature does not cover, or that leaves a doubt, is only a hint: the gateway
+ * is asked first.  A gateway that does not answer leaves the event for later.
+ */
+int	settlement_apply(struct act *act, struct settlement *settlement, size_t most, size_t *done);
+
+/* Asks about pending orders without news for `quiet` seconds (real time). */
+int	settlement_ask(struct act *act, struct settlement *settlement, int64_t quiet, size_t *asked);
+
+#endif

@@ -1,0 +1,225 @@
+/*
+ * icert-clerk: mail, payments, deadlines, the tree of audit.  One process a job,
+ * so that a slow mail server delays no payment and nothing delays the tree; none
+ * of them accepts a connection.
+ */
+#include <curl/curl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "audit/log.h"
+#include "crypt/keyclient.h"
+#include "libicert/clock.h"
+#include "libicert/config.h"
+#include "libicert/error.h"
+#include "libicert/log.h"
+#include "mail/sender.h"
+#include "payments/inbox.h"
+#include "store/db.h"
+
+#define PERIOD_MS 1000           /* a round at least once a second, woken or not */
+#define PAUSE_MS 1000            /* after an error, and before a job is started again */
+#define AT_ONCE 50               /* rows in one round */
+#define HOUSEKEEPING_MS 600000
+
+struct hand {
+	struct config config;
+	struct db *db;
+	struct keyclient keeper;
+	struct sender *sender;
+	struct audit_log *log;
+	int64_t kept_at_ms;      /* when this job last did its housekeeping; 0 never */
+};
+
+static volatile sig_atomic_t leaving;
+
+static void
+on_signal(int sig)
+{
+	(void)sig;
+	leaving = 1;
+}
+
+static int
+mail_start(struct hand *hand)
+{
+	struct sender_parts parts = { .config = &hand->config, .keeper = &hand->keeper };
+
+	return sender_open(&parts, &hand->sender);
+}
+
+static int
+mail_round(struct hand *hand)
+{
+	return sender_run(hand->sender, hand->db, AT_ONCE, NULL);
+}
+
+static int
+due(struct hand *hand)
+{
+	int64_t now = clock_mono_ms();
+
+	if (hand->kept_at_ms != 0 && now - hand->kept_at_ms < HOUSEKEEPING_MS)
+		return 0;
+	hand->kept_at_ms = now;
+	return 1;
+}
+
+static int
+payment_round(struct hand *hand)
+{
+	int error;
+
+	if (due(hand) && (error = inbox_box(hand->db, &hand->keeper, clock_real())) != 0) {
+		hand->kept_at_ms = 0;
+		return error;
+	}
+	return 0;
+}
+
+static int
+audit_start(struct hand *hand)
+{
+	return audit_log_open(hand->db, &hand->config, &hand->log);
+}
+
+static int
+audit_round(struct hand *hand)
+{
+	size_t rows;
+
+	return audit_log_extend(hand->log, hand->db, &rows);
+}
+
+/* Links and parked forms whose time is over; they live in real time. */
+static int
+cleanup_round(struct hand *hand)
+{
+	static const struct db_stmt links = { "clerk_links", "delete from icert.link where expires_at < $1" };
+	static const struct db_stmt forms = { "clerk_forms", "delete from icert.parked_form where expires_at < $1" };
+	int error;
+
+	if (!due(hand))
+		return 0;
+	error = DB_QUERY(hand->db, &links, NULL, P_INT(clock_real()));
+	if (error >= 0)
+		error = DB_QUERY(hand->db, &forms, NULL, P_INT(clock_real()));
+	return error;
+}
+
+static const struct job {
+	const char *name;
+	const char *channel;             /* NOTIFY that wakes it; NULL none */
+	int (*start)(struct hand *);
+	int (*round)(struct hand *);
+} jobs[] = {
+	{ "mail", "icert_outbox", mail_start, mail_round },
+	{ "payments", "icert_payment", NULL, payment_round },
+	{ "audit", NULL, audit_start, audit_round },
+	{ "cleanup", NULL, NULL, cleanup_round },
+};
+
+#define JOBS (sizeof(jobs) / sizeof(jobs[0]))
+
+static void
+rest(long ms)
+{
+	struct timespec pause = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+	nanosleep(&pause, NULL);
+}
+
+/* Until somebody notifies or a second has passed; listens anew when that broke. */
+static void
+wait_for_work(struct db *listener, const char *channel, int *listening)
+{
+	char name[64];
+
+	if (channel == NULL) {
+		rest(PERIOD_MS);
+		return;
+	}
+	if (!*listening)
+		*listening = db_listen(listener, channel) == 0;
+	if (!*listening || db_wait(listener, PERIOD_MS, name, sizeof(name)) < 0) {
+		*listening = 0;
+		rest(PAUSE_MS);
+	}
+}
+
+static int
+run(const struct job *job, struct hand *hand, const char *conninfo)
+{
+	struct db *listener = db_open(conninfo);
+	int listening = 0, failed = 0, error;
+
+	hand->db = db_open(conninfo);
+	keyclient_init(&hand->keeper, config_require(&hand->config, "sockets", "keeper-clerk"));
+	if (listener == NULL || hand->db == NULL || (job->start != NULL && job->start(hand) != 0))
+		return 1;
+	/* Listening begins before the first look, or a row in between would wait. */
+	if (job->channel != NULL)
+		listening = db_listen(listener, job->channel) == 0;
+	while (!leaving) {
+		error = job->round(hand);
+		/* Said once, not every second. */
+		if (error < 0 && !failed)
+			log_error("round_failed", "%s: %s %s", job->name, icert_err_code(error), db_detail(hand->db));
+		failed = error < 0;
+		if (!leaving)
+			wait_for_work(listener, job->channel, &listening);
+	}
+	return 0;
+}
+
+static pid_t
+start(const struct job *job, struct hand *hand, const char *conninfo)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid != 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(0);
+	_exit(run(job, hand, conninfo));
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	static struct hand hand;
+	char conninfo[512];
+	pid_t pids[JOBS], pid;
+	size_t i;
+
+	config_start(&hand.config, "icert-clerk", argc, argv);
+	if (config_conninfo(&hand.config, "clerk", conninfo, sizeof(conninfo)) != 0)
+		return 1;
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	for (i = 0; i < JOBS; i++)
+		pids[i] = start(&jobs[i], &hand, conninfo);
+	while (!leaving && (pid = wait(NULL)) != -1) {
+		rest(PAUSE_MS);
+		for (i = 0; i < JOBS && !leaving; i++)
+			if (pids[i] == pid) {
+				log_error("job_died", "%s", jobs[i].name);
+				pids[i] = start(&jobs[i], &hand, conninfo);
+			}
+	}
+	for (i = 0; i < JOBS; i++)
+		if (pids[i] > 0)
+			kill(pids[i], SIGTERM);
+	while (wait(NULL) != -1)
+		;
+	return 0;
+}
