@@ -178,7 +178,7 @@ run(const struct job *job, struct hand *hand, const char *conninfo)
 }
 
 static pid_t
-start(const struct job *job, struct hand *hand, const char *conninfo)
+start(const struct job *job, struct hand *hand, const char *conninfo, const sigset_t *watched)
 {
 	pid_t parent = getpid(), pid = fork();
 
@@ -187,7 +187,24 @@ start(const struct job *job, struct hand *hand, const char *conninfo)
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(0);
+	sigprocmask(SIG_UNBLOCK, watched, NULL);
 	_exit(run(job, hand, conninfo));
+}
+
+/* Starts again whatever has died. */
+static void
+reap(pid_t pids[JOBS], struct hand *hand, const char *conninfo, const sigset_t *watched)
+{
+	pid_t pid;
+	size_t i;
+
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+		for (i = 0; i < JOBS; i++)
+			if (pids[i] == pid) {
+				log_error("job_died", "%s", jobs[i].name);
+				rest(PAUSE_MS);
+				pids[i] = start(&jobs[i], hand, conninfo, watched);
+			}
 }
 
 int
@@ -196,7 +213,8 @@ main(int argc, char *argv[])
 	struct sigaction action = { .sa_handler = on_signal };
 	static struct hand hand;
 	char conninfo[512];
-	pid_t pids[JOBS], pid;
+	pid_t pids[JOBS];
+	sigset_t watched;
 	size_t i;
 
 	config_start(&hand.config, "icert-clerk", argc, argv);
@@ -206,16 +224,16 @@ main(int argc, char *argv[])
 	sigaction(SIGINT, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	curl_global_init(CURL_GLOBAL_DEFAULT);
+	/* Waited for, not handled: none can come between looking and sleeping. */
+	sigemptyset(&watched);
+	sigaddset(&watched, SIGTERM);
+	sigaddset(&watched, SIGINT);
+	sigaddset(&watched, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &watched, NULL);
 	for (i = 0; i < JOBS; i++)
-		pids[i] = start(&jobs[i], &hand, conninfo);
-	while (!leaving && (pid = wait(NULL)) != -1) {
-		rest(PAUSE_MS);
-		for (i = 0; i < JOBS && !leaving; i++)
-			if (pids[i] == pid) {
-				log_error("job_died", "%s", jobs[i].name);
-				pids[i] = start(&jobs[i], &hand, conninfo);
-			}
-	}
+		pids[i] = start(&jobs[i], &hand, conninfo, &watched);
+	while (sigwaitinfo(&watched, NULL) == SIGCHLD)
+		reap(pids, &hand, conninfo, &watched);
 	for (i = 0; i < JOBS; i++)
 		if (pids[i] > 0)
 			kill(pids[i], SIGTERM);
