@@ -12,14 +12,20 @@
 
 #define DATAKEY_BYTES 32
 
-/* A new key of a kind ("contact", "order", "case"), its row queued in the open
- * transaction. */
+/* A new key of a kind ("order", "case"), its row written in the open transaction. */
 int	datakey_new(struct act *, const char *kind, char id[ID_TEXT], uint8_t key[DATAKEY_BYTES]);
 
 /* Opens one key that this identity may see; ICERT_E_NOT_FOUND, ICERT_E_DESTROYED. */
 int	datakey_open(struct act *, const char *id, uint8_t key[DATAKEY_BYTES]);
 
-/* Opens n (at most 100) in one batch; those that cannot be opened are zeros. */
-int	datakey_open_many(struct act *, size_t n, const char *const *ids, uint8_t (*keys)[DATAKEY_BYTES]);
+/* Opens a wrapped key as read from its row; n = 0 is ICERT_E_DESTROYED. */
+int	datakey_unwrap(struct act *, const uint8_t *wrapped, size_t n, uint8_t key[DATAKEY_BYTES]);
+
+struct datakey_wrapped {
+	const uint8_t	*p;
+	size_t		 n;
+};
+/* Opens n (at most 100) in one batch; those that are destroyed are zeros. */
+int	datakey_unwrap_many(struct act *, size_t n, const struct datakey_wrapped *, uint8_t (*keys)[DATAKEY_BYTES]);
 
 #endif

@@ -79,6 +79,8 @@ int	login_link_find(struct act *, const char *token, struct login_link *);
  * network, or 50 a day. */
 int	login_staff(struct act *, const char *user, const char *password, const char *totp,
 	    const uint8_t identity[32]);
+/* Argon2id of a password, for icert.staff.password: 128 bytes of text.  ICERT_E_MEMORY. */
+int	login_password_hash(const char *password, char out[128]);
 /* A fresh factor within the session: fresh_until becomes now + 5 minutes. */
 int	login_refresh(struct act *, const char *totp);
 

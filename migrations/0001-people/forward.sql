@@ -89,6 +89,7 @@ create table icert.session (
 	check ((contact_id is not null) = (kind = 'contact')),
 	check ((staff_id is not null) = (kind = 'staff'))
 );
+create unique index contact_key on icert.contact (key_id);
 create index on icert.session (contact_id);
 create index on icert.session (staff_id);
 

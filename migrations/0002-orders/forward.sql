@@ -57,6 +57,7 @@ create table icert.purchase (
 	unique (gateway, gateway_payment),
 	check (total = net + tax)
 );
+create unique index purchase_key on icert.purchase (key_id);
 create index on icert.purchase (contact_id, created_at);
 create index on icert.purchase (state, asked_at) where state = 'pending';
 

@@ -63,6 +63,7 @@ create table icert.application (
 	check ((submitted_at is null) = (state in ('draft', 'removed'))),
 	check (submitted_at is null or (number is not null and province is not null and person_hash is not null))
 );
+create unique index application_key on icert.application (key_id);
 create index on icert.application (contact_id, created_at);
 create index on icert.application (province, state, submitted_at);
 create index on icert.application (person_hash);

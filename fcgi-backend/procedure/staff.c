@@ -1,0 +1,110 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "libicert/error.h"
+#include "procedure/staff.h"
+
+static const struct db_stmt provinces = { "staff_province_list",
+	"select id, name, telephone, hours, address, galapagos from icert.province where ($1::int = 0 or id = $1) order by id" };
+static const struct db_stmt operators = { "staff_operators",
+	"select s.id, s.name from icert.staff s join icert.staff_role r on r.staff_id = s.id"
+	" where r.role = 'operator' and r.province = $1 order by s.name" };
+static const struct db_stmt mine = { "staff_my_provinces",
+	"select unnest(icert.me_provinces()) order by 1" };
+
+/* One statement under the act's identity, in a transaction of its own or in
+ * the one that is open. */
+static int
+read_rows(struct act *act, const struct db_stmt *stmt, const struct db_param *params, size_t n, struct db_result **r)
+{
+	int error;
+
+	if (db_in_tx(act->db))
+		return db_query(act->db, stmt, params, n, r);
+	if ((error = act_begin(act)) != 0)
+		return error;
+	return db_query_commit(act->db, stmt, params, n, r);
+}
+
+static void
+fill(struct province *p, struct db_result *r, int row)
+{
+	p->id = (int)db_int(r, row, 0);
+	snprintf(p->name, sizeof p->name, "%s", db_text(r, row, 1));
+	snprintf(p->telephone, sizeof p->telephone, "%s", db_text(r, row, 2));
+	snprintf(p->hours, sizeof p->hours, "%s", db_text(r, row, 3));
+	snprintf(p->address, sizeof p->address, "%s", db_text(r, row, 4));
+	p->galapagos = db_bool(r, row, 5);
+}
+
+int
+province_list(struct act *act, struct province *rows, size_t *n)
+{
+	struct db_result *r;
+	int error = read_rows(act, &provinces, DB_PARAMS(P_INT(0)), &r);
+	size_t room = *n;
+
+	*n = 0;
+	if (error != 0)
+		return error;
+	for (int i = 0; i < db_rows(r) && *n < room; i++)
+		fill(&rows[(*n)++], r, i);
+	db_result_free(r);
+	return 0;
+}
+
+int
+province_get(struct act *act, int id, struct province *p)
+{
+	struct db_result *r;
+	int error;
+
+	memset(p, 0, sizeof *p);
+	if (id <= 0)
+		return ICERT_E_NOT_FOUND;
+	if ((error = read_rows(act, &provinces, DB_PARAMS(P_INT(id)), &r)) != 0)
+		return error;
+	if (db_rows(r) == 1)
+		fill(p, r, 0);
+	else
+		error = ICERT_E_NOT_FOUND;
+	db_result_free(r);
+	return error;
+}
+
+int
+staff_operators(struct act *act, int province, struct staff *rows, size_t *n)
+{
+	struct db_result *r;
+	int error = read_rows(act, &operators, DB_PARAMS(P_INT(province)), &r);
+	size_t room = *n;
+
+	*n = 0;
+	if (error != 0)
+		return error;
+	for (int i = 0; i < db_rows(r) && *n < room; i++) {
+		struct staff *s = &rows[(*n)++];
+
+		snprintf(s->id, sizeof s->id, "%s", db_text(r, i, 0));
+		snprintf(s->name, sizeof s->name, "%s", db_text(r, i, 1));
+		s->roles = BY_OPERATOR;
+	}
+	db_result_free(r);
+	return 0;
+}
+
+int
+staff_provinces(struct act *act, int *out, size_t *n)
+{
+	struct db_result *r;
+	int error = read_rows(act, &mine, NULL, 0, &r);
+	size_t room = *n;
+
+	*n = 0;
+	if (error != 0)
+		return error;
+	for (int i = 0; i < db_rows(r) && *n < room; i++)
+		out[(*n)++] = (int)db_int(r, i, 0);
+	db_result_free(r);
+	return 0;
+}
