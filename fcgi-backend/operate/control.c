@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -117,11 +116,7 @@ control_status(const struct instance *i)
 int
 control_reset(const struct instance *i)
 {
-	struct stat st;
-
 	if (!instance_exists(i)) {
-		if (lstat(i->prefix, &st) == 0 && !S_ISLNK(st.st_mode) && rmdir(i->prefix) != 0)
-			return complain("%s is no instance of icert: left as it is", i->prefix);
 		printf("%s holds no instance\n", i->prefix);
 		return 0;
 	}

@@ -1,0 +1,201 @@
+// Starts a private instance as an administrator would, with `icertctl up`, and
+// stops it again.  Nothing here starts a program of the house by itself.
+//
+//   const icert = await startInstance();
+//   icert.portal            https://localhost:N      icert.gateway  http://127.0.0.1:N+3
+//   icert.desk              https://localhost:N+1    icert.mail     http://127.0.0.1:N+4
+//   icert.status            http://127.0.0.1:N+2     icert.state    http://127.0.0.1:N+5
+//   icert.ca                PEM of what portal and desk show
+//   icert.staff('central')  { login, password, name, roles, id, cedula, … }
+//   await icert.totp('central')      an unused code (may wait up to 30 s)
+//   icert.moveClock(3600 * 72)       business time from now on: real + 72 h
+//   await icert.stop()               stops it and removes all its data
+import { execFile, spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, mkdirSync, openSync, closeSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const top = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+export const icertctl = join(top, 'build/bin/icertctl');
+
+const PORTS = 7;
+const FIRST_BASE = 26000;	// below the range that the kernel hands out
+const LAST_BASE = 31990;
+const UP_MS = 90_000;
+
+const isFree = (port) => new Promise((resolve) => {
+	const server = createServer();
+	server.once('error', () => resolve(false));
+	server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+});
+
+// Test files run side by side: a base is ours while its file with our pid stands.
+const claims = join(tmpdir(), 'icert-port-bases');
+const claimed = new Set();
+function alive(pid) {
+	try { process.kill(pid, 0); return true; } catch (error) { return error.code === 'EPERM'; }
+}
+
+function claim(base) {
+	mkdirSync(claims, { recursive: true, mode: 0o777 });
+	const file = join(claims, String(base));
+	try {
+		const owner = Number(readFileSync(file, 'utf8'));
+		if (owner && alive(owner)) return false;
+		rmSync(file, { force: true });
+	} catch (error) {
+		if (error.code !== 'ENOENT') return false;
+	}
+	try {
+		const fd = openSync(file, 'wx');
+		writeFileSync(fd, String(process.pid));
+		closeSync(fd);
+		claimed.add(file);
+		return true;
+	} catch {
+		return false;
+	}
+}
+
+/** A port base whose seven ports nobody uses, kept for this process. */
+export async function freePortBase() {
+	const steps = (LAST_BASE - FIRST_BASE) / 10;
+	const start = Math.floor(Math.random() * steps);
+	for (let n = 0; n < steps; n++) {
+		const base = FIRST_BASE + ((start + n) % steps) * 10;
+		if (!claim(base)) continue;
+		const free = await Promise.all(Array.from({ length: PORTS }, (_, k) => isFree(base + k)));
+		if (free.every(Boolean)) return base;
+	}
+	throw new Error('no free port base');
+}
+
+/** A new folder that other users may pass through, as instances need it. */
+export function newFolder() {
+	const folder = mkdtempSync(join(tmpdir(), 'icert-test-'));
+	chmodSync(folder, 0o755);
+	return folder;
+}
+
+/** Runs icertctl to its end; never throws: { code, stdout, stderr }. */
+export async function icertctlRun(args, options = {}) {
+	try {
+		const { stdout, stderr } = await run(icertctl, args, { timeout: UP_MS, maxBuffer: 1 << 24, ...options });
+		return { code: 0, stdout, stderr };
+	} catch (error) {
+		return { code: typeof error.code === 'number' ? error.code : -1, stdout: error.stdout ?? '', stderr: `${error.stderr ?? ''}${error.killed ? '\n(timed out)' : ''}` };
+	}
+}
+
+const running = new Set();
+process.on('exit', () => {
+	for (const icert of running) spawnSync(icertctl, ['reset', '--prefix', icert.prefix]);
+	for (const icert of running) if (icert.folder) rmSync(icert.folder, { recursive: true, force: true });
+	for (const file of claimed) rmSync(file, { force: true });
+});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
+
+export class Instance {
+	constructor(prefix, portBase, folder) {
+		this.prefix = prefix;
+		this.portBase = portBase;
+		this.folder = folder;
+		this.portal = `https://localhost:${portBase}`;
+		this.desk = `https://localhost:${portBase + 1}`;
+		this.status = `http://127.0.0.1:${portBase + 2}`;
+		this.gateway = `http://127.0.0.1:${portBase + 3}`;
+		this.mail = `http://127.0.0.1:${portBase + 4}`;
+		this.state = `http://127.0.0.1:${portBase + 5}`;
+		this.smtp = portBase + 6;
+		this.files = { issuer: join(prefix, 'ca/public/emisora.cer'), root: join(prefix, 'ca/public/raiz.cer') };
+	}
+
+	/** `icertctl COMMAND … --prefix` of this instance. */
+	icertctl(command, ...args) { return icertctlRun([command, ...args, '--prefix', this.prefix]); }
+
+	async up() {
+		const { code, stdout, stderr } = await this.icertctl('up', '--port-base', String(this.portBase), '--detach');
+		if (code !== 0) throw new Error(`icertctl up: ${code}\n${stdout}${stderr}\n${this.logs()}`);
+		running.add(this);
+		return stdout;
+	}
+
+	/** Stops it and keeps all its data, for another up(). */
+	async down() {
+		const { code, stdout, stderr } = await this.icertctl('down');
+		if (code !== 0) throw new Error(`icertctl down: ${code}\n${stdout}${stderr}`);
+	}
+
+	/** Stops it and removes all its data. */
+	async stop() {
+		const { code, stdout, stderr } = await this.icertctl('reset');
+		if (code !== 0) throw new Error(`icertctl reset: ${code}\n${stdout}${stderr}`);
+		running.delete(this);
+		if (this.folder) rmSync(this.folder, { recursive: true, force: true });
+	}
+
+	/** What `icertctl status` shows: [{ name, pid, state, restarts }]. */
+	async processes() {
+		const { stdout } = await this.icertctl('status');
+		return [...stdout.matchAll(/^ {2}(\S+) +(\d+) +(up|starting|down) +(\d+)$/gm)]
+			.map(([, name, pid, state, restarts]) => ({ name, pid: Number(pid), state, restarts: Number(restarts) }));
+	}
+
+	get ca() { return readFileSync(join(this.prefix, 'etc/tls/localhost.pem')); }
+
+	get accounts() {
+		const { password, staff } = JSON.parse(readFileSync(join(this.prefix, 'demo/staff.json'), 'utf8'));
+		return staff.map((person) => ({ ...person, password }));
+	}
+
+	/** A sample account by its login. */
+	staff(login) {
+		const found = this.accounts.find((account) => account.login === login);
+		if (!found) throw new Error(`no sample account ${login}: ${this.accounts.map((a) => a.login)}`);
+		return found;
+	}
+
+	async totp(login) {
+		const { code, stdout, stderr } = await this.icertctl('totp', login);
+		if (code !== 0) throw new Error(`icertctl totp: ${stderr}`);
+		return stdout.trim();
+	}
+
+	/** Business time becomes real time plus these seconds. */
+	moveClock(seconds) {
+		const bytes = Buffer.alloc(8);
+		bytes.writeBigInt64LE(BigInt(Math.trunc(seconds)));
+		// In place: the programs have the file mapped.
+		const fd = openSync(join(this.prefix, 'clock'), 'r+');
+		writeFileSync(fd, bytes);
+		closeSync(fd);
+	}
+
+	/** The last lines of every log, for a message that somebody must understand. */
+	logs(lines = 12) {
+		const folder = join(this.prefix, 'log');
+		if (!existsSync(folder)) return '';
+		return readdirSync(folder).filter((name) => !/^(initdb|access)\.log$/.test(name)).map((name) => {
+			const tail = readFileSync(join(folder, name), 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
+			return tail && `== ${name}\n${tail}`;
+		}).filter(Boolean).join('\n');
+	}
+}
+
+/** A new instance, up and ready.  `prefix` and `portBase` are chosen when left out. */
+export async function startInstance({ prefix, portBase } = {}) {
+	const folder = prefix ? undefined : newFolder();
+	const icert = new Instance(prefix ?? join(folder, 'instance'), portBase ?? await freePortBase(), folder);
+	try {
+		await icert.up();
+	} catch (error) {
+		await icert.icertctl('reset');
+		if (folder) rmSync(folder, { recursive: true, force: true });
+		throw error;
+	}
+	return icert;
+}
