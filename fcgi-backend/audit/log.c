@@ -287,7 +287,8 @@ write_note(struct audit_log *log, int64_t at, const char *note, uint64_t size)
 		return ICERT_E_INVALID;
 	if ((fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644)) == -1)
 		return ICERT_E_SYSTEM;
-	ok = write(fd, note, len) == (ssize_t)len && fdatasync(fd) == 0;
+	/* Heads are public, whatever the umask. */
+	ok = fchmod(fd, 0644) == 0 && write(fd, note, len) == (ssize_t)len && fdatasync(fd) == 0;
 	close(fd);
 	if (!ok)
 		return ICERT_E_SYSTEM;

@@ -216,6 +216,7 @@ main(int argc, char *argv[])
 	pid_t pids[JOBS];
 	sigset_t watched;
 	size_t i;
+	int sig;
 
 	config_start(&hand.config, "icert-clerk", argc, argv);
 	if (config_conninfo(&hand.config, "clerk", conninfo, sizeof(conninfo)) != 0)
@@ -232,7 +233,7 @@ main(int argc, char *argv[])
 	sigprocmask(SIG_BLOCK, &watched, NULL);
 	for (i = 0; i < JOBS; i++)
 		pids[i] = start(&jobs[i], &hand, conninfo, &watched);
-	while (sigwaitinfo(&watched, NULL) == SIGCHLD)
+	while ((sig = sigwaitinfo(&watched, NULL)) == SIGCHLD || sig == -1)
 		reap(pids, &hand, conninfo, &watched);
 	for (i = 0; i < JOBS; i++)
 		if (pids[i] > 0)
