@@ -128,7 +128,7 @@ $(MODULE): $(B)/nginx/Makefile $(wildcard ngx_icert_module/*.c ngx_icert_module/
 	$(Q)mkdir -p $(@D)
 	$(Q)$(MAKE) -s -C $(NGINX_SRC) -f $(abspath $(B))/nginx/Makefile modules > $(B)/nginx/make.log 2>&1 \
 		|| { cat $(B)/nginx/make.log >&2; exit 1; }
-	$(Q)cp $(B)/nginx/ngx_icert_module.so $@
+	$(Q)cp $(B)/nginx/ngx_http_icert_module.so $@
 
 include tests/tests.mk
 

@@ -1,6 +1,5 @@
 #include <string.h>
 
-#include "libicert/buf.h"
 #include "libicert/handover.h"
 
 #define RECORD_HEAD	5	/* type and length */
@@ -13,6 +12,12 @@ put_u32(uint8_t *p, uint32_t x)
 	for (int i = 0; i < 4; i++)
 		*p++ = (uint8_t)(x >> (8 * i));
 	return p;
+}
+
+static uint32_t
+get_u32(const uint8_t *p)
+{
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
 static uint8_t *
@@ -93,7 +98,7 @@ take_text(const uint8_t **p, const uint8_t *end, struct handover_text *t)
 
 	if (end - *p < 4)
 		return ICERT_E_MALFORMED;
-	len = get_u32le(*p);
+	len = get_u32(*p);
 	*p += 4;
 	if ((size_t)(end - *p) < len)
 		return ICERT_E_MALFORMED;
@@ -110,14 +115,14 @@ take_file(const uint8_t *p, const uint8_t *end, struct handover_record *r)
 	    take_text(&p, end, &r->file_name) != 0 || end - p != FILE_FIXED)
 		return ICERT_E_MALFORMED;
 	r->kind = HANDOVER_FILE;
-	r->size = get_u64le(p);
+	r->size = get_u32(p) | (uint64_t)get_u32(p + 4) << 32;
 	r->sha256 = p + 8;
 	p += 8 + HANDOVER_SHA256;
 	if (p[0] == SNIFF_OTHER || p[0] >= SNIFF_TYPES)
 		return ICERT_E_MALFORMED;
 	r->type = (enum sniff_type)p[0];
-	r->width = get_u32le(p + 1);
-	r->height = get_u32le(p + 5);
+	r->width = get_u32(p + 1);
+	r->height = get_u32(p + 5);
 	return 1;
 }
 
@@ -130,14 +135,14 @@ handover_next(struct handover_reader *h, struct handover_record *r)
 	memset(r, 0, sizeof(*r));
 	if (h->end - p < RECORD_HEAD)
 		return ICERT_E_TRUNCATED;
-	len = get_u32le(p + 1);
+	len = get_u32(p + 1);
 	if ((size_t)(h->end - p - RECORD_HEAD) < len)
 		return ICERT_E_TRUNCATED;
 	p += RECORD_HEAD;
 	end = p + len;
 	switch (h->p[0]) {
 	case TYPE_END:
-		if (len != 4 || end != h->end || get_u32le(p) != h->records)
+		if (len != 4 || end != h->end || get_u32(p) != h->records)
 			return ICERT_E_MALFORMED;
 		return 0;
 	case HANDOVER_FIELD:

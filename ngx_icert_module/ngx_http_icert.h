@@ -1,0 +1,58 @@
+
+#ifndef _NGX_HTTP_ICERT_H_INCLUDED_
+#define _NGX_HTTP_ICERT_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+
+#define NGX_HTTP_ICERT_VERSION  "0.2.0"
+
+
+/* what our modules know of one client request; survives internal redirects */
+
+typedef struct {
+    ngx_str_t   reason;        /* stable code of a refusal */
+    ngx_str_t   detail;        /* which rule, for malformed input */
+    ngx_str_t   field;         /* form field of a refusal, percent-encoded */
+    ngx_str_t   limit;         /* policy that refused */
+    ngx_str_t   ocsp;          /* result of an OCSP question */
+
+    ngx_str_t   policy_name;   /* tightest policy that was asked */
+    uint32_t    policy_quota;
+    int64_t     policy_window; /* seconds */
+    uint32_t    remaining;
+    int64_t     reset;         /* seconds */
+    int64_t     retry;         /* seconds; 0: no promise */
+
+    unsigned    limited:1;
+    unsigned    upload:1;      /* the body is a hand-over stream */
+} ngx_http_icert_note_t;
+
+
+/* the note of a request; NULL when there is none, or no memory for it */
+
+ngx_http_icert_note_t *ngx_http_icert_note_get(ngx_http_request_t *r);
+ngx_http_icert_note_t *ngx_http_icert_note_make(ngx_http_request_t *r);
+
+/* a value of a note was set: variables evaluated before must be again */
+
+void ngx_http_icert_note_changed(ngx_http_request_t *r);
+
+/* reason and detail must be constant strings */
+
+void ngx_http_icert_refuse(ngx_http_request_t *r, const char *reason,
+    const char *detail);
+
+
+/* two capitals or "unknown", constant storage or r->pool */
+
+ngx_int_t ngx_http_icert_country(ngx_http_request_t *r, ngx_str_t *value);
+
+
+extern ngx_module_t  ngx_http_icert_module;
+
+
+#endif /* _NGX_HTTP_ICERT_H_INCLUDED_ */

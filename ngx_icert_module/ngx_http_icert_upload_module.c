@@ -1,0 +1,1163 @@
+
+#include "ngx_http_icert_upload.h"
+
+#include <openssl/evp.h>
+
+#include <libicert/handover.h>
+#include <libicert/multipart.h>
+#include <libicert/sniff.h>
+
+
+#define NGX_HTTP_ICERT_UPLOAD_FILES_MAX  20
+#define NGX_HTTP_ICERT_UPLOAD_PARTS_MAX  100
+#define NGX_HTTP_ICERT_UPLOAD_FIELD_MAX  65536
+#define NGX_HTTP_ICERT_UPLOAD_GRACE      10000  /* ms without a minimum rate */
+#define NGX_HTTP_ICERT_UPLOAD_TICK       1000   /* ms between looks */
+#define NGX_HTTP_ICERT_UPLOAD_NAME_MAX   120    /* octets of a cleaned name */
+
+
+typedef struct {
+    ngx_str_t                   path;
+    ngx_flag_t                  on_disk;
+    ngx_uint_t                  used;        /* a location takes uploads */
+    ngx_http_icert_spool_t      spool;
+} ngx_http_icert_upload_main_conf_t;
+
+
+typedef struct {
+    ngx_flag_t                  enable;
+    size_t                      file_size;
+    ngx_uint_t                  files;
+    ngx_uint_t                  parts;
+    size_t                      field_size;
+    ngx_uint_t                  types;       /* bits by enum sniff_type */
+    ngx_msec_t                  deadline;
+    size_t                      min_rate;    /* octets a second */
+} ngx_http_icert_upload_conf_t;
+
+
+/* a part that is complete, or being read when it is the last */
+
+typedef struct {
+    struct handover_record      record;
+    size_t                      room;        /* of record.value */
+    u_char                      sha256[HANDOVER_SHA256];
+    u_char                      spool[NGX_HTTP_ICERT_SPOOL_NAME];
+    unsigned                    spooled:1;
+} ngx_http_icert_upload_part_t;
+
+
+typedef struct {
+    ngx_http_request_t             *request;
+    ngx_http_icert_upload_conf_t   *conf;
+    ngx_http_icert_spool_t         *spool;
+    struct multipart                parser;
+    ngx_event_t                     event;   /* deadline and minimum rate */
+    ngx_msec_t                      start;
+    off_t                           received;
+
+    ngx_array_t                     parts;   /* ngx_http_icert_upload_part_t */
+    ngx_uint_t                      files;
+    size_t                          field_octets;  /* names and values */
+    ngx_int_t                       status;  /* HTTP, once refused */
+
+    /* of the part being read */
+
+    EVP_MD_CTX                     *md;
+    ngx_fd_t                        fd;
+    u_char                          head[SNIFF_OCTETS];
+    size_t                          head_len;
+
+    unsigned                        file:1;
+    unsigned                        named:1;
+    unsigned                        typed:1;
+    unsigned                        done:1;  /* the body is complete */
+} ngx_http_icert_upload_ctx_t;
+
+
+static ngx_int_t ngx_http_icert_upload_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+static ngx_int_t ngx_http_icert_upload_start(ngx_http_request_t *r,
+    ngx_http_icert_upload_conf_t *ucf, ngx_http_icert_upload_ctx_t **pctx);
+static ngx_int_t ngx_http_icert_upload_finish(ngx_http_icert_upload_ctx_t *ctx);
+static ngx_int_t ngx_http_icert_upload_refuse(ngx_http_icert_upload_ctx_t *ctx,
+    ngx_int_t status, const char *reason, const char *detail);
+static int ngx_http_icert_upload_event(void *arg,
+    const struct multipart_event *e);
+static ngx_int_t ngx_http_icert_upload_part(ngx_http_icert_upload_ctx_t *ctx,
+    const struct multipart_event *e);
+static ngx_int_t ngx_http_icert_upload_data(ngx_http_icert_upload_ctx_t *ctx,
+    const u_char *p, size_t len);
+static ngx_int_t ngx_http_icert_upload_file_data(
+    ngx_http_icert_upload_ctx_t *ctx, ngx_http_icert_upload_part_t *part,
+    const u_char *p, size_t len);
+static ngx_int_t ngx_http_icert_upload_spooled(
+    ngx_http_icert_upload_ctx_t *ctx, ngx_http_icert_upload_part_t *part,
+    const u_char *p, size_t len);
+static ngx_int_t ngx_http_icert_upload_part_end(
+    ngx_http_icert_upload_ctx_t *ctx);
+static ngx_int_t ngx_http_icert_upload_replace(
+    ngx_http_icert_upload_ctx_t *ctx, ngx_chain_t *out);
+static ngx_int_t ngx_http_icert_upload_length(ngx_http_request_t *r,
+    size_t len);
+static void ngx_http_icert_upload_timer(ngx_event_t *ev);
+static void ngx_http_icert_upload_cleanup(void *data);
+static char *ngx_http_icert_upload_types(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static void *ngx_http_icert_upload_create_main_conf(ngx_conf_t *cf);
+static char *ngx_http_icert_upload_init_main_conf(ngx_conf_t *cf, void *conf);
+static void *ngx_http_icert_upload_create_conf(ngx_conf_t *cf);
+static char *ngx_http_icert_upload_merge_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+static ngx_int_t ngx_http_icert_upload_init(ngx_conf_t *cf);
+static ngx_int_t ngx_http_icert_upload_init_process(ngx_cycle_t *cycle);
+static void ngx_http_icert_upload_exit_process(ngx_cycle_t *cycle);
+
+
+#define NGX_HTTP_ICERT_ANY_CONF                                               \
+    NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+
+
+static ngx_command_t  ngx_http_icert_upload_commands[] = {
+
+    { ngx_string("icert_upload_spool"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_icert_upload_main_conf_t, path),
+      NULL },
+
+    { ngx_string("icert_upload_spool_on_disk"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_icert_upload_main_conf_t, on_disk),
+      NULL },
+
+    { ngx_string("icert_upload"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_icert_upload_conf_t, enable),
+      NULL },
+
+    { ngx_string("icert_upload_file_size"),
+      NGX_HTTP_ICERT_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_icert_upload_conf_t, file_size),
+      NULL },
+
+    { ngx_string("icert_upload_files"),
+      NGX_HTTP_ICERT_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_icert_upload_conf_t, files),
+      NULL },
+
+    { ngx_string("icert_upload_parts"),
+      NGX_HTTP_ICERT_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_icert_upload_conf_t, parts),
+      NULL },
+
+    { ngx_string("icert_upload_field_size"),
+      NGX_HTTP_ICERT_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_icert_upload_conf_t, field_size),
+      NULL },
+
+    { ngx_string("icert_upload_types"),
+      NGX_HTTP_ICERT_ANY_CONF|NGX_CONF_1MORE,
+      ngx_http_icert_upload_types,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("icert_upload_deadline"),
+      NGX_HTTP_ICERT_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_icert_upload_conf_t, deadline),
+      NULL },
+
+    { ngx_string("icert_upload_min_rate"),
+      NGX_HTTP_ICERT_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_icert_upload_conf_t, min_rate),
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_icert_upload_module_ctx = {
+    NULL,                                    /* preconfiguration */
+    ngx_http_icert_upload_init,              /* postconfiguration */
+
+    ngx_http_icert_upload_create_main_conf,  /* create main configuration */
+    ngx_http_icert_upload_init_main_conf,    /* init main configuration */
+
+    NULL,                                    /* create server configuration */
+    NULL,                                    /* merge server configuration */
+
+    ngx_http_icert_upload_create_conf,       /* create location configuration */
+    ngx_http_icert_upload_merge_conf         /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_icert_upload_module = {
+    NGX_MODULE_V1,
+    &ngx_http_icert_upload_module_ctx,       /* module context */
+    ngx_http_icert_upload_commands,          /* module directives */
+    NGX_HTTP_MODULE,                         /* module type */
+    NULL,                                    /* init master */
+    NULL,                                    /* init module */
+    ngx_http_icert_upload_init_process,      /* init process */
+    NULL,                                    /* init thread */
+    NULL,                                    /* exit thread */
+    ngx_http_icert_upload_exit_process,      /* exit process */
+    NULL,                                    /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+/* their configuration begins with an ngx_http_upstream_conf_t */
+
+extern ngx_module_t  ngx_http_fastcgi_module;
+extern ngx_module_t  ngx_http_proxy_module;
+
+
+static ngx_http_request_body_filter_pt  ngx_http_next_request_body_filter;
+
+
+static ngx_int_t
+ngx_http_icert_upload_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    int                            rc;
+    size_t                         len;
+    ngx_buf_t                     *b;
+    ngx_uint_t                     last;
+    ngx_chain_t                   *cl, out;
+    ngx_http_icert_upload_ctx_t   *ctx;
+    ngx_http_icert_upload_conf_t  *ucf;
+
+    ucf = ngx_http_get_module_loc_conf(r, ngx_http_icert_upload_module);
+
+    if (!ucf->enable) {
+        return ngx_http_next_request_body_filter(r, in);
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_icert_upload_module);
+
+    if (ctx == NULL) {
+        rc = ngx_http_icert_upload_start(r, ucf, &ctx);
+
+        if (rc == NGX_DECLINED) {
+            return ngx_http_next_request_body_filter(r, in);
+        }
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    if (ctx->request == NULL) {
+
+        /* not multipart */
+
+        return ngx_http_next_request_body_filter(r, in);
+    }
+
+    if (ctx->status) {
+        return ctx->status;
+    }
+
+    last = 0;
+
+    for (cl = in; cl; cl = cl->next) {
+
+        b = cl->buf;
+        len = b->last - b->pos;
+
+        if (len) {
+            ctx->received += len;
+            rc = multipart_feed(&ctx->parser, b->pos, len);
+            b->pos = b->last;
+
+            if (rc > 0) {
+                return ctx->status;
+            }
+
+            if (rc < 0) {
+                return ngx_http_icert_upload_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+                                                    "upload_malformed",
+                                                    ctx->parser.why);
+            }
+        }
+
+        if (b->last_buf) {
+            last = 1;
+        }
+    }
+
+    if (!last) {
+        return ngx_http_next_request_body_filter(r, NULL);
+    }
+
+    rc = ngx_http_icert_upload_finish(ctx);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_icert_upload_replace(ctx, &out);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    return ngx_http_next_request_body_filter(r, &out);
+}
+
+
+static ngx_int_t
+ngx_http_icert_upload_start(ngx_http_request_t *r,
+    ngx_http_icert_upload_conf_t *ucf, ngx_http_icert_upload_ctx_t **pctx)
+{
+    int                                 rc;
+    char                                boundary[MULTIPART_BOUNDARY_MAX + 1];
+    size_t                              len;
+    ngx_str_t                          *type;
+    ngx_pool_cleanup_t                 *cln;
+    ngx_http_icert_upload_ctx_t        *ctx;
+    ngx_http_icert_upload_main_conf_t  *umcf;
+
+    umcf = ngx_http_get_module_main_conf(r, ngx_http_icert_upload_module);
+
+    rc = 0;
+
+    if (r->headers_in.content_type) {
+        type = &r->headers_in.content_type->value;
+        rc = multipart_boundary((char *) type->data, type->len, boundary,
+                                &len);
+    }
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_icert_upload_ctx_t));
+    if (cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx = cln->data;
+    ngx_memzero(ctx, sizeof(ngx_http_icert_upload_ctx_t));
+    ctx->fd = NGX_INVALID_FILE;
+    ngx_http_set_ctx(r, ctx, ngx_http_icert_upload_module);
+    *pctx = ctx;
+
+    if (rc == 0) {
+        return NGX_OK;
+    }
+
+    if (r->request_body_no_buffering) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "icert_upload needs request buffering");
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->request = r;
+    ctx->conf = ucf;
+    ctx->spool = &umcf->spool;
+    ctx->start = ngx_current_msec;
+    cln->handler = ngx_http_icert_upload_cleanup;
+
+    if (rc < 0) {
+        return ngx_http_icert_upload_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+                                            "upload_malformed", "boundary");
+    }
+
+    if (ngx_array_init(&ctx->parts, r->pool, 4,
+                       sizeof(ngx_http_icert_upload_part_t))
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    multipart_init(&ctx->parser, boundary, len, ngx_http_icert_upload_event,
+                   ctx);
+
+    ctx->event.handler = ngx_http_icert_upload_timer;
+    ctx->event.data = ctx;
+    ctx->event.log = r->connection->log;
+
+    ngx_add_timer(&ctx->event, ngx_min(NGX_HTTP_ICERT_UPLOAD_TICK,
+                                       ucf->deadline));
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_icert_upload_finish(ngx_http_icert_upload_ctx_t *ctx)
+{
+    if (multipart_finish(&ctx->parser) != 0) {
+        return ngx_http_icert_upload_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+                                            "upload_truncated", NULL);
+    }
+
+    ctx->done = 1;
+
+    if (ctx->event.timer_set) {
+        ngx_del_timer(&ctx->event);
+    }
+
+    return NGX_OK;
+}
+
+
+/* What follows of the body is not read: the connection cannot be kept. */
+
+static ngx_int_t
+ngx_http_icert_upload_refuse(ngx_http_icert_upload_ctx_t *ctx,
+    ngx_int_t status, const char *reason, const char *detail)
+{
+    u_char                        *p;
+    uintptr_t                      escaped;
+    ngx_http_request_t            *r;
+    ngx_http_icert_note_t         *note;
+    ngx_http_icert_upload_part_t  *part;
+
+    r = ctx->request;
+    ctx->status = status;
+
+    if (ctx->event.timer_set) {
+        ngx_del_timer(&ctx->event);
+    }
+
+    note = ngx_http_icert_note_make(r);
+
+    if (note && ctx->parts.nelts) {
+        part = (ngx_http_icert_upload_part_t *) ctx->parts.elts
+               + ctx->parts.nelts - 1;
+
+        escaped = ngx_escape_uri(NULL, (u_char *) part->record.name.p,
+                                 part->record.name.len,
+                                 NGX_ESCAPE_URI_COMPONENT);
+
+        p = ngx_pnalloc(r->pool, part->record.name.len + 2 * escaped);
+        if (p) {
+            note->field.data = p;
+            note->field.len = (u_char *) ngx_escape_uri(p,
+                                  (u_char *) part->record.name.p,
+                                  part->record.name.len,
+                                  NGX_ESCAPE_URI_COMPONENT) - p;
+        }
+    }
+
+    ngx_http_icert_refuse(r, reason, detail);
+
+    r->keepalive = 0;
+    r->lingering_close = 1;
+
+    return status;
+}
+
+
+static int
+ngx_http_icert_upload_event(void *arg, const struct multipart_event *e)
+{
+    ngx_http_icert_upload_ctx_t *ctx = arg;
+
+    ngx_int_t  rc;
+
+    switch (e->kind) {
+
+    case MULTIPART_PART:
+        rc = ngx_http_icert_upload_part(ctx, e);
+        break;
+
+    case MULTIPART_DATA:
+        rc = ngx_http_icert_upload_data(ctx, e->data, e->len);
+        break;
+
+    case MULTIPART_PART_END:
+        rc = ngx_http_icert_upload_part_end(ctx);
+        break;
+
+    default: /* MULTIPART_END */
+        rc = NGX_OK;
+        break;
+    }
+
+    if (rc != NGX_OK && ctx->status == 0) {
+        ctx->status = rc;
+    }
+
+    return (int) ctx->status;
+}
+
+
+static ngx_int_t
+ngx_http_icert_upload_part(ngx_http_icert_upload_ctx_t *ctx,
+    const struct multipart_event *e)
+{
+    char                          *p;
+    ngx_http_request_t            *r;
+    ngx_http_icert_upload_part_t  *part;
+
+    r = ctx->request;
+
+    if (ctx->parts.nelts == ctx->conf->parts) {
+        return ngx_http_icert_upload_refuse(ctx,
+                                            NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                                            "upload_parts", NULL);
+    }
+
+    part = ngx_array_push(&ctx->parts);
+    p = ngx_pnalloc(r->pool,
+                    e->name_len + NGX_HTTP_ICERT_UPLOAD_NAME_MAX + 1);
+    if (part == NULL || p == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_memzero(part, sizeof(ngx_http_icert_upload_part_t));
+
+    part->record.kind = e->file_name ? HANDOVER_FILE : HANDOVER_FIELD;
+    part->record.name.p = p;
+    part->record.name.len = e->name_len;
+    ngx_memcpy(p, e->name, e->name_len);
+
+    ctx->file = (e->file_name != NULL);
+    ctx->named = (e->file_name_len != 0);
+    ctx->typed = 0;
+    ctx->head_len = 0;
+
+    ctx->field_octets += e->name_len + e->file_name_len;
+
+    if (ctx->field_octets > ctx->conf->field_size) {
+        return ngx_http_icert_upload_refuse(ctx,
+                                            NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                                            "upload_fields", NULL);
+    }
+
+    if (ctx->file) {
+        p += e->name_len;
+        part->record.file_name.p = p;
+        part->record.file_name.len = multipart_clean_name(e->file_name,
+                                              e->file_name_len, p,
+                                              NGX_HTTP_ICERT_UPLOAD_NAME_MAX);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_icert_upload_data(ngx_http_icert_upload_ctx_t *ctx, const u_char *p,
+    size_t len)
+{
+    char                          *value;
+    size_t                         room;
+    ngx_http_icert_upload_part_t  *part;
+
+    part = (ngx_http_icert_upload_part_t *) ctx->parts.elts
+           + ctx->parts.nelts - 1;
+
+    if (ctx->file) {
+        return ngx_http_icert_upload_file_data(ctx, part, p, len);
+    }
+
+    ctx->field_octets += len;
+
+    if (ctx->field_octets > ctx->conf->field_size) {
+        return ngx_http_icert_upload_refuse(ctx,
+                                            NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                                            "upload_fields", NULL);
+    }
+
+    if (part->record.value.len + len > part->room) {
+
+        room = ngx_max(2 * part->room, part->record.value.len + len);
+
+        value = ngx_pnalloc(ctx->request->pool, room);
+        if (value == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        ngx_memcpy(value, part->record.value.p, part->record.value.len);
+        part->record.value.p = value;
+        part->room = room;
+    }
+
+    ngx_memcpy((char *) part->record.value.p + part->record.value.len, p, len);
+    part->record.value.len += len;
+
+    return NGX_OK;
+}
+
+
+/* Nothing is spooled before the first octets have told an accepted type. */
+
+static ngx_int_t
+ngx_http_icert_upload_file_data(ngx_http_icert_upload_ctx_t *ctx,
+    ngx_http_icert_upload_part_t *part, const u_char *p, size_t len)
+{
+    size_t           n;
+    ngx_int_t        rc;
+    enum sniff_type  type;
+
+    if (part->record.size + len > ctx->conf->file_size) {
+        return ngx_http_icert_upload_refuse(ctx,
+                                            NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                                            "upload_file_size", NULL);
+    }
+
+    part->record.size += len;
+
+    if (!ctx->typed) {
+
+        n = ngx_min(len, SNIFF_OCTETS - ctx->head_len);
+        ngx_memcpy(ctx->head + ctx->head_len, p, n);
+        ctx->head_len += n;
+        p += n;
+        len -= n;
+
+        type = sniff(ctx->head, ctx->head_len);
+
+        if (type == SNIFF_MORE) {
+            return NGX_OK;
+        }
+
+        if (type == SNIFF_OTHER || !(ctx->conf->types & (1 << type))) {
+            return ngx_http_icert_upload_refuse(ctx,
+                                            NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                                            "upload_type", sniff_name(type));
+        }
+
+        if (ctx->files++ == ctx->conf->files) {
+            return ngx_http_icert_upload_refuse(ctx,
+                                            NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                                            "upload_files", NULL);
+        }
+
+        ctx->typed = 1;
+        part->record.type = type;
+
+        ctx->fd = ngx_http_icert_spool_create(ctx->spool, part->spool,
+                                              ctx->request->connection->log);
+        if (ctx->fd == NGX_INVALID_FILE) {
+            return ngx_http_icert_upload_refuse(ctx,
+                                                NGX_HTTP_INSUFFICIENT_STORAGE,
+                                                "upload_spool", NULL);
+        }
+
+        part->spooled = 1;
+
+        if (ctx->md == NULL) {
+            ctx->md = EVP_MD_CTX_new();
+        }
+
+        if (ctx->md == NULL
+            || EVP_DigestInit_ex(ctx->md, EVP_sha256(), NULL) != 1)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        rc = ngx_http_icert_upload_spooled(ctx, part, ctx->head,
+                                           ctx->head_len);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    return ngx_http_icert_upload_spooled(ctx, part, p, len);
+}
+
+
+static ngx_int_t
+ngx_http_icert_upload_spooled(ngx_http_icert_upload_ctx_t *ctx,
+    ngx_http_icert_upload_part_t *part, const u_char *p, size_t len)
+{
+    ssize_t  n;
+
+    if (EVP_DigestUpdate(ctx->md, p, len) != 1) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    while (len) {
+        n = write(ctx->fd, p, len);
+
+        if (n == -1 && ngx_errno == NGX_EINTR) {
+            continue;
+        }
+
+        if (n <= 0) {
+            ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log,
+                          ngx_errno, "the spool takes no more");
+            return ngx_http_icert_upload_refuse(ctx,
+                                                NGX_HTTP_INSUFFICIENT_STORAGE,
+                                                "upload_spool", NULL);
+        }
+
+        p += n;
+        len -= n;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_icert_upload_part_end(ngx_http_icert_upload_ctx_t *ctx)
+{
+    ngx_fd_t                       fd;
+    ngx_http_icert_upload_part_t  *part;
+
+    if (!ctx->file) {
+        return NGX_OK;
+    }
+
+    part = (ngx_http_icert_upload_part_t *) ctx->parts.elts
+           + ctx->parts.nelts - 1;
+
+    if (part->record.size == 0) {
+
+        if (ctx->named) {
+            return ngx_http_icert_upload_refuse(ctx,
+                                            NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                                            "upload_empty", NULL);
+        }
+
+        /* no file was chosen for this field */
+
+        ctx->parts.nelts--;
+        return NGX_OK;
+    }
+
+    if (!ctx->typed) {
+        return ngx_http_icert_upload_refuse(ctx,
+                                            NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                                            "upload_type", "other");
+    }
+
+    if (EVP_DigestFinal_ex(ctx->md, part->sha256, NULL) != 1) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    fd = ctx->fd;
+    ctx->fd = NGX_INVALID_FILE;
+
+    if (close(fd) == -1) {
+        return ngx_http_icert_upload_refuse(ctx, NGX_HTTP_INSUFFICIENT_STORAGE,
+                                            "upload_spool", NULL);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_icert_upload_replace(ngx_http_icert_upload_ctx_t *ctx,
+    ngx_chain_t *out)
+{
+    size_t                         size;
+    ngx_buf_t                     *b;
+    ngx_uint_t                     i;
+    ngx_http_request_t            *r;
+    ngx_http_icert_note_t         *note;
+    ngx_http_icert_upload_part_t  *part;
+
+    r = ctx->request;
+    part = ctx->parts.elts;
+    size = handover_start(NULL, 0) + handover_end(NULL, 0, 0);
+
+    for (i = 0; i < ctx->parts.nelts; i++) {
+
+        /* set only now: growing moved the array */
+
+        part[i].record.sha256 = part[i].sha256;
+        part[i].record.spool.p = (char *) part[i].spool;
+        part[i].record.spool.len = ngx_strlen(part[i].spool);
+
+        size += handover_record(NULL, 0, &part[i].record);
+    }
+
+    b = ngx_create_temp_buf(r->pool, size);
+    note = ngx_http_icert_note_make(r);
+
+    if (b == NULL || note == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b->last += handover_start(b->last, b->end - b->last);
+
+    for (i = 0; i < ctx->parts.nelts; i++) {
+        b->last += handover_record(b->last, b->end - b->last,
+                                   &part[i].record);
+    }
+
+    b->last += handover_end(b->last, b->end - b->last, ctx->parts.nelts);
+    b->last_buf = 1;
+
+    out->buf = b;
+    out->next = NULL;
+
+    note->upload = 1;
+
+    if (ngx_http_icert_upload_length(r, size) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_icert_note_changed(r);
+
+    return NGX_OK;
+}
+
+
+/*
+ * A header of our own when the client sent none: after a body without a
+ * length nginx would state how much it has received.
+ */
+
+static ngx_int_t
+ngx_http_icert_upload_length(ngx_http_request_t *r, size_t len)
+{
+    u_char           *p;
+    ngx_table_elt_t  *h;
+
+    p = ngx_pnalloc(r->pool, NGX_SIZE_T_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    h = r->headers_in.content_length;
+
+    if (h == NULL) {
+        h = ngx_pcalloc(r->pool, sizeof(ngx_table_elt_t));
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_str_set(&h->key, "Content-Length");
+        h->lowcase_key = (u_char *) "content-length";
+        h->hash = 1;
+        r->headers_in.content_length = h;
+    }
+
+    h->value.data = p;
+    h->value.len = ngx_sprintf(p, "%uz", len) - p;
+
+    r->headers_in.content_length_n = len;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_icert_upload_timer(ngx_event_t *ev)
+{
+    ngx_msec_t                    elapsed;
+    const char                   *reason;
+    ngx_connection_t             *c;
+    ngx_http_request_t           *r;
+    ngx_http_icert_upload_ctx_t  *ctx;
+
+    ctx = ev->data;
+    r = ctx->request;
+    c = r->connection;
+    elapsed = ngx_current_msec - ctx->start;
+
+    if (elapsed >= ctx->conf->deadline) {
+        reason = "upload_deadline";
+
+    } else if (elapsed > NGX_HTTP_ICERT_UPLOAD_GRACE
+               && ctx->received < (off_t) (ctx->conf->min_rate
+                                           * (elapsed / 1000)))
+    {
+        reason = "upload_slow";
+
+    } else {
+        ngx_add_timer(ev, ngx_min(NGX_HTTP_ICERT_UPLOAD_TICK,
+                                  ctx->conf->deadline - elapsed));
+        return;
+    }
+
+    (void) ngx_http_icert_upload_refuse(ctx, NGX_HTTP_REQUEST_TIME_OUT, reason,
+                                        NULL);
+
+    c->timedout = 1;
+
+    ngx_http_finalize_request(r, NGX_HTTP_REQUEST_TIME_OUT);
+    ngx_http_run_posted_requests(c);
+}
+
+
+static void
+ngx_http_icert_upload_cleanup(void *data)
+{
+    ngx_http_icert_upload_ctx_t *ctx = data;
+
+    ngx_uint_t                     i;
+    ngx_http_icert_upload_part_t  *part;
+
+    if (ctx->event.timer_set) {
+        ngx_del_timer(&ctx->event);
+    }
+
+    if (ctx->fd != NGX_INVALID_FILE) {
+        (void) close(ctx->fd);
+        ctx->fd = NGX_INVALID_FILE;
+    }
+
+    EVP_MD_CTX_free(ctx->md);
+    ctx->md = NULL;
+
+    part = ctx->parts.elts;
+
+    for (i = 0; i < ctx->parts.nelts; i++) {
+        if (part[i].spooled) {
+            ngx_http_icert_spool_remove(ctx->spool, part[i].spool,
+                                        ngx_cycle->log);
+        }
+    }
+}
+
+
+static char *
+ngx_http_icert_upload_types(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_icert_upload_conf_t  *ucf = conf;
+
+    ngx_str_t        *value;
+    ngx_uint_t        i;
+    enum sniff_type   type;
+
+    if (ucf->types) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        type = sniff_by_name((char *) value[i].data, value[i].len);
+
+        if (type == SNIFF_OTHER) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "unknown type \"%V\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        ucf->types |= 1 << type;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static void *
+ngx_http_icert_upload_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_icert_upload_main_conf_t  *umcf;
+
+    umcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_icert_upload_main_conf_t));
+    if (umcf == NULL) {
+        return NULL;
+    }
+
+    umcf->on_disk = NGX_CONF_UNSET;
+    umcf->spool.root = NGX_INVALID_FILE;
+    umcf->spool.folder = NGX_INVALID_FILE;
+
+    return umcf;
+}
+
+
+static char *
+ngx_http_icert_upload_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_icert_upload_main_conf_t  *umcf = conf;
+
+    ngx_conf_init_value(umcf->on_disk, 0);
+
+    if (umcf->path.len == 0) {
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_conf_full_name(cf->cycle, &umcf->path, 0) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    switch (ngx_http_icert_spool_tmpfs(&umcf->path)) {
+
+    case NGX_ERROR:
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "icert_upload_spool \"%V\"", &umcf->path);
+        return NGX_CONF_ERROR;
+
+    case NGX_DECLINED:
+        if (!umcf->on_disk) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "icert_upload_spool \"%V\" is not on tmpfs "
+                               "(icert_upload_spool_on_disk allows it)",
+                               &umcf->path);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static void *
+ngx_http_icert_upload_create_conf(ngx_conf_t *cf)
+{
+    ngx_http_icert_upload_conf_t  *conf;
+
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_icert_upload_conf_t));
+    if (conf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     conf->types = 0;
+     */
+
+    conf->enable = NGX_CONF_UNSET;
+    conf->file_size = NGX_CONF_UNSET_SIZE;
+    conf->files = NGX_CONF_UNSET_UINT;
+    conf->parts = NGX_CONF_UNSET_UINT;
+    conf->field_size = NGX_CONF_UNSET_SIZE;
+    conf->deadline = NGX_CONF_UNSET_MSEC;
+    conf->min_rate = NGX_CONF_UNSET_SIZE;
+
+    return conf;
+}
+
+
+static char *
+ngx_http_icert_upload_merge_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_icert_upload_conf_t  *prev = parent;
+    ngx_http_icert_upload_conf_t  *conf = child;
+
+    ngx_http_upstream_conf_t           *fastcgi, *proxy;
+    ngx_http_icert_upload_main_conf_t  *umcf;
+
+    ngx_conf_merge_value(conf->enable, prev->enable, 0);
+    ngx_conf_merge_size_value(conf->file_size, prev->file_size,
+                              2 * 1024 * 1024);
+    ngx_conf_merge_uint_value(conf->files, prev->files,
+                              NGX_HTTP_ICERT_UPLOAD_FILES_MAX);
+    ngx_conf_merge_uint_value(conf->parts, prev->parts, 40);
+    ngx_conf_merge_size_value(conf->field_size, prev->field_size, 8192);
+    ngx_conf_merge_msec_value(conf->deadline, prev->deadline, 120000);
+    ngx_conf_merge_size_value(conf->min_rate, prev->min_rate, 512);
+
+    if (conf->types == 0) {
+        conf->types = prev->types ? prev->types
+                      : (1 << SNIFF_PDF | 1 << SNIFF_JPEG | 1 << SNIFF_PNG);
+    }
+
+    if (conf->files > NGX_HTTP_ICERT_UPLOAD_FILES_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "icert_upload_files %ui is above %d", conf->files,
+                           NGX_HTTP_ICERT_UPLOAD_FILES_MAX);
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->parts == 0 || conf->parts > NGX_HTTP_ICERT_UPLOAD_PARTS_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "icert_upload_parts %ui is not 1 to %d",
+                           conf->parts, NGX_HTTP_ICERT_UPLOAD_PARTS_MAX);
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->field_size > NGX_HTTP_ICERT_UPLOAD_FIELD_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "icert_upload_field_size %uz is above %d",
+                           conf->field_size, NGX_HTTP_ICERT_UPLOAD_FIELD_MAX);
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->file_size == 0 || conf->deadline == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "icert_upload_file_size and icert_upload_deadline "
+                           "cannot be 0");
+        return NGX_CONF_ERROR;
+    }
+
+    if (!conf->enable) {
+        return NGX_CONF_OK;
+    }
+
+    umcf = ngx_http_conf_get_module_main_conf(cf,
+                                              ngx_http_icert_upload_module);
+
+    if (umcf->path.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "icert_upload needs icert_upload_spool");
+        return NGX_CONF_ERROR;
+    }
+
+    umcf->used = 1;
+
+    fastcgi = ngx_http_conf_get_module_loc_conf(cf, ngx_http_fastcgi_module);
+    proxy = ngx_http_conf_get_module_loc_conf(cf, ngx_http_proxy_module);
+
+    if (!fastcgi->request_buffering || !proxy->request_buffering) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "icert_upload needs fastcgi_request_buffering and "
+                           "proxy_request_buffering on");
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_icert_upload_init(ngx_conf_t *cf)
+{
+    ngx_http_next_request_body_filter = ngx_http_top_request_body_filter;
+    ngx_http_top_request_body_filter = ngx_http_icert_upload_filter;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_icert_upload_init_process(ngx_cycle_t *cycle)
+{
+    ngx_http_icert_upload_main_conf_t  *umcf;
+
+    umcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_icert_upload_module);
+
+    if (umcf == NULL || !umcf->used) {
+        return NGX_OK;
+    }
+
+    if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return NGX_OK;
+    }
+
+    return ngx_http_icert_spool_open(&umcf->spool, &umcf->path, cycle->log);
+}
+
+
+static void
+ngx_http_icert_upload_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_http_icert_upload_main_conf_t  *umcf;
+
+    umcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_icert_upload_module);
+
+    if (umcf) {
+        ngx_http_icert_spool_close(&umcf->spool);
+    }
+}
