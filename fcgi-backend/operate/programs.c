@@ -86,15 +86,15 @@ ready_desk(const struct instance *i, const struct unit *u)
 	return answers_at(i, "https", 1, "/");
 }
 
-/* The first set of status files is published. */
+/* The first set of status files is sealed. */
 static int
 ready_publisher(const struct instance *i, const struct unit *u)
 {
-	char url[FILES_PATH];
+	char path[FILES_PATH];
 
 	(void)u;
-	return path_join(url, "http://127.0.0.1:%d/crl/icert.crl", i->port + 2) == 0 &&
-	    http_status(url) == 200;
+	return path_join(path, "%s/manifest", config_require(&i->config, "paths", "status")) == 0 &&
+	    file_exists(path);
 }
 
 static int

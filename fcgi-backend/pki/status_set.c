@@ -294,13 +294,11 @@ write_records(const struct status_set *s, struct status_writer *w, int issuer, i
 }
 
 int
-status_set_write(const struct status_set *s, int dirfd, const char *file, uint64_t epoch, struct status_entry *entry,
-    const char **word)
+status_set_write(const struct status_set *s, int dirfd, const char *file, uint64_t epoch, struct status_entry *entry)
 {
 	struct status_writer *w = NULL;
 	int issuer, tail, error;
 
-	*word = "ok";
 	if (s->template == NULL || status_set_stale(s, 1) > 0)
 		return ICERT_E_STATE;
 	error = status_writer_open(&w, dirfd, file, epoch, 0, 0);
@@ -314,8 +312,7 @@ status_set_write(const struct status_set *s, int dirfd, const char *file, uint64
 		else
 			status_writer_abort(w);
 	}
-	*word = status_error_code(error);
-	return error == 0 ? 0 : ICERT_E_SYSTEM;
+	return error;
 }
 
 int

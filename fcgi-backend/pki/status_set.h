@@ -60,10 +60,9 @@ int status_set_sign(struct status_set *, int64_t now, int64_t validity, int64_t 
 
 /*
  * Writes the segment `file` in the folder and fills the manifest's entry (named "base").  Every record must have
- * its answers.  0, ICERT_E_STATE, ICERT_E_SYSTEM with the store's word in *word (static).
+ * its answers.  0, ICERT_E_STATE, or the store's error.
  */
-int status_set_write(const struct status_set *, int dirfd, const char *file, uint64_t epoch, struct status_entry *,
-    const char **word);
+int status_set_write(const struct status_set *, int dirfd, const char *file, uint64_t epoch, struct status_entry *);
 
 /*
  * The entries of a CRL: revoked certificates that end after `ended_after` (the thisUpdate of the last CRL, so that an expired

@@ -1,0 +1,183 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/evp.h>
+
+#include "audit/audit.h"
+#include "libicert/clock.h"
+#include "libicert/error.h"
+#include "libicert/log.h"
+#include "pki/crl.h"
+#include "procedure/status_change.h"
+
+#define PAGE 5000		/* certificates read at a time */
+#define PAGE_TEXT "5000"
+#define CHANGES_TEXT "500"
+
+static const struct db_stmt sql_page = {
+	"status_page",
+	"select id::text, serial, revoked_at, reason, not_after from icert.certificate"
+	" where id > $1::uuid and not_after is not null order by id limit " PAGE_TEXT
+};
+
+static const struct db_stmt sql_open = {
+	"status_open",
+	"select s.id, s.certificate_id::text, c.serial, c.revoked_at, c.reason, c.not_after"
+	" from icert.status_change s join icert.certificate c on c.id = s.certificate_id"
+	" where s.published_epoch is null and c.not_after is not null order by s.id limit " CHANGES_TEXT
+};
+
+static const struct db_stmt sql_published = {
+	"status_published",
+	"update icert.status_change set published_epoch = $2, published_at = $3"
+	" where id = $1 and published_epoch is null"
+};
+
+static const struct db_stmt sql_crl = {
+	"status_crl",
+	"select number, this_update, next_update, der from icert.crl order by number desc limit 1"
+};
+
+static const struct db_stmt sql_crl_add = {
+	"status_crl_add",
+	"insert into icert.crl (number, this_update, next_update, entries, sha256, der) values ($1, $2, $3, $4, $5, $6)"
+};
+
+/* Columns from `at` on: serial, revoked_at, reason, not_after.  A row that could not be signed is made so that it can. */
+static int
+record_of(struct db_result *rows, int row, int at, struct status_set_record *r)
+{
+	int64_t now = clock_real();
+	const uint8_t *serial;
+	size_t n;
+
+	memset(r, 0, sizeof(*r));
+	serial = db_bytes(rows, row, at, &n);
+	if (n != sizeof(r->serial))
+		return ICERT_E_MALFORMED;
+	memcpy(r->serial, serial, n);
+	r->not_after = db_int(rows, row, at + 3);
+	if (db_is_null(rows, row, at + 1))
+		return 0;
+	r->revoked = 1;
+	r->revoked_at = db_int(rows, row, at + 1);
+	r->reason = (int)db_int(rows, row, at + 2);
+	/* A revocation of the future or with a reason that may not stand must still become public, now. */
+	if (r->revoked_at > now)
+		r->revoked_at = now;
+	if (!crl_reason_valid(r->reason)) {
+		log_warn("status_reason", "reason %d may not stand in a CRL: published without one", r->reason);
+		r->reason = CRL_REASON_UNSPECIFIED;
+	}
+	return 0;
+}
+
+int
+status_change_load(struct db *db, struct status_set *set)
+{
+	char last[ID_TEXT] = "00000000-0000-0000-0000-000000000000";
+	struct status_set_record record;
+	struct db_result *rows;
+	int i, n, error;
+
+	do {
+		if ((error = DB_QUERY(db, &sql_page, &rows, P_TEXT(last))) != 0)
+			return error;
+		n = db_rows(rows);
+		for (i = 0; i < n && error == 0; i++)
+			if ((error = record_of(rows, i, 1, &record)) == 0)
+				error = status_set_put(set, &record);
+		if (n > 0)
+			snprintf(last, sizeof(last), "%s", db_text(rows, n - 1, 0));
+		db_result_free(rows);
+	} while (error == 0 && n == PAGE);
+	return error;
+}
+
+int
+status_change_open(struct db *db, struct status_change *changes, size_t *n)
+{
+	struct db_result *rows;
+	size_t room = *n;
+	int i, error;
+
+	*n = 0;
+	if ((error = db_query(db, &sql_open, NULL, 0, &rows)) != 0)
+		return error;
+	for (i = 0; i < db_rows(rows) && *n < room && error == 0; i++) {
+		changes[*n].id = db_int(rows, i, 0);
+		snprintf(changes[*n].certificate, ID_TEXT, "%s", db_text(rows, i, 1));
+		if ((error = record_of(rows, i, 2, &changes[*n].record)) == 0)
+			(*n)++;
+	}
+	db_result_free(rows);
+	return error;
+}
+
+static int
+published(struct db *db, const struct status_change *change, uint64_t epoch, int64_t now)
+{
+	char detail[64];
+	struct audit_event event = { .action = "certificate.published", .actor_kind = "program",
+	    .actor = "icert-publisher", .subject_kind = "certificate", .subject = change->certificate, .detail = detail };
+	int error;
+
+	snprintf(detail, sizeof(detail), "{\"status\":\"%s\",\"epoch\":%" PRIu64 "}",
+	    change->record.revoked ? "revoked" : "good", epoch);
+	error = DB_QUERY(db, &sql_published, NULL, P_INT(change->id), P_INT((int64_t)epoch), P_INT(now));
+	return error != 0 ? error : audit_append(db, &event);
+}
+
+int
+status_change_published(struct db *db, const struct status_change *changes, size_t n, uint64_t epoch, int64_t now)
+{
+	size_t i;
+	int error;
+
+	if ((error = db_begin(db, NULL)) != 0)
+		return error;
+	for (i = 0; i < n && error == 0; i++)
+		error = published(db, &changes[i], epoch, now);
+	if (error == 0 && (error = db_notify(db, "icert_outbox", "")) == 0)
+		error = db_recv(db, NULL);
+	if (error == 0)
+		return db_commit(db);
+	db_rollback(db);
+	return error;
+}
+
+int
+status_change_crl(struct db *db, struct status_crl *crl, struct buf *der)
+{
+	struct db_result *rows;
+	const uint8_t *p;
+	size_t n;
+	int error;
+
+	if ((error = db_query(db, &sql_crl, NULL, 0, &rows)) != 0)
+		return error;
+	if (db_rows(rows) == 0) {
+		error = ICERT_E_NOT_FOUND;
+	} else {
+		crl->number = db_int(rows, 0, 0);
+		crl->this_update = db_int(rows, 0, 1);
+		crl->next_update = db_int(rows, 0, 2);
+		p = db_bytes(rows, 0, 3, &n);
+		buf_put(der, p, n);
+		error = buf_error(der);
+	}
+	db_result_free(rows);
+	return error;
+}
+
+int
+status_change_crl_add(struct db *db, const struct status_crl *crl, size_t entries, const struct buf *der)
+{
+	uint8_t digest[32];
+
+	if (EVP_Digest(der->p, der->len, digest, NULL, EVP_sha256(), NULL) != 1)
+		return ICERT_E_CRYPTO;
+	return DB_QUERY(db, &sql_crl_add, NULL, P_INT(crl->number), P_INT(crl->this_update), P_INT(crl->next_update),
+	    P_INT((int64_t)entries), P_BYTES(digest, sizeof(digest)), P_BYTES(der->p, der->len));
+}

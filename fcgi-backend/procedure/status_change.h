@@ -1,0 +1,42 @@
+#ifndef ICERT_PROCEDURE_STATUS_CHANGE_H
+#define ICERT_PROCEDURE_STATUS_CHANGE_H
+/*
+ * The publisher's side of certificates: what their status is, which changes of it are not
+ * public yet, and the CRLs made of them.  Nothing here says whose a certificate is.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "libicert/buf.h"
+#include "libicert/id.h"
+#include "pki/status_set.h"
+#include "store/db.h"
+
+/* Puts every certificate into the set.  0 or the store's error, or the set's. */
+int	status_change_load(struct db *, struct status_set *);
+
+/* A change that is not public yet; by certificate, the newest state of which counts. */
+struct status_change {
+	int64_t				id;
+	char				certificate[ID_TEXT];
+	struct status_set_record	record;
+};
+
+/* At most *n of them, oldest first; *n: room, then rows. */
+int	status_change_open(struct db *, struct status_change *, size_t *n);
+
+/*
+ * They are seen at the edge: sets published_epoch, with an audit row each, and wakes
+ * whoever waits to mail.  One transaction.
+ */
+int	status_change_published(struct db *, const struct status_change *, size_t n, uint64_t epoch, int64_t now);
+
+/* The newest CRL: ICERT_E_NOT_FOUND before the first. */
+struct status_crl {
+	int64_t	number;
+	int64_t	this_update, next_update;
+};
+int	status_change_crl(struct db *, struct status_crl *, struct buf *der);
+int	status_change_crl_add(struct db *, const struct status_crl *, size_t entries, const struct buf *der);
+
+#endif
