@@ -20,7 +20,9 @@ HARDEN = -fstack-protector-strong -fPIE $(if $(SAN),,-D_FORTIFY_SOURCE=2)
 SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 WARN = -Wall -Wextra -Werror -Wformat=2 -Wvla -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 CFLAGS = -std=c11 -D_GNU_SOURCE $(if $(SAN),-O1,-O2) -g $(WARN) $(HARDEN) $(SANFLAGS)
-CPPFLAGS = -I. -I$(BE) -I$(B)/gen $(patsubst -I%,-isystem %,$(PKG_CFLAGS)) -MMD -MP
+# B=build/production PRODUCTION=1 builds what refuses a test clock.
+PRODUCTION ?=
+CPPFLAGS = $(if $(PRODUCTION),-DICERT_PRODUCTION) -I. -I$(BE) -I$(B)/gen $(patsubst -I%,-isystem %,$(PKG_CFLAGS)) -MMD -MP
 LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SANFLAGS)
 
 # Rooms, top to bottom.  Siblings do not call each other.
@@ -138,6 +140,22 @@ run: all
 reset:
 	$(Q)$(B)/bin/icertctl down --prefix $(TOP)/var
 	$(Q)$(B)/bin/icertctl reset --prefix $(TOP)/var
+
+# An installation that systemd supervises: docs/operating.md.
+PREFIX ?= /usr
+LIBDIR = $(DESTDIR)$(PREFIX)/lib/icert
+install: all
+	install -d $(LIBDIR)/bin $(LIBDIR)/modules $(LIBDIR)/conf $(DESTDIR)$(PREFIX)/bin \
+		$(DESTDIR)/lib/systemd/system/icert-.service.d $(DESTDIR)/usr/lib/sysusers.d $(DESTDIR)/usr/lib/tmpfiles.d
+	install -m 755 $(B)/bin/* $(LIBDIR)/bin
+	install -m 644 $(B)/modules/ngx_icert_module.so $(LIBDIR)/modules
+	cp -r --no-preserve=ownership $(B)/static migrations $(LIBDIR)
+	cp -r --no-preserve=ownership conf/*.in conf/*.sql conf/pages $(LIBDIR)/conf
+	install -m 644 conf/systemd/*.service conf/systemd/*.socket conf/systemd/*.target $(DESTDIR)/lib/systemd/system
+	install -m 644 conf/systemd/icert-.service.d/* $(DESTDIR)/lib/systemd/system/icert-.service.d
+	install -m 644 conf/systemd/icert.sysusers $(DESTDIR)/usr/lib/sysusers.d/icert.conf
+	install -m 644 conf/systemd/icert.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/icert.conf
+	ln -sf ../lib/icert/bin/icertctl $(DESTDIR)$(PREFIX)/bin/icertctl
 
 clean:
 	rm -rf build

@@ -17,9 +17,7 @@
 
 #define INSTANCE_VAR "/var/lib/icert"
 
-/* The folder above that holds conf/icert.conf.in: the source tree, or an
- * installation's shared folder. */
-static int
+int
 instance_find_build(struct instance *i)
 {
 	char exe[PATH_MAX], path[FILES_PATH];

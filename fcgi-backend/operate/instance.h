@@ -46,6 +46,10 @@ struct instance {
 	struct config config;		/* after instance_configure() or instance_load() */
 };
 
+/* Fill in build and share alone: share is the folder above this program that
+ * holds conf/icert.conf.in, a source tree or an installation. */
+int	instance_find_build(struct instance *i);
+
 /* Fill in all paths; makes nothing.  port stays 0 when there is no instance. */
 int	instance_find(struct instance *i, const char *prefix);
 

@@ -181,6 +181,7 @@ postgres_psql(const struct instance *i, const char *role, const char *dbname,
     const char *const *args, char **output)
 {
 	char psql[FILES_PATH], conninfo[FILES_PATH];
+	const char *base = config_require(&i->config, "database", "conninfo");
 	const char *argv[32] = { psql, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", conninfo };
 	struct process_spec spec = { .argv = argv, .stdin_fd = -1, .log_fd = -1 };
 	static const char *const env[] = { "PGOPTIONS=-c client_min_messages=warning", NULL };
@@ -190,12 +191,12 @@ postgres_psql(const struct instance *i, const char *role, const char *dbname,
 		argv[n++] = *args;
 	spec.env = env;
 	if (path_join(psql, "%s/psql", i->tools.postgres) != 0 ||
-	    path_join(conninfo, "host=%s/pg port=5432 dbname=%s user=%s", i->run, dbname, role) != 0)
+	    path_join(conninfo, "%s dbname=%s user=%s", base, dbname, role) != 0)
 		return -1;
 	if (output == NULL)
 		return process_wait(&spec) == 0 ? 0 : -1;
 
-	/* Its answers are short and fit in the pipe before anyone reads. */
+	/* What is asked so is short and fit in the pipe before anyone reads. */
 	if (pipe2(pipes, O_CLOEXEC) != 0)
 		return complain("pipe: %s", strerror(errno));
 	spec.log_fd = pipes[1];

@@ -6,6 +6,7 @@
 
 #include "libicert/log.h"
 #include "operate/audit_check.h"
+#include "operate/ceremony.h"
 #include "operate/control.h"
 #include "operate/migrate.h"
 #include "operate/totp.h"
@@ -16,6 +17,7 @@
 
 struct arguments {
 	struct up_options up;
+	const char *config;	/* of an installation that systemd supervises */
 	const char *heads, *key;	/* audit verify; NULL: the instance's own */
 	const char *word[4];	/* what is no option */
 	int nwords;
@@ -30,6 +32,17 @@ with_instance(const struct arguments *a, struct instance *i, int loaded)
 		return 0;
 	return instance_exists(i) ? instance_load(i) :
 	    complain("%s is no instance of icert", i->prefix);
+}
+
+/* A private instance by its prefix, or an installation by its configuration. */
+static int
+with_config(const struct arguments *a, struct instance *i)
+{
+	if (a->config == NULL)
+		return with_instance(a, i, 1);
+	return instance_find_build(i) != 0 || tools_find(&i->tools) != 0 ||
+	    path_join(i->config_path, "%s", a->config) != 0 ||
+	    path_join(i->bin, "%s/bin", i->build) != 0 ? -1 : instance_load(i);
 }
 
 static int
@@ -68,9 +81,30 @@ run_migrate(const struct arguments *a)
 	static struct instance i;
 	int applied;
 
-	if (with_instance(a, &i, 1) != 0 || migrate_run(&i, &applied) != 0)
+	if (with_config(a, &i) != 0 || migrate_run(&i, &applied) != 0)
 		return 1;
 	printf("%d applied\n", applied);
+	return 0;
+}
+
+static void
+told(void *arg, const char *step)
+{
+	(void)arg;
+	printf("%s\n", step);
+}
+
+static int
+run_ceremony(const struct arguments *a)
+{
+	static struct instance i;
+	char why[512] = "";
+
+	if (with_config(a, &i) != 0)
+		return 1;
+	if (ceremony_run(&i.config, i.config_path, i.bin, told, NULL, why, sizeof(why)) != 0)
+		return complain("%s", why) != 0;
+	printf("the ceremony is complete\n");
 	return 0;
 }
 
@@ -120,7 +154,9 @@ static const struct command {
 	{ "status", 0, run_status, "status [--prefix DIR]\n"
 	    "\tshow each process; 0 all up, 1 not all, 3 down" },
 	{ "reset", 0, run_reset, "reset [--prefix DIR]\n\tstop it and remove all its data" },
-	{ "migrate", 0, run_migrate, "migrate [--prefix DIR]\n\tapply new migrations" },
+	{ "migrate", 0, run_migrate, "migrate [--prefix DIR | --config FILE]\n\tapply new migrations" },
+	{ "ceremony", 0, run_ceremony, "ceremony --config FILE\n"
+	    "\tmake the keys and certificates of an installation, once (up does it for an instance)" },
 	{ "totp", 1, run_totp, "totp NAME [--prefix DIR]\n"
 	    "\tprint an unused TOTP code of a sample account" },
 	{ "audit", 1, run_audit, "audit verify [--prefix DIR] [--heads FOLDER] [--key FILE]\n"
@@ -148,6 +184,7 @@ read_arguments(struct arguments *a, int argc, char *argv[])
 	static const struct option options[] = {
 		{ "prefix", required_argument, NULL, 'p' },
 		{ "port-base", required_argument, NULL, 'b' },
+		{ "config", required_argument, NULL, 'c' },
 		{ "detach", no_argument, NULL, 'd' },
 		{ "spool-on-disk", no_argument, NULL, 's' },
 		{ "heads", required_argument, NULL, 'h' },
@@ -167,6 +204,9 @@ read_arguments(struct arguments *a, int argc, char *argv[])
 			a->up.port_base = (int)strtol(optarg, &end, 10);
 			if (*end != '\0' || a->up.port_base <= 0)
 				return complain("--port-base %s: not a number", optarg);
+			break;
+		case 'c':
+			a->config = optarg;
 			break;
 		case 'd':
 			a->up.detach = 1;
