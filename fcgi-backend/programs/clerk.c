@@ -20,6 +20,7 @@
 #include "libicert/log.h"
 #include "mail/sender.h"
 #include "payments/inbox.h"
+#include "procedure/deadline.h"
 #include "store/db.h"
 
 #define PERIOD_MS 1000           /* a round at least once a second, woken or not */
@@ -112,6 +113,16 @@ cleanup_round(struct hand *hand)
 	return error;
 }
 
+static int
+deadline_round(struct hand *hand)
+{
+	struct act act = { .db = hand->db, .keeper = &hand->keeper, .config = &hand->config, .roles = BY_CLERK,
+		.program = "icert-clerk" };
+	size_t done;
+
+	return deadline_run(&act, AT_ONCE, &done);
+}
+
 static const struct job {
 	const char *name;
 	const char *channel;             /* NOTIFY that wakes it; NULL none */
@@ -120,6 +131,7 @@ static const struct job {
 } jobs[] = {
 	{ "mail", "icert_outbox", mail_start, mail_round },
 	{ "payments", "icert_payment", NULL, payment_round },
+	{ "deadlines", NULL, NULL, deadline_round },
 	{ "audit", NULL, audit_start, audit_round },
 	{ "cleanup", NULL, NULL, cleanup_round },
 };

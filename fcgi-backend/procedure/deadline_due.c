@@ -1,0 +1,309 @@
+/*
+ * The clerk's hand for deadlines.  A due row is locked, its handler checks the
+ * guard again under the subject's own lock and acts, and the row is closed in
+ * the same transaction: what came a second before the deadline has won.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "crypt/keeper.h"
+#include "libicert/buf.h"
+#include "libicert/clock.h"
+#include "libicert/error.h"
+#include "libicert/log.h"
+#include "mail/outbox.h"
+#include "procedure/datakey.h"
+#include "procedure/deadline.h"
+#include "procedure/login.h"
+#include "procedure/policy.h"
+#include "procedure/transition.h"
+
+#define DAY_S 86400
+#define AGAIN_S 60           /* a deadline that must wait for something else */
+
+/* Kinds without a handler are not even looked at. */
+static const struct db_stmt take = { "deadline_take",
+	"select id::text, kind, subject::text, coalesce(application_id::text, ''), due_at from icert.deadline"
+	" where state = 'waiting' and due_at <= $1"
+	" and kind in ('purchase_expire', 'draft_remove', 'application_cancel', 'delivery_destroy')"
+	" order by due_at limit 1 for update skip locked" };
+static const struct db_stmt closed = { "deadline_close",
+	"update icert.deadline set state = $2, done_at = $3 where id = $1" };
+static const struct db_stmt later = { "deadline_later",
+	"update icert.deadline set due_at = $2, tries = tries + 1 where id = $1" };
+static const struct db_stmt failed = { "deadline_failed",
+	"update icert.deadline set due_at = $2 + least(60 * (1::bigint << least(tries, 10)), 3600), tries = tries + 1"
+	" where id = $1" };
+
+struct due {
+	char id[ID_TEXT], kind[32], subject[ID_TEXT], application[ID_TEXT];
+	int64_t due_at, now;        /* business clock */
+	int64_t later_at;           /* set by a handler that answers OUTCOME_LATER */
+};
+
+enum outcome { OUTCOME_DONE, OUTCOME_VOID, OUTCOME_LATER };
+
+static enum outcome
+wait_until(struct due *due, int64_t at)
+{
+	due->later_at = at > due->now ? at : due->now + AGAIN_S;
+	return OUTCOME_LATER;
+}
+
+/* The order expires, unless the gateway has not been asked since the deadline:
+ * a payment made in time may still be on its way. */
+static int
+purchase_expire(struct act *act, struct due *due, enum outcome *outcome)
+{
+	static const struct db_stmt read = { "due_purchase",
+		"select state, expires_at, gateway_payment is not null, coalesce(asked_at, 0) from icert.purchase"
+		" where id = $1 for update" };
+	static const struct db_stmt expire = { "due_purchase_expire",
+		"update icert.purchase set state = 'expired', version = version + 1, state_since = $2 where id = $1" };
+	int64_t real_due = due->due_at - (clock_business() - clock_real());
+	struct db_result *r = NULL;
+	int error;
+
+	if ((error = DB_QUERY(act->db, &read, &r, P_TEXT(due->subject))) != 0)
+		return error;
+	if (db_rows(r) == 0 || (strcmp(db_text(r, 0, 0), "created") != 0 && strcmp(db_text(r, 0, 0), "pending") != 0))
+		*outcome = OUTCOME_VOID;
+	else if (db_int(r, 0, 1) > due->now)
+		*outcome = wait_until(due, db_int(r, 0, 1));
+	else if (db_bool(r, 0, 2) && db_int(r, 0, 3) < real_due)
+		*outcome = wait_until(due, 0);
+	else if ((error = DB_QUERY(act->db, &expire, NULL, P_TEXT(due->subject), P_INT(due->now))) == 0)
+		error = act_audit(act, "purchase.expire", "purchase", due->subject, NULL, 0, "deadline", NULL);
+	db_result_free(r);
+	return error;
+}
+
+/* The state and version of a case under lock, and what its mails need. */
+struct held {
+	enum application_state state;
+	int version, province;
+	char contact[ID_TEXT], key[ID_TEXT], number[32];
+	int64_t created_at, closes_at;
+};
+
+static int
+hold(struct act *act, const char *application, struct held *held)
+{
+	static const struct db_stmt read = { "due_application",
+		"select state, version, coalesce(province, 0), contact_id::text, key_id::text, coalesce(number, ''), created_at,"
+		" coalesce(closes_at, 0) from icert.application where id = $1 for update" };
+	struct db_result *r = NULL;
+	int error;
+
+	memset(held, 0, sizeof(*held));
+	if ((error = DB_QUERY(act->db, &read, &r, P_TEXT(application))) != 0)
+		return error;
+	if (db_rows(r) == 1) {
+		held->state = application_state_find(db_text(r, 0, 0));
+		held->version = (int)db_int(r, 0, 1);
+		held->province = (int)db_int(r, 0, 2);
+		snprintf(held->contact, sizeof(held->contact), "%s", db_text(r, 0, 3));
+		snprintf(held->key, sizeof(held->key), "%s", db_text(r, 0, 4));
+		snprintf(held->number, sizeof(held->number), "%s", db_text(r, 0, 5));
+		held->created_at = db_int(r, 0, 6);
+		held->closes_at = db_int(r, 0, 7);
+	}
+	db_result_free(r);
+	return 0;
+}
+
+/* Destroying the key is deleting what it sealed.  Before the commit: a crash
+ * in between only makes the same deadline come again. */
+static int
+destroy_key(struct act *act, const char *key, const char *application)
+{
+	static const struct db_stmt gone = { "due_key_destroyed",
+		"update icert.data_key set destroyed_at = $2 where id = $1 and destroyed_at is null" };
+	int error;
+
+	if ((error = DB_QUERY(act->db, &gone, NULL, P_TEXT(key), P_INT(clock_real()))) != 0 ||
+	    (error = act_audit(act, "data_key.destroy", "data_key", key, application, 0, "deadline", NULL)) != 0)
+		return error;
+	return keeper_datakey_destroy(act->keeper, key);
+}
+
+static int
+draft_remove(struct act *act, struct due *due, enum outcome *outcome)
+{
+	const struct transition_also also = { .reason = "thirty_days" };
+	struct held held;
+	int64_t until;
+	int error;
+
+	if ((error = hold(act, due->subject, &held)) != 0)
+		return error;
+	until = held.created_at + policy_int(act, "draft.days", 30) * DAY_S;
+	if (held.state != APPLICATION_DRAFT) {
+		*outcome = OUTCOME_VOID;
+		return 0;
+	}
+	if (until > due->now) {
+		*outcome = wait_until(due, until);
+		return 0;
+	}
+	error = transition_apply(act, ACTION_REMOVE, due->subject, held.state, held.version, held.province, &also);
+	return error != 0 ? error : destroy_key(act, held.key, due->subject);
+}
+
+static int
+mail_cancelled(struct act *act, const struct due *due, const struct held *held)
+{
+	uint8_t key[DATAKEY_BYTES];
+	char token[LINK_TOKEN];
+	struct outbox_variable variables[] = {
+		{ "number", held->number }, { "reason", "thirty_days" }, { "token", token },
+	};
+	struct outbox_mail mail = {
+		.template = MAIL_CANCELLED, .contact = held->contact, .application = due->subject, .key_id = held->key,
+		.key = key, .variables = variables, .n_variables = 3, .dedup = "cancelled",
+	};
+	int error;
+
+	if ((error = datakey_open(act, held->key, key)) != 0)
+		return error;
+	if ((error = login_link_new(act, held->contact, due->subject, NULL, token)) == 0)
+		error = outbox_add(act->db, &mail, NULL);
+	bytes_wipe(key, sizeof(key));
+	bytes_wipe(token, sizeof(token));
+	return error;
+}
+
+/* 30 calendar days without finishing (notes of step 3). */
+static int
+application_close(struct act *act, struct due *due, enum outcome *outcome)
+{
+	const struct transition_also also = { .reason = "thirty_days" };
+	struct held held;
+	int error;
+
+	if ((error = hold(act, due->subject, &held)) != 0)
+		return error;
+	if (transition_find(ACTION_CANCEL, held.state, BY_CLERK, NULL) == NULL) {
+		/* While it is being issued it may yet come back; ended cases do not. */
+		*outcome = held.state == APPLICATION_ISSUING ? wait_until(due, 0) : OUTCOME_VOID;
+		return 0;
+	}
+	if (held.closes_at > due->now) {
+		*outcome = wait_until(due, held.closes_at);
+		return 0;
+	}
+	error = transition_apply(act, ACTION_CANCEL, due->subject, held.state, held.version, held.province, &also);
+	return error != 0 ? error : mail_cancelled(act, due, &held);
+}
+
+/* PKCS#12 and envelope are destroyed: their keys first, for good. */
+static int
+delivery_destroy(struct act *act, struct due *due, enum outcome *outcome)
+{
+	static const struct db_stmt read = { "due_delivery",
+		"select application_id::text, coalesce(delivery_until, 0) from icert.certificate where id = $1" };
+	static const struct db_stmt blank = { "due_delivery_blank",
+		"update icert.delivery set sealed = null, destroyed_at = $2 where certificate_id = $1 and destroyed_at is null" };
+	static const char *const labels[] = { DELIVERY_PRIVATE, DELIVERY_PKCS12, DELIVERY_ENVELOPE };
+	struct db_result *r = NULL;
+	char application[ID_TEXT];
+	int64_t until;
+	size_t i;
+	int error;
+
+	if ((error = DB_QUERY(act->db, &read, &r, P_TEXT(due->subject))) != 0)
+		return error;
+	snprintf(application, sizeof(application), "%s", db_text(r, 0, 0));
+	until = db_int(r, 0, 1);
+	db_result_free(r);
+	if (application[0] == '\0') {
+		*outcome = OUTCOME_VOID;
+		return 0;
+	}
+	if (until > due->now) {
+		*outcome = wait_until(due, until);
+		return 0;
+	}
+	for (i = 0; i < sizeof(labels) / sizeof(labels[0]); i++)
+		if ((error = keeper_delivery_destroy(act->keeper, application, labels[i])) != 0)
+			return error;
+	if ((error = DB_QUERY(act->db, &blank, NULL, P_TEXT(due->subject), P_INT(due->now))) != 0)
+		return error;
+	return act_audit(act, "certificate.destroy_delivery", "certificate", due->subject, application, 0, "deadline", NULL);
+}
+
+static const struct handler {
+	const char *kind;
+	int (*run)(struct act *, struct due *, enum outcome *);
+} handlers[] = {
+	{ DEADLINE_PURCHASE_EXPIRE, purchase_expire },
+	{ DEADLINE_DRAFT_REMOVE, draft_remove },
+	{ DEADLINE_APPLICATION_CANCEL, application_close },
+	{ DEADLINE_DELIVERY_DESTROY, delivery_destroy },
+};
+
+static int
+take_due(struct act *act, struct due *due)
+{
+	struct db_result *r = NULL;
+	int error;
+
+	memset(due, 0, sizeof(*due));
+	due->now = clock_business();
+	if ((error = act_begin(act)) != 0 || (error = DB_QUERY(act->db, &take, &r, P_INT(due->now))) != 0)
+		return error;
+	if (db_rows(r) == 0)
+		error = ICERT_E_NOT_FOUND;
+	snprintf(due->id, sizeof(due->id), "%s", db_text(r, 0, 0));
+	snprintf(due->kind, sizeof(due->kind), "%s", db_text(r, 0, 1));
+	snprintf(due->subject, sizeof(due->subject), "%s", db_text(r, 0, 2));
+	snprintf(due->application, sizeof(due->application), "%s", db_text(r, 0, 3));
+	due->due_at = db_int(r, 0, 4);
+	db_result_free(r);
+	return error;
+}
+
+static int
+handle(struct act *act, struct due *due)
+{
+	enum outcome outcome = OUTCOME_DONE;
+	size_t i;
+	int error = ICERT_E_UNSUPPORTED;
+
+	for (i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++)
+		if (strcmp(handlers[i].kind, due->kind) == 0)
+			error = handlers[i].run(act, due, &outcome);
+	if (error != 0)
+		return error;
+	if (outcome == OUTCOME_LATER)
+		error = DB_QUERY(act->db, &later, NULL, P_TEXT(due->id), P_INT(due->later_at));
+	else
+		error = DB_QUERY(act->db, &closed, NULL, P_TEXT(due->id), P_TEXT(outcome == OUTCOME_DONE ? "done" : "void"),
+		    P_INT(due->now));
+	return error != 0 ? error : db_commit(act->db);
+}
+
+int
+deadline_run(struct act *act, size_t most, size_t *done)
+{
+	struct due due;
+	size_t i;
+	int error = 0;
+
+	*done = 0;
+	for (i = 0; i < most; i++) {
+		if ((error = take_due(act, &due)) != 0)
+			break;
+		if ((error = handle(act, &due)) == 0) {
+			(*done)++;
+			continue;
+		}
+		db_rollback(act->db);
+		log_warn("deadline_failed", "%s: %s", due.kind, icert_err_code(error));
+		/* It comes again, and does not stand in the way of the others. */
+		if ((error = DB_QUERY(act->db, &failed, NULL, P_TEXT(due.id), P_INT(due.now))) != 0)
+			break;
+	}
+	db_rollback(act->db);
+	return error == ICERT_E_NOT_FOUND ? 0 : error;
+}
