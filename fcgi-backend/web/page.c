@@ -52,8 +52,10 @@ page_frame(struct request *rq)
 	struct view_page *page;
 	char *token;
 
-	if (rq->frame != NULL)
+	if (rq->frame != NULL) {
+		frame_errors(rq, rq->frame);
 		return rq->frame;
+	}
 	page = arena_new(&rq->arena, struct view_page);
 	token = arena_alloc(&rq->arena, CSRF_TEXT);
 	if (page == NULL || token == NULL)

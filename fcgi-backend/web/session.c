@@ -39,8 +39,8 @@ send_cookie(struct request *rq, char kind)
 	return 0;
 }
 
-static int
-new_secret(struct request *rq)
+int
+session_secret_new(struct request *rq)
 {
 	unsigned char secret[SESSION_SECRET];
 	int rv = bytes_random(secret, sizeof(secret));
@@ -67,7 +67,7 @@ session_open(struct request *rq)
 	    sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 || len != sizeof(secret)) {
 		/* Its cookie goes out with the first page that has a form. */
 		s->new_cookie = true;
-		return new_secret(rq);
+		return session_secret_new(rq);
 	}
 	session_set_secret(s, secret);
 	bytes_wipe(secret, sizeof(secret));
@@ -79,13 +79,17 @@ session_open(struct request *rq)
 }
 
 int
+session_send(struct request *rq)
+{
+	return send_cookie(rq, 's');
+}
+
+int
 session_rotate(struct request *rq)
 {
-	int rv = new_secret(rq);
+	int rv = session_secret_new(rq);
 
-	if (rv == 0)
-		rv = send_cookie(rq, 's');
-	return rv;
+	return rv == 0 ? session_send(rq) : rv;
 }
 
 int
@@ -98,6 +102,6 @@ void
 session_forget(struct request *rq)
 {
 	memset(&rq->session, 0, sizeof(rq->session));
-	if (new_secret(rq) != 0 || send_cookie(rq, 'v') != 0)
+	if (session_secret_new(rq) != 0 || send_cookie(rq, 'v') != 0)
 		rq->response->failed = true;
 }

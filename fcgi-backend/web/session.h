@@ -45,8 +45,14 @@ struct request;
  * the database cannot be asked. */
 int session_open(struct request *);
 
-/* Makes a fresh secret and sends its cookie; the caller stores the row under
- * session.identity.  Called at log-in: the old secret is worth nothing after. */
+/*
+ * At log-in the old secret is left behind: session_secret_new() makes a fresh
+ * one, under whose session.identity the caller has the row stored, and then
+ * session_send() sends its cookie.  When storing fails the caller puts the old
+ * struct session back.  session_rotate() does both at once.
+ */
+int session_secret_new(struct request *);
+int session_send(struct request *);
 int session_rotate(struct request *);
 
 /* Sends a visitor's cookie when the browser has none yet; for pages with a form. */

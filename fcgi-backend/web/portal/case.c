@@ -1,0 +1,434 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "libicert/error.h"
+#include "procedure/appointment.h"
+#include "procedure/certificate.h"
+#include "procedure/document.h"
+#include "procedure/fields.h"
+#include "procedure/identification.h"
+#include "procedure/policy.h"
+#include "procedure/purchase.h"
+#include "procedure/staff.h"
+#include "web/portal/portal.h"
+
+/* The applicant's own case: what comes next, who acts, by when, whom to call. */
+
+#define LIST_MAX	32
+#define CONTRACT_HOURS	120	/* of the published text; policy may lengthen it */
+
+/* ---- the list of what this mailbox has ---- */
+
+static const char *
+product_name(const char *container)
+{
+	char key[48];
+
+	snprintf(key, sizeof(key), "container.%s", container);
+	return catalogue(key);
+}
+
+static int
+fill_cases(struct request *rq, struct view_portal_mine *v)
+{
+	struct application *list = arena_array(&rq->arena, struct application, LIST_MAX);
+	struct view_portal_mine_cases *rows = arena_array(&rq->arena, struct view_portal_mine_cases, LIST_MAX);
+	size_t n = LIST_MAX;
+	int rv;
+
+	if (list == NULL || rows == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = application_mine(portal_act(rq), list, &n)) != 0)
+		return rv;
+	for (size_t i = 0; i < n; i++) {
+		rows[i].id = list[i].id;
+		rows[i].number = list[i].number;
+		rows[i].state = application_state_name(list[i].state);
+		rows[i].href = arena_printf(&rq->arena,
+		    list[i].state == APPLICATION_DRAFT ? "/solicitud/%s" : "/tramite/%s", list[i].id);
+	}
+	v->cases = rows;
+	v->ncases = n;
+	return 0;
+}
+
+/* Orders that a case has used are seen in the case. */
+static int
+fill_orders(struct request *rq, struct view_portal_mine *v)
+{
+	struct purchase *list = arena_array(&rq->arena, struct purchase, LIST_MAX);
+	struct view_portal_mine_orders *rows = arena_array(&rq->arena, struct view_portal_mine_orders, LIST_MAX);
+	size_t n = LIST_MAX;
+	int rv;
+
+	if (list == NULL || rows == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = purchase_list(portal_act(rq), 0, list, &n)) != 0)
+		return rv;
+	for (size_t i = 0; i < n; i++) {
+		struct view_portal_mine_orders *r = &rows[v->norders];
+
+		if (list[i].application[0] != '\0')
+			continue;
+		r->id = list[i].id;
+		r->number = list[i].number;
+		r->state = list[i].state;
+		r->product = product_name(list[i].container);
+		r->total = list[i].total;
+		v->norders++;
+	}
+	v->orders = rows;
+	return 0;
+}
+
+static int
+mine(struct request *rq)
+{
+	struct view_portal_mine v = { 0 };
+	int rv = fill_cases(rq, &v);
+
+	if (rv == 0)
+		rv = fill_orders(rq, &v);
+	return rv != 0 ? rv : page_send(rq, 200, portal_mine, &v);
+}
+
+/* ---- one case ---- */
+
+static const char *
+who_acts(enum application_state s)
+{
+	switch (s) {
+	case APPLICATION_DRAFT:
+	case APPLICATION_OBSERVED:
+	case APPLICATION_SCHEDULED:
+	case APPLICATION_ISSUED:
+	case APPLICATION_CONTRACT_SENT:
+		return "applicant";
+	case APPLICATION_SUBMITTED:
+	case APPLICATION_IN_REVIEW:
+	case APPLICATION_ACCEPTED:
+	case APPLICATION_IDENTIFIED:
+		return "operator";
+	case APPLICATION_ISSUING:
+	case APPLICATION_CONTRACT_RECEIVED:
+	case APPLICATION_COUNTERSIGNED:
+		return "system";
+	case APPLICATION_CONTRACT_SIGNED:
+		return "director";
+	default:
+		return "nobody";
+	}
+}
+
+/* The path in eight steps; the state says where on it the case is. */
+static int
+step_of_state(enum application_state s)
+{
+	switch (s) {
+	case APPLICATION_DRAFT:
+		return 1;
+	case APPLICATION_SUBMITTED:
+	case APPLICATION_IN_REVIEW:
+	case APPLICATION_OBSERVED:
+		return 2;
+	case APPLICATION_ACCEPTED:
+		return 3;
+	case APPLICATION_SCHEDULED:
+		return 4;
+	case APPLICATION_IDENTIFIED:
+	case APPLICATION_ISSUING:
+		return 5;
+	case APPLICATION_ISSUED:
+	case APPLICATION_CONTRACT_SENT:
+	case APPLICATION_CONTRACT_RECEIVED:
+	case APPLICATION_CONTRACT_SIGNED:
+	case APPLICATION_COUNTERSIGNED:
+		return 6;
+	case APPLICATION_ACTIVE:
+		return 7;
+	default:
+		return -1;
+	}
+}
+
+static void
+fill_steps(struct request *rq, const struct application *a, struct view_portal_case *v)
+{
+	static const char *const names[] = { "pay", "submit", "review", "schedule", "identify", "issue",
+		"contract", "active" };
+	size_t n = sizeof(names) / sizeof(names[0]);
+	struct view_portal_case_steps *rows = arena_array(&rq->arena, struct view_portal_case_steps, n);
+	int now = step_of_state(a->state);
+
+	if (rows == NULL || now < 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		rows[i].text = names[i];
+		rows[i].place = (int)i < now ? "done" : (int)i == now ? "now" : "later";
+	}
+	v->steps = rows;
+	v->nsteps = n;
+}
+
+static int
+fill_observations(struct request *rq, const struct application *a, struct view_portal_case *v)
+{
+	struct observation *list = arena_array(&rq->arena, struct observation, OBSERVATIONS_MAX);
+	struct view_portal_case_observations *rows =
+	    arena_array(&rq->arena, struct view_portal_case_observations, OBSERVATIONS_MAX);
+	size_t n = OBSERVATIONS_MAX;
+	int rv;
+
+	if (a->state != APPLICATION_OBSERVED)
+		return 0;
+	if (list == NULL || rows == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = application_observations(portal_act(rq), a->id, list, &n)) != 0)
+		return rv;
+	v->can_mend = n > 0;
+	for (size_t i = 0; i < n; i++) {
+		const char *target = list[i].target;
+
+		rows[i].reason = list[i].reason;
+		rows[i].mended = list[i].mended;
+		if (strncmp(target, "document.", 9) == 0) {
+			rows[i].kind = "document.";
+			rows[i].label = target + 9;
+			rows[i].href = arena_printf(&rq->arena, "/tramite/%s/documento/%s", a->id, target + 9);
+		} else {
+			const char *field = strncmp(target, "form.", 5) == 0 ? target + 5 : target;
+
+			rows[i].kind = "label.";
+			rows[i].label = field;
+			rows[i].href = portal_step_of_field(rq, a->id, field);
+		}
+		v->can_mend = v->can_mend && list[i].mended;
+	}
+	v->observations = rows;
+	v->nobservations = n;
+	return 0;
+}
+
+static int
+fill_slot(struct request *rq, const struct application *a, struct view_portal_case *v)
+{
+	struct appointment *s = arena_new(&rq->arena, struct appointment);
+	struct view_portal_case_slot *slot = arena_new(&rq->arena, struct view_portal_case_slot);
+	struct province *p = arena_new(&rq->arena, struct province);
+	int rv;
+
+	if (a->state != APPLICATION_ACCEPTED && a->state != APPLICATION_SCHEDULED)
+		return 0;
+	if (s == NULL || slot == NULL || p == NULL)
+		return ICERT_E_MEMORY;
+	rv = appointment_current(portal_act(rq), a->id, s);
+	if (rv == ICERT_E_NOT_FOUND)
+		return 0;
+	if (rv != 0)
+		return rv;
+	slot->id = s->id;
+	slot->at = s->starts_at;
+	slot->proposed = strcmp(s->state, "proposed") == 0;
+	slot->past = s->starts_at < portal_now();
+	slot->mode = s->mode;
+	slot->meeting = s->meeting;
+	slot->galapagos = province_get(portal_act(rq), a->province, p) == 0 && p->galapagos;
+	v->slot = slot;
+	if (slot->proposed && !slot->past)
+		v->who = "applicant";
+	if (!slot->past)
+		v->by = s->starts_at;
+	return 0;
+}
+
+static int
+fill_tasks(struct request *rq, const struct application *a, struct view_portal_case *v)
+{
+	struct view_portal_case_tasks *t = arena_new(&rq->arena, struct view_portal_case_tasks);
+	struct identification *i = arena_new(&rq->arena, struct identification);
+	int rv;
+
+	if (a->state != APPLICATION_SCHEDULED && a->state != APPLICATION_IDENTIFIED)
+		return 0;
+	if (t == NULL || i == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = identification_get(portal_act(rq), a->id, i)) != 0)
+		return rv;
+	t->second = i->has_second_cedula;
+	t->second_href = arena_printf(&rq->arena, "/tramite/%s/documento/%s", a->id, DOCUMENT_SECOND_CEDULA);
+	t->consent = i->consent;
+	t->fields = a->fields_accepted;
+	t->fields_href = arena_printf(&rq->arena, "/tramite/%s/aceptar", a->id);
+	v->tasks = t;
+	return 0;
+}
+
+static int
+fill_certificate(struct request *rq, const struct application *a, struct view_portal_case *v)
+{
+	struct view_portal_case_certificate *out = arena_new(&rq->arena, struct view_portal_case_certificate);
+	struct certificate *c = arena_new(&rq->arena, struct certificate);
+	int rv;
+
+	if (out == NULL || c == NULL)
+		return ICERT_E_MEMORY;
+	rv = certificate_of(portal_act(rq), a->id, c);
+	if (rv == ICERT_E_NOT_FOUND || (rv == 0 && c->issued_at == 0))
+		return 0;
+	if (rv != 0)
+		return rv;
+	out->serial = c->serial;
+	out->state = c->state;
+	out->not_before = c->not_before;
+	out->not_after = c->not_after;
+	out->ready = c->published;
+	out->pkcs12 = c->has_pkcs12;
+	out->envelope = c->has_envelope;
+	out->until = c->delivery_until;
+	out->revoked_at = c->revoked_at;
+	if (a->state == APPLICATION_ISSUED || a->state == APPLICATION_CONTRACT_SENT) {
+		out->contract_by = c->issued_at +
+		    policy_int(portal_act(rq), "contract.hours", CONTRACT_HOURS) * 3600;
+		v->by = out->contract_by;
+	}
+	v->certificate = out;
+	return 0;
+}
+
+static bool
+can_send_again(const char *template)
+{
+	return strcmp(template, "pkcs12") == 0 || strcmp(template, "envelope") == 0 ||
+	    strcmp(template, "application_received") == 0;
+}
+
+static int
+fill_mails(struct request *rq, const struct application *a, struct view_portal_case *v)
+{
+	struct application_mail *list = arena_array(&rq->arena, struct application_mail, LIST_MAX);
+	struct view_portal_case_mails *rows = arena_array(&rq->arena, struct view_portal_case_mails, LIST_MAX);
+	size_t n = LIST_MAX;
+	int rv;
+
+	if (list == NULL || rows == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = application_mails(portal_act(rq), a->id, list, &n)) != 0)
+		return rv;
+	for (size_t i = 0; i < n; i++) {
+		rows[i].id = list[i].id;
+		rows[i].name = list[i].template;
+		rows[i].state = list[i].state;
+		rows[i].at = list[i].sent_at;
+		rows[i].again = strcmp(list[i].state, "sent") == 0 && can_send_again(list[i].template);
+	}
+	v->mails = rows;
+	v->nmails = n;
+	return 0;
+}
+
+static const char *
+reason_text(const struct application *a)
+{
+	char code[96];
+
+	if (a->reason[0] == '\0')
+		return NULL;
+	snprintf(code, sizeof(code), "reason.%s", a->reason);
+	return catalogue(code);
+}
+
+static int
+case_page(struct request *rq, int status, struct application *a)
+{
+	struct view_portal_case v = { 0 };
+	int rv;
+
+	v.id = a->id;
+	v.version = a->version;
+	v.number = a->number;
+	v.state = application_state_name(a->state);
+	v.who = who_acts(a->state);
+	v.email = a->email_masked;
+	v.by = a->closes_at;
+	v.reason = reason_text(a);
+	v.can_cancel = (transition_possible(a->state, ROLE_CONTACT) & (1u << ACTION_CANCEL)) != 0;
+	fill_steps(rq, a, &v);
+	if ((rv = fill_observations(rq, a, &v)) != 0 || (rv = fill_slot(rq, a, &v)) != 0 ||
+	    (rv = fill_tasks(rq, a, &v)) != 0 || (rv = fill_certificate(rq, a, &v)) != 0 ||
+	    (rv = fill_mails(rq, a, &v)) != 0)
+		return rv;
+	if (a->state == APPLICATION_ISSUING || (v.certificate != NULL && !v.certificate->ready))
+		response_header(rq->response, "Refresh", "4");
+	return page_send(rq, status, portal_case, &v);
+}
+
+static int
+case_show(struct request *rq)
+{
+	struct application *a;
+	int rv = portal_case(rq, &a);
+
+	if (rv != 0)
+		return rv;
+	if (a->state == APPLICATION_DRAFT)
+		return response_redirect(rq, "/solicitud/%s", a->id);
+	return case_page(rq, 200, a);
+}
+
+static int
+version_of(const struct request *rq)
+{
+	const char *text = request_form(rq, "version");
+
+	return text != NULL ? atoi(text) : -1;
+}
+
+static int
+mend(struct request *rq)
+{
+	struct application *a;
+	int rv = portal_case(rq, &a);
+
+	if (rv != 0)
+		return rv;
+	if (a->state != APPLICATION_OBSERVED)
+		return response_redirect(rq, "/tramite/%s", a->id);
+	rv = application_mend(portal_act(rq), a->id, version_of(rq));
+	if (rv == ICERT_E_MISSING) {
+		page_field_error(rq, NULL, "mend.missing");
+		return case_page(rq, 422, a);
+	}
+	if (rv == ICERT_E_CONFLICT) {
+		page_field_error(rq, NULL, "error.conflict");
+		return case_page(rq, 409, a);
+	}
+	if (rv != 0)
+		return rv;
+	return response_redirect(rq, "/tramite/%s?aviso=mended", a->id);
+}
+
+static int
+mail_again(struct request *rq)
+{
+	struct application *a;
+	int rv = portal_case(rq, &a);
+
+	if (rv != 0)
+		return rv;
+	if (!can_send_again(rq->id[1]))
+		return ICERT_E_NOT_FOUND;
+	rv = application_mail_again(portal_act(rq), a->id, rq->id[1]);
+	if (rv == ICERT_E_BUSY) {
+		page_field_error(rq, NULL, "mail.busy");
+		return case_page(rq, 429, a);
+	}
+	return rv != 0 ? rv : response_redirect(rq, "/tramite/%s?aviso=sent-again", a->id);
+}
+
+const struct route portal_case_routes[] = {
+	{ METHOD_GET, "/mi-tramite", ROLE_CONTACT, PROVINCE_OWN, 0, mine },
+	{ METHOD_GET, "/tramite/{id}", ROLE_CONTACT, PROVINCE_OWN, 0, case_show },
+	{ METHOD_POST, "/tramite/{id}/corregido", ROLE_CONTACT, PROVINCE_OWN, 0, mend },
+	{ METHOD_POST, "/tramite/{id}/correo/{template}", ROLE_CONTACT, PROVINCE_OWN, 0, mail_again },
+	{ 0 }
+};

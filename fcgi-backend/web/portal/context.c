@@ -1,0 +1,168 @@
+#include <string.h>
+
+#include "libicert/clock.h"
+#include "libicert/error.h"
+#include "libicert/log.h"
+#include "procedure/login.h"
+#include "procedure/staff.h"
+#include "web/portal/portal.h"
+
+const struct route *const portal_routes[] = {
+	portal_public_routes, portal_tariff_routes, portal_login_routes, portal_order_routes,
+	portal_document_routes, portal_submit_routes, portal_case_routes, portal_slot_routes,
+	portal_accept_routes, portal_envelope_routes, portal_revoke_routes,
+	portal_form_routes,	/* last: its {step} would take the others' words */
+	NULL
+};
+
+struct portal *
+portal_of(struct request *rq)
+{
+	return rq->app->ctx;
+}
+
+int
+portal_start(struct app *app)
+{
+	static struct portal portal;
+	const struct config *c = app->config;
+	char conninfo[512];
+
+	portal.config = c;
+	portal.public_url = app->public_url;
+	if (config_conninfo(c, "portal", conninfo, sizeof(conninfo)) != 0 ||
+	    (portal.db = db_open(conninfo)) == NULL)
+		return ICERT_E_CONFIG;
+	if ((portal.cache = cache_open(config_get(c, "redis", "socket"))) == NULL)
+		return ICERT_E_MEMORY;
+	keyclient_init(&portal.keeper, config_require(c, "sockets", "keeper-portal"));
+	keyclient_init(&portal.checker, config_require(c, "sockets", "checker-portal"));
+	app->ctx = &portal;
+	return document_store_open(&portal.files, config_require(c, "paths", "documents"),
+	    config_require(c, "paths", "spool"));
+}
+
+int64_t
+portal_now(void)
+{
+	return clock_business();
+}
+
+struct act *
+portal_act(struct request *rq)
+{
+	struct portal *p = portal_of(rq);
+	struct act *a = &p->act;
+	char *network = arena_alloc(&rq->arena, LOG_ADDRESS);
+
+	memset(a, 0, sizeof(*a));
+	a->db = p->db;
+	a->keeper = &p->keeper;
+	a->cache = p->cache;
+	a->config = p->config;
+	a->program = "icert-portal";
+	a->country = rq->country;
+	a->network = network != NULL ? log_address(rq->address, network) : NULL;
+	/* A visitor's hash names no session, so it shows what NULL would. */
+	memcpy(a->identity.hash, rq->session.identity, sizeof(a->identity.hash));
+	a->identified = 1;
+	if (rq->session.state == SESSION_LIVE) {
+		a->roles = rq->session.roles;
+		memcpy(a->id, rq->session.person, sizeof(a->id));
+	}
+	return a;
+}
+
+int
+portal_load_session(struct request *rq)
+{
+	struct session *s = &rq->session;
+	struct principal who;
+	int rv = login_principal(portal_act(rq), &who);
+
+	if (rv < 0)
+		return rv;
+	if (who.state == PRINCIPAL_NONE)
+		return 0;
+	s->state = who.state == PRINCIPAL_LIVE ? SESSION_LIVE : SESSION_LOCKED;
+	s->roles = who.state == PRINCIPAL_LIVE ? who.roles : 0;
+	memcpy(s->person, who.id, sizeof(s->person));
+	memcpy(s->name, who.name, sizeof(s->name));
+	return 0;
+}
+
+void
+portal_frame(struct request *rq, struct view_page *page)
+{
+	(void)rq;
+	page->public_menu = true;
+}
+
+/* Only a path that begins with one slash, of plain characters, is followed. */
+const char *
+portal_local_path(const char *text)
+{
+	static const char allowed[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./";
+
+	if (text == NULL || text[0] != '/' || text[1] == '/' || strlen(text) > 200 ||
+	    text[strspn(text, allowed)] != '\0')
+		return NULL;
+	return text;
+}
+
+int
+portal_denied(struct request *rq)
+{
+	bool expired = rq->session.state == SESSION_LOCKED;
+	const char *next = rq->method == METHOD_GET ? portal_local_path(rq->path) : NULL;
+
+	return response_redirect(rq, "/entrar?motivo=%s%s%s", expired ? "expired" : "needed",
+	    next != NULL ? "&next=" : "", next != NULL ? next : "");
+}
+
+int
+portal_park(struct request *rq)
+{
+	struct view_portal_expired v = { .next = "/mi-tramite" };
+	int rv;
+
+	if (rq->form_body == NULL)
+		return portal_denied(rq);
+	if ((rv = parked_add(portal_act(rq), rq->path, rq->form_body, strlen(rq->form_body))) < 0)
+		return rv;
+	response_header(rq->response, "WWW-Authenticate", "Cookie realm=\"icert\"");
+	return page_send(rq, 401, portal_expired, &v);
+}
+
+void
+portal_matter(struct request *rq, int province, const char *number)
+{
+	struct view_page *page = page_frame(rq);
+	struct view_page_matter *m = arena_new(&rq->arena, struct view_page_matter);
+	struct province *p = arena_new(&rq->arena, struct province);
+
+	if (m == NULL || p == NULL ||
+	    province_get(portal_act(rq), province > 0 ? province : PROVINCE_NATIONAL, p) != 0)
+		return;
+	m->number = number;
+	m->province = p->name;
+	m->telephone = p->telephone;
+	m->hours = p->hours;
+	page->matter = m;
+}
+
+int
+portal_case(struct request *rq, struct application **out)
+{
+	struct application *a = arena_new(&rq->arena, struct application);
+	int rv;
+
+	if (a == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = application_get(portal_act(rq), rq->id[0], a)) != 0)
+		return rv;
+	portal_matter(rq, a->province, a->number);
+	*out = a;
+	return 0;
+}

@@ -1,0 +1,315 @@
+#include <string.h>
+
+#include "libicert/error.h"
+#include "payments/gateway.h"
+#include "payments/tariff.h"
+#include "procedure/purchase.h"
+#include "web/portal/portal.h"
+
+/* From the product to the payment: billing data, order, checkout, return. */
+
+static const char *
+product_name(const char *container)
+{
+	char key[48];
+
+	snprintf(key, sizeof(key), "container.%s", container);
+	return catalogue(key);
+}
+
+/* ---- billing data ---- */
+
+struct billing_form {
+	const char *name;
+	char *value;
+	size_t size;
+};
+
+#define BILLING_FIELDS 7
+
+static void
+billing_fields(struct billing *b, struct billing_form out[BILLING_FIELDS])
+{
+	struct billing_form all[BILLING_FIELDS] = {
+		{ "id_kind", b->id_kind, sizeof(b->id_kind) },
+		{ "id_number", b->id_number, sizeof(b->id_number) },
+		{ "name", b->name, sizeof(b->name) },
+		{ "address", b->address, sizeof(b->address) },
+		{ "telephone", b->telephone, sizeof(b->telephone) },
+		{ "email", b->email, sizeof(b->email) },
+		{ "for_me", b->for_me, sizeof(b->for_me) },
+	};
+
+	memcpy(out, all, sizeof(all));
+}
+
+static int
+billing_page(struct request *rq, int status)
+{
+	struct view_portal_billing v = { 0 };
+	struct tariff_item *item = arena_new(&rq->arena, struct tariff_item);
+	struct tariff_total total;
+	char once[ID_TEXT];
+	int rv;
+
+	if (item == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = tariff_get(portal_of(rq)->db, portal_now(), rq->id[0], item)) != 0 ||
+	    (rv = tariff_total(item->net, item->tax_bp, &total)) != 0 || (rv = id_new(once)) != 0)
+		return rv;
+	v.tariff = item->id;
+	v.once = request_form(rq, "once") != NULL ? request_form(rq, "once") : arena_strdup(&rq->arena, once);
+	v.product = product_name(item->container);
+	v.years = item->years;
+	v.net = total.net;
+	v.tax = total.tax;
+	v.total = total.total;
+	v.for_me = page_field(rq, "for_me", NULL);
+	v.id_kind = page_field(rq, "id_kind", NULL);
+	v.id_number = page_field(rq, "id_number", NULL);
+	v.name = page_field(rq, "name", NULL);
+	v.address = page_field(rq, "address", NULL);
+	v.telephone = page_field(rq, "telephone", NULL);
+	v.email = page_field(rq, "email", NULL);
+	return page_send(rq, status, portal_billing, &v);
+}
+
+static int
+billing_show(struct request *rq)
+{
+	return billing_page(rq, 200);
+}
+
+static int
+billing_save(struct request *rq)
+{
+	struct billing *b = arena_new(&rq->arena, struct billing);
+	struct billing_form fields[BILLING_FIELDS];
+	struct billing_fault faults[BILLING_FAULTS_MAX];
+	const char *once = request_form(rq, "once");
+	char id[ID_TEXT];
+	size_t n;
+	int rv;
+
+	if (b == NULL)
+		return ICERT_E_MEMORY;
+	billing_fields(b, fields);
+	for (size_t i = 0; i < BILLING_FIELDS; i++) {
+		const char *typed = request_form(rq, fields[i].name);
+
+		if (typed != NULL && strlen(typed) >= fields[i].size)
+			page_field_error(rq, fields[i].name, "field.too_long");
+		else if (typed != NULL)
+			memcpy(fields[i].value, typed, strlen(typed) + 1);
+	}
+	n = billing_check(b, faults);
+	for (size_t i = 0; i < n; i++)
+		if (page_error_of(rq, faults[i].field) == NULL)
+			page_field_error(rq, faults[i].field, faults[i].code);
+	if (page_has_errors(rq))
+		return billing_page(rq, 422);
+	if (once == NULL || !id_valid(once))
+		return ICERT_E_INVALID;
+	if ((rv = purchase_create(portal_act(rq), rq->id[0], b, once, id)) != 0)
+		return rv;
+	return response_redirect(rq, "/orden/%s", id);
+}
+
+/* ---- the order and its payment ---- */
+
+static int
+order_get(struct request *rq, struct purchase **out)
+{
+	*out = arena_new(&rq->arena, struct purchase);
+	return *out == NULL ? ICERT_E_MEMORY : purchase_get(portal_act(rq), rq->id[0], *out);
+}
+
+static bool
+open_for_payment(const struct purchase *p)
+{
+	return strcmp(p->state, "created") == 0 || strcmp(p->state, "pending") == 0;
+}
+
+static int
+order_page(struct request *rq, int status, const struct purchase *p, bool waiting, bool gateway_down)
+{
+	struct view_portal_order v = { 0 };
+
+	v.id = p->id;
+	v.number = p->number;
+	v.state = p->state;
+	v.product = product_name(p->container);
+	v.total = p->total;
+	v.invoice_name = p->billing.name;
+	v.application = p->application;
+	v.expires_at = p->expires_at;
+	v.waiting = waiting && open_for_payment(p);
+	v.gateway_down = gateway_down;
+	if (v.waiting)
+		response_header(rq->response, "Refresh", "5");
+	return page_send(rq, status, portal_order, &v);
+}
+
+static int
+order_show(struct request *rq)
+{
+	struct purchase *p;
+	int rv = order_get(rq, &p);
+
+	return rv != 0 ? rv : order_page(rq, 200, p, false, false);
+}
+
+/* Back from the gateway: its notification may still be on the way. */
+static int
+order_return(struct request *rq)
+{
+	struct purchase *p;
+	int rv = order_get(rq, &p);
+
+	return rv != 0 ? rv : order_page(rq, 200, p, true, false);
+}
+
+/* Asks the gateway for the order's checkout; the order's id makes a repeat the same one. */
+static int
+checkout(struct request *rq, const struct purchase *p, const char *name, struct gateway_checkout *out)
+{
+	const struct portal *portal = portal_of(rq);
+	struct gateway_checkout_request ask = { 0 };
+	struct gateway *gateway;
+	int rv;
+
+	ask.order = p->id;
+	ask.number = p->number;
+	ask.description = product_name(p->container);
+	ask.cents = p->total;
+	ask.currency = p->currency;
+	ask.return_url = arena_printf(&rq->arena, "%s/orden/%s/vuelta", portal->public_url, p->id);
+	ask.notify_url = arena_printf(&rq->arena, "%s/avisos/%s", portal->public_url, name);
+	if (ask.return_url == NULL || ask.notify_url == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = gateway_open(portal->config, name, GATEWAY_API, &gateway)) != 0)
+		return rv;
+	rv = gateway_checkout_create(gateway, &ask, out);
+	gateway_free(gateway);
+	return rv;
+}
+
+static const char *
+gateway_of(struct request *rq, const struct purchase *p)
+{
+	char names[GATEWAYS_MAX][GATEWAY_NAME];
+
+	if (p->gateway[0] != '\0')
+		return p->gateway;
+	if (gateway_names(portal_of(rq)->config, names) < 1)
+		return NULL;
+	return arena_strdup(&rq->arena, names[0]);
+}
+
+static int
+order_pay(struct request *rq)
+{
+	struct gateway_checkout got;
+	struct purchase *p;
+	const char *name;
+	int rv = order_get(rq, &p);
+
+	if (rv != 0)
+		return rv;
+	if (!open_for_payment(p))
+		return response_redirect(rq, "/orden/%s", p->id);
+	if ((name = gateway_of(rq, p)) == NULL)
+		return ICERT_E_CONFIG;
+	rv = checkout(rq, p, name, &got);
+	if (rv == ICERT_E_UNAVAILABLE || rv == ICERT_E_DENIED)
+		return order_page(rq, 503, p, false, true);
+	if (rv == 0)
+		rv = purchase_pending(portal_act(rq), p->id, name, got.id);
+	if (rv != 0)
+		return rv;
+	return response_redirect(rq, "/orden/%s/pasarela", p->id);
+}
+
+/* The way to the gateway is a page that is got, so that forms stay with us
+ * (form-action 'self'). */
+static int
+order_gateway(struct request *rq)
+{
+	struct view_portal_checkout v = { 0 };
+	struct gateway_checkout *got = arena_new(&rq->arena, struct gateway_checkout);
+	struct purchase *p;
+	int rv = order_get(rq, &p);
+
+	if (rv != 0)
+		return rv;
+	if (got == NULL)
+		return ICERT_E_MEMORY;
+	if (strcmp(p->state, "pending") != 0)
+		return response_redirect(rq, "/orden/%s", p->id);
+	rv = checkout(rq, p, p->gateway, got);
+	if (rv != 0)
+		return order_page(rq, 503, p, false, true);
+	v.url = got->url;
+	v.total = p->total;
+	response_header(rq->response, "Refresh", arena_printf(&rq->arena, "0; url=%s", got->url));
+	return page_send(rq, 200, portal_checkout, &v);
+}
+
+/* ---- paid: the application ---- */
+
+/* What the invoice's data already say about the applicant. */
+static void
+prefill(const struct billing *b, struct application_form *f)
+{
+	bool ruc = strcmp(b->id_kind, "ruc") == 0;
+
+	memset(f, 0, sizeof(*f));
+	if (strcmp(b->for_me, "yes") != 0)
+		return;
+	if (strcmp(b->id_kind, "cedula") == 0 || strcmp(b->id_kind, "passport") == 0) {
+		application_form_set(f, "id_kind", b->id_kind);
+		application_form_set(f, "id_number", b->id_number);
+	} else if (ruc && strlen(b->id_number) == 13) {
+		char cedula[11];
+
+		memcpy(cedula, b->id_number, 10);
+		cedula[10] = '\0';
+		application_form_set(f, "id_kind", "cedula");
+		application_form_set(f, "id_number", cedula);
+		application_form_set(f, "ruc", b->id_number);
+	}
+	application_form_set(f, "address", b->address);
+	application_form_set(f, "telephone", b->telephone);
+}
+
+static int
+order_apply(struct request *rq)
+{
+	struct application_form *form = arena_new(&rq->arena, struct application_form);
+	struct purchase *p;
+	char id[ID_TEXT] = "";
+	int rv = order_get(rq, &p);
+
+	if (rv != 0)
+		return rv;
+	if (form == NULL)
+		return ICERT_E_MEMORY;
+	prefill(&p->billing, form);
+	rv = application_create(portal_act(rq), p->id, form, id);
+	bytes_wipe(form, sizeof(*form));
+	/* Sent twice: the application is there already. */
+	if (rv == ICERT_E_EXISTS && id[0] != '\0')
+		rv = 0;
+	return rv != 0 ? rv : response_redirect(rq, "/solicitud/%s", id);
+}
+
+const struct route portal_order_routes[] = {
+	{ METHOD_GET, "/comprar/{id}", ROLE_CONTACT, PROVINCE_OWN, 0, billing_show },
+	{ METHOD_POST, "/comprar/{id}", ROLE_CONTACT, PROVINCE_OWN, ROUTE_PARK, billing_save },
+	{ METHOD_GET, "/orden/{id}", ROLE_CONTACT, PROVINCE_OWN, 0, order_show },
+	{ METHOD_POST, "/orden/{id}/pagar", ROLE_CONTACT, PROVINCE_OWN, 0, order_pay },
+	{ METHOD_GET, "/orden/{id}/pasarela", ROLE_CONTACT, PROVINCE_OWN, 0, order_gateway },
+	{ METHOD_GET, "/orden/{id}/vuelta", ROLE_CONTACT, PROVINCE_OWN, 0, order_return },
+	{ METHOD_POST, "/orden/{id}/solicitud", ROLE_CONTACT, PROVINCE_OWN, 0, order_apply },
+	{ 0 }
+};

@@ -1,0 +1,69 @@
+#ifndef WEB_PORTAL_H
+#define WEB_PORTAL_H
+
+#include "crypt/keyclient.h"
+#include "documents/store.h"
+#include "procedure/act.h"
+#include "procedure/application.h"
+#include "store/cache.h"
+#include "web/page.h"
+#include "web/worker.h"
+
+/*
+ * The public pages and those of applicants.  One file a part of the procedure,
+ * each with its routes; the program is programs/portal.c.
+ */
+
+/* What a worker holds between requests: connections, nothing of a person. */
+struct portal {
+	struct db *db;
+	struct cache *cache;
+	struct keyclient keeper;
+	struct keyclient checker;
+	struct document_store files;
+	const struct config *config;
+	const char *public_url;
+	struct act act;		/* of the request in hand */
+};
+
+/* The hooks of struct app, and the list of tables. */
+int portal_start(struct app *);
+int portal_load_session(struct request *);
+void portal_frame(struct request *, struct view_page *);
+int portal_denied(struct request *);
+int portal_park(struct request *);
+extern const struct route *const portal_routes[];
+
+struct portal *portal_of(struct request *);
+
+/* Who asks, for procedure/: filled anew from the session at each call. */
+struct act *portal_act(struct request *);
+
+/*
+ * The application {id} of the path, in the request's arena, as its owner sees
+ * it; the case's number and its province's telephone go into the layout.
+ */
+int portal_case(struct request *, struct application **);
+
+/* Puts a province's telephone and hours, and a case's number, into the layout. */
+void portal_matter(struct request *, int province, const char *number);
+
+/* "/path" of this site that a log-in may lead to; NULL for anything else. */
+const char *portal_local_path(const char *text);
+
+/* UTC moment of the business clock, for what a page compares. */
+int64_t portal_now(void);
+
+/* The first page of an application that still lacks something (a path), the
+ * summary when nothing does. */
+const char *portal_next_step(struct request *, struct application *);
+
+/* The page on which a field of the form is asked, a path; NULL for none. */
+const char *portal_step_of_field(struct request *, const char *application, const char *field);
+
+extern const struct route portal_public_routes[], portal_tariff_routes[], portal_login_routes[],
+    portal_order_routes[], portal_form_routes[], portal_document_routes[], portal_submit_routes[],
+    portal_case_routes[], portal_slot_routes[], portal_accept_routes[], portal_envelope_routes[],
+    portal_revoke_routes[];
+
+#endif

@@ -1,0 +1,72 @@
+#include "libicert/error.h"
+#include "procedure/staff.h"
+#include "web/portal/portal.h"
+
+/* Pages that anybody may read. */
+
+static int
+home(struct request *rq)
+{
+	struct view_portal_home v = { .signed_in = rq->session.state == SESSION_LIVE };
+
+	return page_send(rq, 200, portal_home, &v);
+}
+
+static int
+help(struct request *rq)
+{
+	struct view_portal_help v = { 0 };
+	struct view_portal_help_provinces *rows;
+	struct province *list;
+	size_t n = 32;
+	int rv;
+
+	list = arena_array(&rq->arena, struct province, n);
+	rows = arena_array(&rq->arena, struct view_portal_help_provinces, n);
+	if (list == NULL || rows == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = province_list(portal_act(rq), list, &n)) < 0)
+		return rv;
+	for (size_t i = 0; i < n; i++) {
+		rows[i].name = list[i].name;
+		rows[i].telephone = list[i].telephone;
+		rows[i].hours = list[i].hours;
+		rows[i].address = list[i].address;
+	}
+	v.provinces = rows;
+	v.nprovinces = n;
+	return page_send(rq, 200, portal_help, &v);
+}
+
+static int
+privacy(struct request *rq)
+{
+	struct view_portal_privacy v = { 0 };
+
+	return page_send(rq, 200, portal_privacy, &v);
+}
+
+static int
+accessibility(struct request *rq)
+{
+	struct view_portal_accessibility v = { 0 };
+
+	return page_send(rq, 200, portal_accessibility, &v);
+}
+
+/* The edge asks before it reads a large body: 204 for a live session. */
+static int
+session(struct request *rq)
+{
+	rq->response->status = rq->session.state == SESSION_LIVE ? 204 : 401;
+	return 0;
+}
+
+const struct route portal_public_routes[] = {
+	{ METHOD_GET, "/", ROLE_PUBLIC, PROVINCE_NONE, 0, home },
+	{ METHOD_GET, "/ayuda", ROLE_PUBLIC, PROVINCE_NONE, 0, help },
+	{ METHOD_GET, "/privacidad", ROLE_PUBLIC, PROVINCE_NONE, 0, privacy },
+	{ METHOD_GET, "/accesibilidad", ROLE_PUBLIC, PROVINCE_NONE, 0, accessibility },
+	{ METHOD_GET, "/sesion", ROLE_PUBLIC, PROVINCE_NONE, 0, session },
+	{ 0 }
+};
