@@ -33,6 +33,8 @@ decide_approved(const struct payment_order *order, const struct gateway_payment 
 enum payment_verdict
 payment_decide(const struct payment_order *order, const struct gateway_payment *payment, int sure)
 {
+	int open = order != NULL && (is(order->state, "created") || is(order->state, "pending"));
+
 	if (order == NULL || payment->id[0] == '\0')
 		return PAYMENT_STRANGE;
 	if (payment->order[0] != '\0' && strcmp(payment->order, order->id) != 0)
@@ -43,11 +45,11 @@ payment_decide(const struct payment_order *order, const struct gateway_payment *
 	case GATEWAY_APPROVED:
 		return decide_approved(order, payment);
 	case GATEWAY_PENDING:
-		return payment->checking && is(order->state, "created") ? PAYMENT_PENDING : PAYMENT_NOTHING;
+		return payment->checking && open ? PAYMENT_PENDING : PAYMENT_NOTHING;
 	case GATEWAY_REJECTED:
 	case GATEWAY_EXPIRED:
 		/* An order stays open for another try until it expires by itself. */
-		return is(order->state, "created") || is(order->state, "pending") ? PAYMENT_REJECT : PAYMENT_NOTHING;
+		return open ? PAYMENT_REJECT : PAYMENT_NOTHING;
 	case GATEWAY_REFUNDED:
 		return PAYMENT_NOTHING;
 	}

@@ -60,7 +60,6 @@ purchase_expire(struct act *act, struct due *due, enum outcome *outcome)
 		" where id = $1 for update" };
 	static const struct db_stmt expire = { "due_purchase_expire",
 		"update icert.purchase set state = 'expired', version = version + 1, state_since = $2 where id = $1" };
-	int64_t real_due = due->due_at - (clock_business() - clock_real());
 	struct db_result *r = NULL;
 	int error;
 
@@ -70,7 +69,7 @@ purchase_expire(struct act *act, struct due *due, enum outcome *outcome)
 		*outcome = OUTCOME_VOID;
 	else if (db_int(r, 0, 1) > due->now)
 		*outcome = wait_until(due, db_int(r, 0, 1));
-	else if (db_bool(r, 0, 2) && db_int(r, 0, 3) < real_due)
+	else if (db_bool(r, 0, 2) && db_int(r, 0, 3) < due->due_at)
 		*outcome = wait_until(due, 0);
 	else if ((error = DB_QUERY(act->db, &expire, NULL, P_TEXT(due->subject), P_INT(due->now))) == 0)
 		error = act_audit(act, "purchase.expire", "purchase", due->subject, NULL, 0, "deadline", NULL);

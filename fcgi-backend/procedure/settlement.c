@@ -45,9 +45,10 @@ find(struct settlement *settlement, const char *name)
 	return NULL;
 }
 
-/* Asks the gateway and acts on its answer, which is sure. */
+/* Asks the gateway and acts on its answer, which is sure.  Without news (we
+ * asked of ourselves) "still checking" is nothing to tell anybody. */
 static int
-ask_and_apply(struct act *act, struct gateway *gateway, const char *name, const char *payment,
+ask_and_apply(struct act *act, struct gateway *gateway, const char *name, const char *payment, int news,
     enum payment_verdict *verdict)
 {
 	struct gateway_payment answer;
@@ -55,6 +56,8 @@ ask_and_apply(struct act *act, struct gateway *gateway, const char *name, const 
 
 	if ((error = gateway_query(gateway, payment, &answer)) != 0)
 		return error;
+	if (!news)
+		answer.checking = 0;
 	return purchase_apply(act, name, &answer, 1, verdict);
 }
 
@@ -75,7 +78,7 @@ apply_event(struct act *act, struct settlement *settlement, struct inbox_event *
 		return error;
 	error = purchase_apply(act, event->gateway, &payment, gateway_signs_amount(gateway), &verdict);
 	if (error == 0 && verdict == PAYMENT_QUERY)
-		error = ask_and_apply(act, gateway, event->gateway, payment.id, &verdict);
+		error = ask_and_apply(act, gateway, event->gateway, payment.id, 1, &verdict);
 	/* The gateway itself knows no such payment: its notification was about nothing. */
 	if (error == ICERT_E_NOT_FOUND)
 		return inbox_done(act->db, event, payment_verdict_name(PAYMENT_STRANGE), clock_real());
@@ -119,7 +122,7 @@ settlement_ask(struct act *act, struct settlement *settlement, int64_t quiet, si
 	int error;
 
 	*asked = 0;
-	if ((error = purchase_unsure(act, clock_real() - quiet, rows, &n)) != 0)
+	if ((error = purchase_unsure(act, clock_business() - quiet, rows, &n)) != 0)
 		return error;
 	for (i = 0; i < n; i++) {
 		struct gateway *gateway = find(settlement, rows[i].gateway);
@@ -128,7 +131,7 @@ settlement_ask(struct act *act, struct settlement *settlement, int64_t quiet, si
 
 		if (gateway == NULL || rows[i].gateway_payment[0] == '\0')
 			continue;
-		refused = ask_and_apply(act, gateway, rows[i].gateway, rows[i].gateway_payment, &verdict);
+		refused = ask_and_apply(act, gateway, rows[i].gateway, rows[i].gateway_payment, 0, &verdict);
 		if (refused != 0)
 			log_warn("payment_not_asked", "gateway %s: %s", rows[i].gateway, icert_err_code(refused));
 		else

@@ -26,7 +26,7 @@ void	settlement_close(struct settlement *settlement);
  */
 int	settlement_apply(struct act *act, struct settlement *settlement, size_t most, size_t *done);
 
-/* Asks about pending orders without news for `quiet` seconds (real time). */
+/* Asks about pending orders without news for `quiet` seconds (business clock). */
 int	settlement_ask(struct act *act, struct settlement *settlement, int64_t quiet, size_t *asked);
 
 #endif

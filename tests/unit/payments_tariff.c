@@ -122,6 +122,14 @@ verdicts(void **state)
 	assert_int_equal(decide("created", NULL, GATEWAY_REJECTED, 3163, "USD", 1), PAYMENT_REJECT);
 	assert_int_equal(decide("paid", "pay_1", GATEWAY_REJECTED, 3163, "USD", 1), PAYMENT_NOTHING);
 	assert_int_equal(decide("pending", NULL, GATEWAY_PENDING, 3163, "USD", 1), PAYMENT_NOTHING);
+	payment.state = GATEWAY_PENDING;
+	payment.checking = 1;
+	payment.times = 0;
+	order.state = "pending";
+	order.paid_by = NULL;
+	assert_int_equal(payment_decide(&order, &payment, 1), PAYMENT_PENDING);
+	order.state = "paid";
+	assert_int_equal(payment_decide(&order, &payment, 1), PAYMENT_NOTHING);
 	/* whose it is */
 	strcpy(payment.order, "another");
 	assert_int_equal(payment_decide(&order, &payment, 1), PAYMENT_STRANGE);
