@@ -25,6 +25,8 @@
 #define ISSUING_KEY "icert-issuing"	/* the signer's SIGNER_KEY_LABEL */
 #define SPKI_MAX_OCTETS 4096
 
+#define CEREMONY_HEADSTART 3600	/* seconds */
+
 static int
 failed(const char *what, int error)
 {
@@ -252,7 +254,9 @@ ceremony_root_half(const struct config *config, int spki_in)
 {
 	const char *dir = config_require(config, "paths", "root_dir");
 	struct root r = { .config = config, .folder = config_require(config, "paths", "ca"),
-	    .issuer = PROFILE_ISSUER_INIT, .der = BUF_INIT, .issuing = BUF_INIT, .now = clock_real() };
+	    .issuer = PROFILE_ISSUER_INIT, .der = BUF_INIT, .issuing = BUF_INIT,
+	    /* Earlier than what the CA signs next, which allows for clocks that are behind. */
+	    .now = clock_real() - CEREMONY_HEADSTART };
 	struct buf spki = BUF_INIT;
 	char pin_path[CEREMONY_PATH];
 	int error;
