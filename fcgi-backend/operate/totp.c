@@ -15,7 +15,6 @@
 #include "operate/totp.h"
 
 #define TOTP_STEP 30
-#define TOTP_DIGITS 6
 
 static json_t *
 totp_account(json_t *all, const char *login)
@@ -71,9 +70,9 @@ totp_code(const char *secret, int64_t step, char code[TOTP_DIGITS + 1])
 
 /* One file an account holds the last step printed; locked while a code is chosen. */
 static int
-totp_choose(const struct instance *i, json_t *account, const char *login)
+totp_choose(const struct instance *i, json_t *account, const char *login, char code[TOTP_DIGITS + 1])
 {
-	char path[FILES_PATH], text[32] = "", code[TOTP_DIGITS + 1];
+	char path[FILES_PATH], text[32] = "";
 	int64_t last, used, step;
 	int fd;
 
@@ -94,13 +93,11 @@ totp_choose(const struct instance *i, json_t *account, const char *login)
 	    totp_code(json_string_value(json_object_get(account, "totp_secret")), step, code) != 0;
 
 	close(fd);
-	if (!bad)
-		printf("%s\n", code);
 	return bad ? -1 : 0;
 }
 
 int
-totp_print(const struct instance *i, const char *login)
+totp_take(const struct instance *i, const char *login, char code[TOTP_DIGITS + 1], char id[ID_TEXT])
 {
 	char path[FILES_PATH];
 	json_t *all, *account;
@@ -112,7 +109,20 @@ totp_print(const struct instance *i, const char *login)
 		return complain("%s cannot be read: no sample accounts here, or not yours", path);
 	account = totp_account(all, login);
 	rc = account == NULL ? complain("%s is no sample account", login) :
-	    totp_choose(i, account, login);
+	    totp_choose(i, account, login, code);
+	if (rc == 0)
+		snprintf(id, ID_TEXT, "%s", json_string_value(json_object_get(account, "id")));
 	json_decref(all);
 	return rc;
+}
+
+int
+totp_print(const struct instance *i, const char *login)
+{
+	char code[TOTP_DIGITS + 1], id[ID_TEXT];
+
+	if (totp_take(i, login, code, id) != 0)
+		return -1;
+	printf("%s\n", code);
+	return 0;
 }

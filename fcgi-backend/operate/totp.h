@@ -1,5 +1,7 @@
 #ifndef ICERT_OPERATE_TOTP_H
 #define ICERT_OPERATE_TOTP_H
+#include "libicert/id.h"
+#include "libicert/keyproto.h"
 #include "operate/instance.h"
 
 /*
@@ -8,5 +10,9 @@
  * next to come into reach (at most 30 s).  0 or -1.
  */
 int	totp_print(const struct instance *i, const char *login);
+
+/* The same code taken instead of printed, with the account's id. */
+int	totp_take(const struct instance *i, const char *login, char code[TOTP_DIGITS + 1],
+	    char id[ID_TEXT]);
 
 #endif

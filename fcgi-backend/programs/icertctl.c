@@ -8,6 +8,7 @@
 #include "operate/audit_check.h"
 #include "operate/ceremony.h"
 #include "operate/control.h"
+#include "operate/issue_test.h"
 #include "operate/migrate.h"
 #include "operate/totp.h"
 #include "operate/up.h"
@@ -118,6 +119,19 @@ run_totp(const struct arguments *a)
 	return with_instance(a, &i, 1) != 0 || totp_print(&i, a->word[0]) != 0;
 }
 
+#ifndef ICERT_PRODUCTION
+static int
+run_issue_test(const struct arguments *a)
+{
+	static struct instance i;
+
+	if (a->nwords < 3)
+		return complain("issue-test CEDULA NAMES SURNAME [SECOND-SURNAME]") != 0;
+	return with_instance(a, &i, 1) != 0 || issue_test(&i, a->word[0], a->word[1], a->word[2],
+	    a->nwords > 3 ? a->word[3] : "") != 0;
+}
+#endif
+
 static int
 run_users(const struct arguments *a)
 {
@@ -159,6 +173,10 @@ static const struct command {
 	    "\tmake the keys and certificates of an installation, once (up does it for an instance)" },
 	{ "totp", 1, run_totp, "totp NAME [--prefix DIR]\n"
 	    "\tprint an unused TOTP code of a sample account" },
+#ifndef ICERT_PRODUCTION
+	{ "issue-test", 4, run_issue_test, "issue-test CEDULA NAMES SURNAME [SECOND-SURNAME] [--prefix DIR]\n"
+	    "\tissue a certificate without an application's history, through keeper, keymaker and signer" },
+#endif
 	{ "audit", 1, run_audit, "audit verify [--prefix DIR] [--heads FOLDER] [--key FILE]\n"
 	    "\tcheck every audit row against the signed heads (FILE.pub is the key); 0 sound" },
 	{ "users", 1, run_users, "users [ensure]\n"
