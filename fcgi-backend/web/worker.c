@@ -72,6 +72,13 @@ answer_route(struct request *rq)
 	return r->handler(rq);
 }
 
+/* The edge asks before it reads a body with files; nobody else can ask. */
+static void
+answer_verdict(struct request *rq)
+{
+	rq->response->status = rq->session.state == SESSION_LIVE ? 204 : 401;
+}
+
 void
 worker_answer(struct request *rq)
 {
@@ -79,6 +86,10 @@ worker_answer(struct request *rq)
 
 	if ((rv = session_open(rq)) < 0) {
 		page_fail(rq, rv);
+		return;
+	}
+	if (strcmp(rq->path, WORKER_VERDICT) == 0) {
+		answer_verdict(rq);
 		return;
 	}
 	if ((status = route_find(rq, rq->app->routes)) != 0) {

@@ -52,6 +52,10 @@ struct app {
 	void *ctx;			/* the program's own: connections, clients */
 };
 
+/* The path of the edge's own question, answered with 204 (this session may send
+ * files) or 401; internal to nginx (conf/nginx-pages.conf.in). */
+#define WORKER_VERDICT	"/sesion/verdicto"
+
 /* Runs `count` workers until SIGTERM or SIGINT; returns an exit status. */
 int worker_run(struct app *, int count);
 

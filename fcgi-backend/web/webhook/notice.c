@@ -44,7 +44,7 @@ read_body(struct FCGX_Request *request, struct buf *body, int *status)
 	int got;
 
 	*status = 413;
-	if (n < 0 || n > NOTICE_MAX)
+	if (n < 0 || n > NOTICE_MAX || param(request, "ICERT_REFUSAL") != NULL)
 		return ICERT_E_TOO_LARGE;
 	*status = 500;
 	if (n == 0)
@@ -104,15 +104,19 @@ audit_refusal(struct notice_context *context, struct FCGX_Request *request, cons
 		log_error("audit_failed", "refused notification (%s): %s", code, db_detail(context->db));
 }
 
+/* The gateway that the path names; what follows a question mark is nobody's. */
 static int
-find(const struct notice_context *context, const char *path)
+find(const struct notice_context *context, const char *uri)
 {
+	size_t len;
 	int i;
 
-	if (path == NULL || strncmp(path, PATH, strlen(PATH)) != 0)
+	if (uri == NULL || strncmp(uri, PATH, strlen(PATH)) != 0)
 		return -1;
+	uri += strlen(PATH);
+	len = strcspn(uri, "?");
 	for (i = 0; i < context->n; i++)
-		if (strcmp(context->names[i], path + strlen(PATH)) == 0)
+		if (strlen(context->names[i]) == len && strncmp(context->names[i], uri, len) == 0)
 			return i;
 	return -1;
 }
@@ -148,7 +152,7 @@ void
 notice_answer(struct notice_context *context, struct FCGX_Request *request)
 {
 	const char *method = param(request, "REQUEST_METHOD"), *code;
-	int which = find(context, param(request, "DOCUMENT_URI")), error = 0, status;
+	int which = find(context, param(request, "REQUEST_URI")), error = 0, status;
 
 	if (which < 0) {
 		send(request, 404, icert_err_code(ICERT_E_NOT_FOUND));
