@@ -114,10 +114,15 @@ portal_local_path(const char *text)
 int
 portal_denied(struct request *rq)
 {
-	bool expired = rq->session.state == SESSION_LOCKED;
 	const char *next = rq->method == METHOD_GET ? portal_local_path(rq->path) : NULL;
+	const char *why = "needed";
 
-	return response_redirect(rq, "/entrar?motivo=%s%s%s", expired ? "expired" : "needed",
+	/* Files that the edge did not read stay on the person's device. */
+	if (rq->refusal != NULL)
+		why = "files";
+	else if (rq->session.state == SESSION_LOCKED)
+		why = "expired";
+	return response_redirect(rq, "/entrar?motivo=%s%s%s", why,
 	    next != NULL ? "&next=" : "", next != NULL ? next : "");
 }
 

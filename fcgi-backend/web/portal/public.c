@@ -54,19 +54,10 @@ accessibility(struct request *rq)
 	return page_send(rq, 200, portal_accessibility, &v);
 }
 
-/* The edge asks before it reads a large body: 204 for a live session. */
-static int
-session(struct request *rq)
-{
-	rq->response->status = rq->session.state == SESSION_LIVE ? 204 : 401;
-	return 0;
-}
-
 const struct route portal_public_routes[] = {
 	{ METHOD_GET, "/", ROLE_PUBLIC, PROVINCE_NONE, 0, home },
 	{ METHOD_GET, "/ayuda", ROLE_PUBLIC, PROVINCE_NONE, 0, help },
 	{ METHOD_GET, "/privacidad", ROLE_PUBLIC, PROVINCE_NONE, 0, privacy },
 	{ METHOD_GET, "/accesibilidad", ROLE_PUBLIC, PROVINCE_NONE, 0, accessibility },
-	{ METHOD_GET, "/sesion", ROLE_PUBLIC, PROVINCE_NONE, 0, session },
 	{ 0 }
 };
