@@ -40,6 +40,7 @@ struct application {
 	int64_t			 created_at, submitted_at, state_since;	/* UTC seconds, business clock */
 	int64_t			 closes_at;		/* the 30-day clock; 0 none */
 	int			 also_open;		/* another open application of this person exists */
+	int64_t			 consent_at;		/* to video session and photograph; 0 not yet */
 	int			 fields_accepted;	/* the applicant accepted the fields as they stand */
 	struct application_form	 form;
 };
@@ -76,7 +77,7 @@ int	application_submit(struct act *, const char *id, int version);
 /* observed → in_review, when everything named has been mended (ICERT_E_MISSING otherwise). */
 int	application_mend(struct act *, const char *id, int version);
 
-/* The applicant gives up, before issuing. */
+/* The applicant gives up: a draft is removed, anything else before issuing is cancelled. */
 int	application_cancel(struct act *, const char *id, int version);
 
 /* One thing to mend.  target: "form.<field>" or "document.<kind>". */
@@ -107,6 +108,8 @@ int	application_queue(struct act *, const struct application_filter *, struct ap
 int	application_assign(struct act *, const char *id, int version, const char *staff);
 int	application_release(struct act *, const char *id, int version);
 int	application_reassign(struct act *, const char *id, int version, const char *staff);
+
+/* From here on only the operator whose case it is acts on it (ICERT_E_DENIED for another of the province). */
 
 /* in_review or scheduled → observed; at least one, each with a reason. */
 int	application_observe(struct act *, const char *id, int version, const struct observation *, size_t n);

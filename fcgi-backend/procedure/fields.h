@@ -20,6 +20,10 @@ struct fields {
  * container name.  ICERT_E_INVALID when the form has faults. */
 int	fields_make(struct act *, const struct application *, struct fields *);
 
+/* Whether the applicant accepted the fields as they stand, at most 24 h ago;
+ * inside the open transaction. */
+int	fields_accepted(struct act *, const struct application *, int *yes);
+
 /*
  * The applicant, in scheduled or identified: accepts the fields whose hash
  * (hex) their page showed.  ICERT_E_MISMATCH when the fields have changed

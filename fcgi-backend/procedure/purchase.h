@@ -8,21 +8,12 @@
 #include <stdint.h>
 
 #include "libicert/id.h"
+#include "mail/outbox.h"
 #include "payments/gateway.h"
 #include "payments/payment.h"
 #include "procedure/act.h"
+#include "procedure/billing.h"
 #include "procedure/number.h"
-
-/* Who the invoice is for: asked once.  Sealed under the order's key. */
-struct billing {
-	char	id_kind[12];	/* "cedula", "ruc", "passport", "consumer" */
-	char	id_number[24];
-	char	name[200];	/* as on the invoice */
-	char	address[256];
-	char	telephone[20];
-	char	email[256];	/* where the invoice goes; "" the contact's */
-	char	for_me[4];	/* "is the invoice for you?": "yes" prefills the application */
-};
 
 struct purchase {
 	char		id[ID_TEXT];
@@ -44,24 +35,21 @@ struct purchase {
 	struct billing	billing;
 };
 
-/* Checks and normalises; returns the number of faults (field, catalogue code). */
-struct billing_fault { const char *field, *code; };
-#define BILLING_FAULTS_MAX 8
-size_t	billing_check(struct billing *, struct billing_fault faults[BILLING_FAULTS_MAX]);
-
 /*
  * Orders one item of the tariff at today's price.  once: a random text from
  * the page's form; a second submit of the same form gives the same order.
- * ICERT_E_NOT_FOUND: not on sale.  Mails the contact.
+ * ICERT_E_NOT_FOUND: not on sale; ICERT_E_INVALID: billing_check() finds faults.
+ * Mails the contact.
  */
 int	purchase_create(struct act *, const char *tariff, const struct billing *, const char *once,
 	    char id[ID_TEXT]);
 int	purchase_get(struct act *, const char *id, struct purchase *);
-/* The contact's, or for finance every one, newest first. */
+/* The contact's, or for finance every one, newest first; billing is not opened.
+ * *n: room (at most 50 are read), then rows filled. */
 int	purchase_list(struct act *, int offset, struct purchase *rows, size_t *n);
 
 /* The gateway has a checkout for it: created → pending.  A repeat with the same
- * payment is 0. */
+ * payment, or for an order that is paid already, changes nothing and is 0. */
 int	purchase_pending(struct act *, const char *id, const char *gateway, const char *payment);
 
 /*
@@ -77,5 +65,8 @@ int	purchase_apply(struct act *, const char *gateway, const struct gateway_payme
 /* For the clerk's questions to gateways: pending orders whose last news is
  * older than `before`.  *n: room, then filled; billing is not opened. */
 int	purchase_unsure(struct act *, int64_t before, struct purchase *rows, size_t *n);
+
+/* One mail about an order to its contact, in the open transaction; key: the order's, opened. */
+int	purchase_mail(struct act *, const struct purchase *, const uint8_t *key, enum mail_template, const char *dedup);
 
 #endif

@@ -60,7 +60,7 @@ create table icert.application (
 	submitted_at icert.instant,
 	state_since icert.instant not null,
 	closes_at icert.instant,		-- the 30-day clock
-	check ((submitted_at is null) = (state in ('draft', 'removed'))),
+	check (submitted_at is not null or state in ('draft', 'removed')),
 	check (submitted_at is null or (number is not null and province is not null and person_hash is not null))
 );
 create unique index application_key on icert.application (key_id);

@@ -1,4 +1,5 @@
 drop function icert.revoke_by_code(bytea, smallint, text, bigint, bigint);
+drop function icert.own_case(uuid);
 drop function icert.also_open(uuid);
 drop function icert.session_fresh();
 drop function icert.login_staff_open(uuid, bytea, text, text);

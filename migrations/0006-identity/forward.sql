@@ -286,6 +286,13 @@ set search_path = '' as $$
 		and b.state not in ('active', 'rejected', 'cancelled', 'removed', 'closed_revoked'))
 $$;
 
+-- Is the caller the person of this application?  Nobody decides their own case.
+create function icert.own_case(p_application uuid) returns boolean language sql stable security definer
+set search_path = '' as $$
+	select exists (select from icert.application a join icert.staff s on s.person_hash = a.person_hash
+		where a.id = p_application and s.id = (select icert.me_staff()))
+$$;
+
 -- Whoever knows the revocation code revokes, with no session and no mailbox.
 create function icert.revoke_by_code(p_code bytea, p_reason smallint, p_reason_code text, p_real bigint, p_business bigint,
 	out certificate uuid, out application uuid, out contact uuid, out serial bytea, out number text,
@@ -338,7 +345,7 @@ revoke execute on function icert.session_touch(), icert.session_end(), icert.log
 	icert.login_code_new(uuid, uuid, bytea, bytea, boolean), icert.login_code_sent(uuid), icert.login_codes_hour(uuid),
 	icert.login_code_try(bytea), icert.login_contact_open(uuid, bytea, text, text), icert.link_find(bytea),
 	icert.parking_key(), icert.login_staff_find(text, text), icert.login_staff_try(uuid, text),
-	icert.login_staff_open(uuid, bytea, text, text), icert.session_fresh(), icert.also_open(uuid),
+	icert.login_staff_open(uuid, bytea, text, text), icert.session_fresh(), icert.also_open(uuid), icert.own_case(uuid),
 	icert.revoke_by_code(bytea, smallint, text, bigint, bigint) from public;
 grant execute on function icert.session_touch(), icert.session_end() to icert_portal, icert_desk;
 grant execute on function icert.login_contact_find(bytea),
@@ -347,7 +354,8 @@ grant execute on function icert.login_contact_find(bytea),
 	icert.login_code_try(bytea), icert.login_contact_open(uuid, bytea, text, text), icert.link_find(bytea),
 	icert.parking_key(), icert.revoke_by_code(bytea, smallint, text, bigint, bigint) to icert_portal;
 grant execute on function icert.login_staff_find(text, text), icert.login_staff_try(uuid, text),
-	icert.login_staff_open(uuid, bytea, text, text), icert.session_fresh(), icert.also_open(uuid) to icert_desk;
+	icert.login_staff_open(uuid, bytea, text, text), icert.session_fresh(), icert.also_open(uuid), icert.own_case(uuid)
+	to icert_desk;
 reset role;
 set role icert_owner;
 grant execute on function icert.real_now(), icert.policy_number(text, bigint), icert.me_hash()

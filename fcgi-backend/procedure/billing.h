@@ -1,0 +1,31 @@
+#ifndef ICERT_PROCEDURE_BILLING_H
+#define ICERT_PROCEDURE_BILLING_H
+/*
+ * Who the invoice is for: asked once, with the order.  Sealed under the order's key.
+ */
+#include <stddef.h>
+
+#include "libicert/buf.h"
+
+/* Sizes are bytes of UTF-8 with the NUL. */
+struct billing {
+	char	id_kind[12];	/* "cedula", "ruc", "passport" */
+	char	id_number[24];
+	char	name[200];	/* as on the invoice */
+	char	address[256];
+	char	telephone[20];
+	char	email[256];	/* where the invoice goes; "" the contact's */
+	char	for_me[4];	/* "is the invoice for you?": "yes" prefills the application, "no" */
+};
+
+/* Checks, and brings to the one form; returns the number of faults.  code is a
+ * key of the catalogue: "billing.id_number.cedula". */
+struct billing_fault { const char *field, *code; };
+#define BILLING_FAULTS_MAX 8
+size_t	billing_check(struct billing *, struct billing_fault faults[BILLING_FAULTS_MAX]);
+
+/* As JSON, and back.  0, ICERT_E_MALFORMED, ICERT_E_MEMORY. */
+int	billing_write(const struct billing *, struct buf *out);
+int	billing_read(struct billing *, const void *json, size_t n);
+
+#endif
