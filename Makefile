@@ -125,12 +125,13 @@ $(B)/nginx/Makefile: ngx_icert_module/config
 	$(Q)cd $(NGINX_SRC) && bash -c '. ./conf_flags; ./configure "$${NGX_CONF_FLAGS[@]}" \
 		--builddir=$(abspath $(B))/nginx --add-dynamic-module=$(TOP)/ngx_icert_module' \
 		> $(abspath $(B))/nginx/configure.log 2>&1 || { tail -20 $(abspath $(B))/nginx/configure.log >&2; exit 1; }
+# Renamed into place: an nginx that runs has the old file mapped.
 $(MODULE): $(B)/nginx/Makefile $(wildcard ngx_icert_module/*.c ngx_icert_module/*.h libicert/*.c libicert/*.h)
 	$(call say,MODULE,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(MAKE) -s -C $(NGINX_SRC) -f $(abspath $(B))/nginx/Makefile modules > $(B)/nginx/make.log 2>&1 \
 		|| { cat $(B)/nginx/make.log >&2; exit 1; }
-	$(Q)cp $(B)/nginx/ngx_http_icert_module.so $@
+	$(Q)cp $(B)/nginx/ngx_http_icert_module.so $@.new && mv $@.new $@
 
 include tests/tests.mk
 

@@ -13,6 +13,8 @@ typedef struct {
 static void ngx_http_icert_note_cleanup(void *data);
 static ngx_int_t ngx_http_icert_variable_note(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_icert_variable_reason(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_icert_variable_upload(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_icert_variable_version(ngx_http_request_t *r,
@@ -26,7 +28,7 @@ static ngx_int_t ngx_http_icert_init(ngx_conf_t *cf);
 
 static ngx_http_variable_t  ngx_http_icert_vars[] = {
 
-    { ngx_string("icert_reason"), NULL, ngx_http_icert_variable_note,
+    { ngx_string("icert_reason"), NULL, ngx_http_icert_variable_reason,
       offsetof(ngx_http_icert_note_t, reason), 0, 0 },
 
     { ngx_string("icert_detail"), NULL, ngx_http_icert_variable_note,
@@ -209,6 +211,34 @@ ngx_http_icert_variable_note(ngx_http_request_t *r,
     s = (ngx_str_t *) ((char *) note + data);
     v->len = s->len;
     v->data = s->data ? s->data : (u_char *) "";
+
+    return NGX_OK;
+}
+
+
+/* what nginx itself refused has a reason too: "http_413" */
+
+static ngx_int_t
+ngx_http_icert_variable_reason(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    u_char  *p;
+
+    if (ngx_http_icert_variable_note(r, v, data) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (v->len || r->main->err_status < NGX_HTTP_BAD_REQUEST) {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, sizeof("http_000"));
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    v->data = p;
+    v->len = ngx_sprintf(p, "http_%03ui", r->main->err_status % 1000) - p;
 
     return NGX_OK;
 }
