@@ -684,9 +684,11 @@ ngx_http_icert_store_variable(ngx_http_request_t *r,
     v->no_cacheable = 0;
     v->not_found = 0;
 
+    /* as numbers of a metric */
+
     if (set == NULL) {
-        v->data = (u_char *) "-";
-        v->len = 1;
+        v->data = (u_char *) (data == NGX_HTTP_ICERT_VAR_EPOCH ? "0" : "NaN");
+        v->len = ngx_strlen(v->data);
         return NGX_OK;
     }
 
