@@ -1,0 +1,158 @@
+// What becomes of an order when a gateway pays, refuses, hesitates, repeats
+// itself, says something else, or says nothing.
+import { after, before, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { startInstance } from '../lib/instance.mjs';
+import { Client, until } from '../lib/http.mjs';
+import { MailBox } from '../lib/mail.mjs';
+
+const FINANCE = 'planta.central@icert.example';
+const RECEIVED = /Recibimos su pago/;
+const PAID = /Pago recibido/;
+
+let icert;
+let box;
+let people = 0;
+
+before(async () => {
+	icert = await startInstance();
+	box = new MailBox(icert.mail);
+});
+after(() => icert?.stop());
+
+// A person who has proved a mailbox and ordered one PKCS#12.
+async function ordered() {
+	const email = `persona${++people}@correo.example`;
+	const client = new Client({ base: icert.portal, ca: icert.ca });
+	let page = await (await client.visit('/tarifas')).click('Comprar');
+	page = await page.form('/entrar').submit({ email });
+	page = await page.form('/entrar/codigo').submit({ code: (await box.wait({ to: email, subject: /código/ })).code() });
+	page = await page.form(/^\/comprar\//).submit({
+		for_me: 'yes', id_kind: 'cedula', id_number: '1710034065', name: 'MARÍA ÑUSTA', address: 'Av. Amazonas N1-23', telephone: '0991234567', email: '',
+	});
+	assert.match(page.path, /^\/orden\//, page.text);
+	return { email, client, order: page.path.split('/')[2] };
+}
+
+const orderPage = ({ client, order }) => client.visit(`/orden/${order}`);
+const isPaid = (person) => until(async () => PAID.test((await orderPage(person)).text), { what: 'the order is paid' });
+const mails = (person, subject) => box.list({ to: person.email, subject });
+const settle = () => new Promise((resolve) => setTimeout(resolve, 2500));
+
+// From the order to the gateway's page.
+async function checkout(person) {
+	const page = await (await orderPage(person)).form(/\/pagar$/).submit();
+	return page.click('Ir a la página de pago');
+}
+
+const press = (gatewayPage, action) => gatewayPage.form(new RegExp(`/${action}$`)).send();
+
+async function pays(person, action) {
+	const gatewayPage = await checkout(person);
+	assert.match(gatewayPage.text, /SIMULADOR DE PAGOS/);
+	const answer = await press(gatewayPage, action);
+	assert.equal(answer.status, 303);
+	return gatewayPage;
+}
+
+async function notPaid(person) {
+	await settle();
+	assert.doesNotMatch((await orderPage(person)).text, PAID);
+	assert.equal((await mails(person, RECEIVED)).length, 0);
+}
+
+test('approved: paid within seconds, mailed once', async () => {
+	const person = await ordered();
+	assert.equal((await mails(person, /orden de pago/)).length, 1);
+	await pays(person, 'aprobar');
+	await isPaid(person);
+	const mail = await box.wait({ to: person.email, subject: RECEIVED });
+	assert.match(mail.text, /USD 31,05/);
+	assert.doesNotMatch(mail.subject, /\d{4}-\d/);
+	assert.equal((await mails(person, RECEIVED)).length, 1);
+});
+
+test('the same notification twice: paid once', async () => {
+	const person = await ordered();
+	await pays(person, 'repetido');
+	await isPaid(person);
+	await settle();
+	assert.equal((await mails(person, RECEIVED)).length, 1);
+});
+
+test('paid twice: one order, and the national office is told', async () => {
+	const person = await ordered();
+	const before = await box.list({ to: FINANCE });
+	await pays(person, 'doble');
+	await isPaid(person);
+	await box.wait({ to: FINANCE, known: before });
+	assert.equal((await mails(person, RECEIVED)).length, 1);
+});
+
+test('rejected: told, and a second try pays', async () => {
+	const person = await ordered();
+	await pays(person, 'rechazar');
+	await box.wait({ to: person.email, subject: /no fue aprobado/ });
+	await notPaid(person);
+	await pays(person, 'aprobar');
+	await isPaid(person);
+});
+
+test('in review at the gateway: told once, paid when approved', async () => {
+	const person = await ordered();
+	const gatewayPage = await pays(person, 'pendiente');
+	await box.wait({ to: person.email, subject: /en revisión/ });
+	await notPaid(person);
+	await press(gatewayPage, 'aprobar');
+	await isPaid(person);
+	assert.equal((await mails(person, /en revisión/)).length, 1);
+});
+
+test('another amount, well signed: never paid, and the national office is told', async () => {
+	const person = await ordered();
+	const before = await box.list({ to: FINANCE });
+	await pays(person, 'otro-valor');
+	await box.wait({ to: FINANCE, known: before });
+	await notPaid(person);
+});
+
+test('forged and old notifications pay nothing', async () => {
+	const person = await ordered();
+	const gatewayPage = await checkout(person);
+	await press(gatewayPage, 'falsificado');
+	await press(gatewayPage, 'antiguo');
+	await notPaid(person);
+	const log = await until(async () => {
+		const page = await person.client.get(gatewayPage.url.href);
+		return /401/.test(page.text) && /400/.test(page.text) && page.text;
+	}, { what: 'the gateway has its answers' });
+	assert.doesNotMatch(log, /\b200\b/);
+});
+
+test('a gateway that never notifies is asked', async () => {
+	const person = await ordered();
+	await pays(person, 'callado');
+	await notPaid(person);
+	icert.moveClock(600);
+	await isPaid(person);
+});
+
+test('an order expires; a payment after that is not taken silently', async () => {
+	const person = await ordered();
+	const open = await ordered();
+	const gatewayPage = await checkout(person);
+	icert.moveClock(8 * 86400);
+	await until(async () => /ya no se puede pagar/.test((await orderPage(person)).text), { what: 'the order has expired' });
+	await until(async () => /ya no se puede pagar/.test((await orderPage(open)).text), { what: 'so has the one that never saw a gateway' });
+	const before = await box.list({ to: FINANCE });
+	await press(gatewayPage, 'aprobar');
+	await box.wait({ to: FINANCE, known: before });
+	await notPaid(person);
+});
+
+test('what was paid in the last second before it expired wins', async () => {
+	const person = await ordered();
+	await pays(person, 'callado');
+	icert.moveClock(16 * 86400);
+	await isPaid(person);
+});
