@@ -21,12 +21,14 @@
 #include "mail/sender.h"
 #include "payments/inbox.h"
 #include "procedure/deadline.h"
+#include "procedure/settlement.h"
 #include "store/db.h"
 
 #define PERIOD_MS 1000           /* a round at least once a second, woken or not */
 #define PAUSE_MS 1000            /* after an error, and before a job is started again */
 #define AT_ONCE 50               /* rows in one round */
 #define HOUSEKEEPING_MS 600000
+#define ASK_S 120                /* an order without news for so long is asked about (business clock) */
 
 struct hand {
 	struct config config;
@@ -34,6 +36,7 @@ struct hand {
 	struct keyclient keeper;
 	struct sender *sender;
 	struct audit_log *log;
+	struct settlement settlement;
 	int64_t kept_at_ms;      /* when this job last did its housekeeping; 0 never */
 };
 
@@ -72,15 +75,33 @@ due(struct hand *hand)
 }
 
 static int
+payment_start(struct hand *hand)
+{
+	settlement_open(&hand->config, &hand->settlement);
+	return 0;
+}
+
+static struct act
+by_clerk(struct hand *hand)
+{
+	return (struct act){ .db = hand->db, .keeper = &hand->keeper, .config = &hand->config, .roles = BY_CLERK,
+		.program = "icert-clerk" };
+}
+
+static int
 payment_round(struct hand *hand)
 {
+	struct act act = by_clerk(hand);
+	size_t done;
 	int error;
 
 	if (due(hand) && (error = inbox_box(hand->db, &hand->keeper, clock_real())) != 0) {
 		hand->kept_at_ms = 0;
 		return error;
 	}
-	return 0;
+	if ((error = settlement_apply(&act, &hand->settlement, AT_ONCE, &done)) != 0)
+		return error;
+	return settlement_ask(&act, &hand->settlement, ASK_S, &done);
 }
 
 static int
@@ -116,8 +137,7 @@ cleanup_round(struct hand *hand)
 static int
 deadline_round(struct hand *hand)
 {
-	struct act act = { .db = hand->db, .keeper = &hand->keeper, .config = &hand->config, .roles = BY_CLERK,
-		.program = "icert-clerk" };
+	struct act act = by_clerk(hand);
 	size_t done;
 
 	return deadline_run(&act, AT_ONCE, &done);
@@ -130,7 +150,7 @@ static const struct job {
 	int (*round)(struct hand *);
 } jobs[] = {
 	{ "mail", "icert_outbox", mail_start, mail_round },
-	{ "payments", "icert_payment", NULL, payment_round },
+	{ "payments", "icert_payment", payment_start, payment_round },
 	{ "deadlines", NULL, NULL, deadline_round },
 	{ "audit", NULL, audit_start, audit_round },
 	{ "cleanup", NULL, NULL, cleanup_round },
