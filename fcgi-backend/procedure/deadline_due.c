@@ -11,10 +11,9 @@
 #include "libicert/clock.h"
 #include "libicert/error.h"
 #include "libicert/log.h"
-#include "mail/outbox.h"
 #include "procedure/datakey.h"
 #include "procedure/deadline.h"
-#include "procedure/login.h"
+#include "procedure/mailing.h"
 #include "procedure/policy.h"
 #include "procedure/transition.h"
 
@@ -50,14 +49,15 @@ wait_until(struct due *due, int64_t at)
 	return OUTCOME_LATER;
 }
 
-/* The order expires, unless the gateway has not been asked since the deadline:
- * a payment made in time may still be on its way. */
+/* The order expires, unless the gateway, which has not refused, was not asked
+ * since the deadline: a payment made in time may still be on its way. */
 static int
 purchase_expire(struct act *act, struct due *due, enum outcome *outcome)
 {
 	static const struct db_stmt read = { "due_purchase",
-		"select state, expires_at, gateway_payment is not null, coalesce(asked_at, 0) from icert.purchase"
-		" where id = $1 for update" };
+		"select state, expires_at, gateway_payment is not null and not exists (select from icert.payment y"
+		" where y.gateway = p.gateway and y.gateway_payment = p.gateway_payment and y.verdict = 'reject'),"
+		" coalesce(asked_at, 0) from icert.purchase p where id = $1 for update" };
 	static const struct db_stmt expire = { "due_purchase_expire",
 		"update icert.purchase set state = 'expired', version = version + 1, state_since = $2 where id = $1" };
 	struct db_result *r = NULL;
@@ -152,24 +152,29 @@ draft_remove(struct act *act, struct due *due, enum outcome *outcome)
 static int
 mail_cancelled(struct act *act, const struct due *due, const struct held *held)
 {
+	static const struct outbox_variable variables[] = { { "reason", "thirty_days" } };
 	uint8_t key[DATAKEY_BYTES];
-	char token[LINK_TOKEN];
-	struct outbox_variable variables[] = {
-		{ "number", held->number }, { "reason", "thirty_days" }, { "token", token },
-	};
-	struct outbox_mail mail = {
-		.template = MAIL_CANCELLED, .contact = held->contact, .application = due->subject, .key_id = held->key,
-		.key = key, .variables = variables, .n_variables = 3, .dedup = "cancelled",
+	struct mailing mailing = {
+		.application = due->subject, .contact = held->contact, .number = held->number, .province = held->province,
+		.key_id = held->key, .key = key,
 	};
 	int error;
 
 	if ((error = datakey_open(act, held->key, key)) != 0)
 		return error;
-	if ((error = login_link_new(act, held->contact, due->subject, NULL, token)) == 0)
-		error = outbox_add(act->db, &mail, NULL);
+	error = mailing_contact(act, &mailing, MAIL_CANCELLED, variables, 1, "cancelled", NULL);
 	bytes_wipe(key, sizeof(key));
-	bytes_wipe(token, sizeof(token));
 	return error;
+}
+
+/* Nobody comes to an appointment of a case that has ended. */
+static int
+drop_appointment(struct act *act, const struct due *due)
+{
+	static const struct db_stmt drop = { "due_appointment",
+		"update icert.appointment set state = 'moved' where application_id = $1 and state in ('proposed', 'confirmed')" };
+
+	return DB_QUERY(act->db, &drop, NULL, P_TEXT(due->subject));
 }
 
 /* 30 calendar days without finishing (notes of step 3). */
@@ -191,8 +196,10 @@ application_close(struct act *act, struct due *due, enum outcome *outcome)
 		*outcome = wait_until(due, held.closes_at);
 		return 0;
 	}
-	error = transition_apply(act, ACTION_CANCEL, due->subject, held.state, held.version, held.province, &also);
-	return error != 0 ? error : mail_cancelled(act, due, &held);
+	if ((error = transition_apply(act, ACTION_CANCEL, due->subject, held.state, held.version, held.province, &also)) != 0 ||
+	    (error = drop_appointment(act, due)) != 0)
+		return error;
+	return mail_cancelled(act, due, &held);
 }
 
 /* PKCS#12 and envelope are destroyed: their keys first, for good. */

@@ -43,6 +43,8 @@ static const struct db_stmt pending = { "purchase_pending",
 	" (state = 'pending' and (gateway, gateway_payment) is distinct from ($2, $3)))" };
 static const struct db_stmt unsure = { "purchase_unsure",
 	"select " COLUMNS " from icert.purchase p where p.state = 'pending' and coalesce(p.asked_at, p.state_since) < $1"
+	" and not exists (select from icert.payment y where y.gateway = p.gateway and y.gateway_payment = p.gateway_payment"
+	" and y.verdict = 'reject')"
 	" order by coalesce(p.asked_at, p.state_since) limit $2" };
 
 static void

@@ -62,7 +62,7 @@ int	purchase_pending(struct act *, const char *id, const char *gateway, const ch
 int	purchase_apply(struct act *, const char *gateway, const struct gateway_payment *, int sure,
 	    enum payment_verdict *verdict);
 
-/* For the clerk's questions to gateways: pending orders whose last news is
+/* For the clerk's questions to gateways: pending orders, not refused, whose last news is
  * older than `before`.  *n: room, then filled; billing is not opened. */
 int	purchase_unsure(struct act *, int64_t before, struct purchase *rows, size_t *n);
 
