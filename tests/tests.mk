@@ -19,6 +19,7 @@ unit:
 	$(Q)$(MAKE) -s B=$(ASAN) SAN=address,undefined unit-build
 	$(Q)$(MAKE) -s $(UNSANITIZED)
 	$(Q)node tests/run-units.mjs $(UNIT_NAMES:%=$(ASAN)/test/%) $(UNSANITIZED)
+	$(Q)node --test tests/unit/*.test.mjs
 
 # Each fuzz target is one file, linked with libicert alone, run for FUZZ_SECONDS.
 FUZZ_SECONDS ?= 5
