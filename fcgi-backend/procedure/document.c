@@ -174,7 +174,7 @@ document_add(struct act *act, struct document *d)
 	snprintf(target, sizeof target, "document.%.24s", d->kind);
 	if ((error = case_open(act, d->application, -1, &c)) == 0 && (error = allowed(act, &c, d, target)) == 0 &&
 	    (error = id_new(d->id)) == 0 && (error = insert(act, &c, d)) == 0 &&
-	    (error = DB_QUERY(act->db, &mended, NULL, P_TEXT(c.a.id), P_TEXT(target), P_INT(d->at))) == 0) {
+	    (d->by_staff || (error = DB_QUERY(act->db, &mended, NULL, P_TEXT(c.a.id), P_TEXT(target), P_INT(d->at))) == 0)) {
 		snprintf(d->key, sizeof d->key, "%s", c.a.key);
 		bytes_to_hex(hex, d->original_sha256, 32);
 		snprintf(detail, sizeof detail, "{\"original_sha256\":\"%s\"}", hex);
