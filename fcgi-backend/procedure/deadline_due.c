@@ -18,11 +18,11 @@
 #include "procedure/transition.h"
 
 #define DAY_S 86400
-#define AGAIN_S 60           /* a deadline that must wait for something else */
+#define AGAIN_S 5            /* a deadline that must wait for something else */
 
 /* Kinds without a handler are not even looked at. */
 static const struct db_stmt take = { "deadline_take",
-	"select id::text, kind, subject::text, coalesce(application_id::text, ''), due_at from icert.deadline"
+	"select id::text, kind, subject::text, coalesce(application_id::text, '') from icert.deadline"
 	" where state = 'waiting' and due_at <= $1"
 	" and kind in ('purchase_expire', 'draft_remove', 'application_cancel', 'delivery_destroy')"
 	" order by due_at limit 1 for update skip locked" };
@@ -36,7 +36,7 @@ static const struct db_stmt failed = { "deadline_failed",
 
 struct due {
 	char id[ID_TEXT], kind[32], subject[ID_TEXT], application[ID_TEXT];
-	int64_t due_at, now;        /* business clock */
+	int64_t now;                /* business clock */
 	int64_t later_at;           /* set by a handler that answers OUTCOME_LATER */
 };
 
@@ -69,7 +69,7 @@ purchase_expire(struct act *act, struct due *due, enum outcome *outcome)
 		*outcome = OUTCOME_VOID;
 	else if (db_int(r, 0, 1) > due->now)
 		*outcome = wait_until(due, db_int(r, 0, 1));
-	else if (db_bool(r, 0, 2) && db_int(r, 0, 3) < due->due_at)
+	else if (db_bool(r, 0, 2) && db_int(r, 0, 3) < db_int(r, 0, 1))
 		*outcome = wait_until(due, 0);
 	else if ((error = DB_QUERY(act->db, &expire, NULL, P_TEXT(due->subject), P_INT(due->now))) == 0)
 		error = act_audit(act, "purchase.expire", "purchase", due->subject, NULL, 0, "deadline", NULL);
@@ -264,7 +264,6 @@ take_due(struct act *act, struct due *due)
 	snprintf(due->kind, sizeof(due->kind), "%s", db_text(r, 0, 1));
 	snprintf(due->subject, sizeof(due->subject), "%s", db_text(r, 0, 2));
 	snprintf(due->application, sizeof(due->application), "%s", db_text(r, 0, 3));
-	due->due_at = db_int(r, 0, 4);
 	db_result_free(r);
 	return error;
 }
