@@ -1,0 +1,286 @@
+/* Answers composed from a template, verified as a relying party does: OpenSSL's OCSP_basic_verify. */
+#include "pki_fixture.h"
+#include "libicert/status.h"
+#include "pki/ocsp_answer.h"
+#include "pki/status_set.h"
+
+#include <fcntl.h>
+#include <openssl/ocsp.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct fixture f;
+static EVP_PKEY *responder_key;
+static struct buf responder;
+static int64_t now;
+
+static void
+make_responder(EVP_PKEY *key)
+{
+	struct profile_name name = fixture_name("RESPONDEDOR");
+	struct buf spki = BUF_INIT, tbs = BUF_INIT;
+	uint8_t serial[PROFILE_SERIAL];
+
+	fixture_spki(key, &spki);
+	assert_int_equal(profile_serial(serial), 0);
+	assert_int_equal(profile_responder(&f.issuer, &name, serial, now - 300, now + 10 * 86400, spki.p, spki.len, &tbs), 0);
+	fixture_sign(f.ca_key, &tbs, &responder);
+	buf_free(&spki);
+	buf_free(&tbs);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	/* Verification knows no other clock than the real one. */
+	now = (int64_t)time(NULL);
+	fixture_make(&f);
+	responder_key = EVP_EC_gen("P-256");
+	make_responder(responder_key);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	EVP_PKEY_free(responder_key);
+	buf_free(&responder);
+	fixture_free(&f);
+	return 0;
+}
+
+static int
+sign_digests(void *ctx, size_t n, const uint8_t digest[][32], struct status_set_signature *out)
+{
+	EVP_PKEY_CTX *key = EVP_PKEY_CTX_new(ctx, NULL);
+
+	assert_int_equal(EVP_PKEY_sign_init(key), 1);
+	assert_int_equal(EVP_PKEY_CTX_set_signature_md(key, EVP_sha256()), 1);
+	for (size_t i = 0; i < n; i++) {
+		size_t len = sizeof(out[i].bytes);
+
+		assert_int_equal(EVP_PKEY_sign(key, out[i].bytes, &len, digest[i], 32), 1);
+		out[i].len = (uint16_t)len;
+	}
+	EVP_PKEY_CTX_free(key);
+	return 0;
+}
+
+/* What a relying party makes of an answer: V_OCSP_CERTSTATUS_…, or -1. */
+static int
+status_of(const struct buf *der, const EVP_MD *md, const uint8_t serial[16], int *reason)
+{
+	const uint8_t *p = der->p;
+	OCSP_RESPONSE *response = d2i_OCSP_RESPONSE(NULL, &p, (long)der->len);
+	OCSP_BASICRESP *basic = response == NULL ? NULL : OCSP_response_get1_basic(response);
+	ASN1_GENERALIZEDTIME *revoked, *from, *until;
+	X509 *ca = fixture_parse(&f.ca_der);
+	X509_STORE *store = X509_STORE_new();
+	BIGNUM *n = BN_bin2bn(serial, 16, NULL);
+	ASN1_INTEGER *number = BN_to_ASN1_INTEGER(n, NULL);
+	OCSP_CERTID *id = OCSP_cert_id_new(md, X509_get_subject_name(ca), X509_get0_pubkey_bitstr(ca), number);
+	int status = -1;
+
+	assert_non_null(basic);
+	assert_ptr_equal(p, der->p + der->len);
+	X509_STORE_add_cert(store, ca);
+	X509_VERIFY_PARAM_set_time(X509_STORE_get0_param(store), FIXTURE_NOW > now ? FIXTURE_NOW : now);
+	assert_int_equal(OCSP_basic_verify(basic, NULL, store, 0), 1);
+	assert_int_equal(OCSP_resp_count(basic), 1);
+	if (OCSP_resp_find_status(basic, id, &status, reason, &revoked, &from, &until) != 1)
+		status = -1;
+	OCSP_CERTID_free(id);
+	ASN1_INTEGER_free(number);
+	BN_free(n);
+	X509_STORE_free(store);
+	X509_free(ca);
+	OCSP_BASICRESP_free(basic);
+	OCSP_RESPONSE_free(response);
+	return status;
+}
+
+static void
+compose(struct ocsp_template *t, EVP_PKEY *key, enum ocsp_hash hash, const struct ocsp_single *single, struct buf *whole)
+{
+	struct status_set_signature signature;
+	struct buf data = BUF_INIT;
+	uint8_t digest[1][32];
+
+	buf_reset(whole);
+	assert_int_equal(ocsp_answer_data(t, hash, single, &data, digest[0]), 0);
+	sign_digests(key, 1, (const uint8_t (*)[32])digest, &signature);
+	assert_int_equal(ocsp_answer_head(t, data.p, data.len, signature.bytes, signature.len, whole), 0);
+	buf_put(whole, t->tail.p, t->tail.len);
+	buf_free(&data);
+}
+
+static void
+test_answers(void **state)
+{
+	struct ocsp_single single = { .serial = f.serial, .serial_len = 16, .this_update = now, .next_update = now + 3600 };
+	struct ocsp_template t;
+	struct buf whole = BUF_INIT;
+	int reason;
+
+	(void)state;
+	assert_int_equal(ocsp_template_init(&t, f.ca_der.p, f.ca_der.len, responder.p, responder.len), 0);
+	compose(&t, responder_key, OCSP_SHA1, &single, &whole);
+	assert_int_equal(status_of(&whole, EVP_sha1(), f.serial, &reason), V_OCSP_CERTSTATUS_GOOD);
+	assert_int_equal(status_of(&whole, EVP_sha256(), f.serial, &reason), -1);	/* another CertID */
+	compose(&t, responder_key, OCSP_SHA256, &single, &whole);
+	assert_int_equal(status_of(&whole, EVP_sha256(), f.serial, &reason), V_OCSP_CERTSTATUS_GOOD);
+
+	single.revoked = 1;
+	single.revoked_at = now - 5;
+	single.reason = 9;
+	compose(&t, responder_key, OCSP_SHA1, &single, &whole);
+	assert_int_equal(status_of(&whole, EVP_sha1(), f.serial, &reason), V_OCSP_CERTSTATUS_REVOKED);
+	assert_int_equal(reason, 9);
+	single.reason = 0;
+	compose(&t, responder_key, OCSP_SHA256, &single, &whole);
+	assert_int_equal(status_of(&whole, EVP_sha256(), f.serial, &reason), V_OCSP_CERTSTATUS_REVOKED);
+	assert_int_equal(reason, -1);	/* "unspecified" is left out */
+	ocsp_template_free(&t);
+	buf_free(&whole);
+}
+
+static void
+test_refused(void **state)
+{
+	struct ocsp_single single = { .serial = f.serial, .serial_len = 16, .this_update = now, .next_update = now };
+	struct ocsp_template t;
+	struct buf data = BUF_INIT;
+	uint8_t digest[32];
+
+	(void)state;
+	assert_int_equal(ocsp_template_init(&t, f.ca_der.p, f.ca_der.len, responder.p, responder.len), 0);
+	assert_int_equal(ocsp_answer_data(&t, OCSP_SHA1, &single, &data, digest), ICERT_E_INVALID);
+	single.next_update = t.responder_not_after + 1;
+	assert_int_equal(ocsp_answer_data(&t, OCSP_SHA1, &single, &data, digest), ICERT_E_INVALID);
+	single.next_update = t.responder_not_after;
+	single.revoked = 1;
+	single.revoked_at = now + 1;
+	assert_int_equal(ocsp_answer_data(&t, OCSP_SHA1, &single, &data, digest), ICERT_E_INVALID);
+	ocsp_template_free(&t);
+	assert_int_equal(ocsp_template_init(&t, f.ca_der.p, f.ca_der.len - 1, responder.p, responder.len), ICERT_E_MALFORMED);
+	buf_free(&data);
+}
+
+static void
+test_rsa_responder(void **state)
+{
+	struct ocsp_single single = { .serial = f.serial, .serial_len = 16, .this_update = now, .next_update = now + 60 };
+	EVP_PKEY *key = EVP_RSA_gen(2048);
+	struct ocsp_template t;
+	struct buf whole = BUF_INIT;
+	int reason;
+
+	(void)state;
+	make_responder(key);
+	assert_int_equal(ocsp_template_init(&t, f.ca_der.p, f.ca_der.len, responder.p, responder.len), 0);
+	assert_int_equal(t.signature, OCSP_SHA256_RSA);
+	compose(&t, key, OCSP_SHA1, &single, &whole);
+	assert_int_equal(status_of(&whole, EVP_sha1(), f.serial, &reason), V_OCSP_CERTSTATUS_GOOD);
+	ocsp_template_free(&t);
+	buf_free(&whole);
+	EVP_PKEY_free(key);
+	make_responder(responder_key);
+}
+
+static void
+record(struct status_set *set, uint8_t first, int revoked, int expected)
+{
+	struct status_set_record r = { .serial = { 0x40, first, 7 }, .revoked = revoked, .reason = revoked ? 1 : 0,
+	    .revoked_at = revoked ? now - 60 : 0, .not_after = now + 1000 * first };
+
+	assert_int_equal(status_set_put(set, &r), expected);
+}
+
+/* The answer for a serial out of a written segment. */
+static int
+segment_status(const struct status_segment *segment, unsigned issuer, uint8_t first)
+{
+	const uint8_t serial[16] = { 0x40, first, 7 };
+	struct status_record r;
+	struct buf whole = BUF_INIT;
+	int reason, status;
+
+	if (status_segment_find(segment, issuer, serial, 16, &r) != 1)
+		return -2;
+	buf_put(&whole, r.answer[STATUS_SHA1].head, r.answer[STATUS_SHA1].head_len);
+	buf_put(&whole, r.answer[STATUS_SHA1].tail, r.answer[STATUS_SHA1].tail_len);
+	status = status_of(&whole, EVP_sha1(), serial, &reason);
+	buf_free(&whole);
+	return status;
+}
+
+static void
+test_set(void **state)
+{
+	struct status_set *set = status_set_new();
+	char folder[] = "/tmp/icert-unit-XXXXXX";
+	struct status_entry entry;
+	struct status_segment segment;
+	struct ocsp_template t;
+	struct crl_entry *entries;
+	const void *map;
+	size_t n;
+	int dirfd, issuer;
+
+	(void)state;
+	assert_int_equal(ocsp_template_init(&t, f.ca_der.p, f.ca_der.len, responder.p, responder.len), 0);
+	assert_int_equal(status_set_sign(set, now, 3600, 0, sign_digests, responder_key), ICERT_E_STATE);
+	status_set_template(set, &t);
+	for (int i = 1; i <= 200; i++)
+		record(set, (uint8_t)i, i % 50 == 0, 0);
+	record(set, 50, 0, ICERT_E_STATE);	/* revoked stays revoked */
+	assert_int_equal(status_set_count(set), 200);
+	assert_int_equal(status_set_stale(set, 1), 200);
+	assert_int_equal(status_set_sign(set, now, 3600, now, sign_digests, responder_key), 0);
+	assert_int_equal(status_set_stale(set, now), 0);
+	record(set, 3, 1, 0);			/* only what changed is signed again */
+	assert_int_equal(status_set_stale(set, now), 1);
+
+	assert_non_null(mkdtemp(folder));
+	dirfd = open(folder, O_RDONLY | O_DIRECTORY);
+	assert_int_equal(status_set_write(set, dirfd, "base-1", 1, &entry), ICERT_E_STATE);
+	assert_int_equal(status_set_sign(set, now, 3600, now, sign_digests, responder_key), 0);
+	assert_int_equal(status_set_write(set, dirfd, "base-1", 1, &entry), 0);
+	assert_int_equal(entry.next_update, now + 3600);
+	assert_int_equal(status_map(dirfd, &entry, &map), 0);
+	assert_int_equal(status_segment_init(&segment, map, entry.size, entry.digest), 0);
+	issuer = status_segment_issuer(&segment, STATUS_SHA1, t.name_hash[OCSP_SHA1], t.key_hash[OCSP_SHA1]);
+	assert_true(issuer >= 0);
+	assert_int_equal(status_segment_issuer(&segment, STATUS_SHA256, t.name_hash[OCSP_SHA256], t.key_hash[OCSP_SHA256]), issuer);
+	assert_int_equal(segment_status(&segment, (unsigned)issuer, 1), V_OCSP_CERTSTATUS_GOOD);
+	assert_int_equal(segment_status(&segment, (unsigned)issuer, 3), V_OCSP_CERTSTATUS_REVOKED);
+	assert_int_equal(segment_status(&segment, (unsigned)issuer, 50), V_OCSP_CERTSTATUS_REVOKED);
+	assert_int_equal(segment_status(&segment, (unsigned)issuer, 201), -2);
+	status_unmap(map, entry.size);
+
+	assert_int_equal(status_set_revoked(set, 0, &entries, &n), 0);
+	assert_int_equal(n, 5);
+	free(entries);
+	assert_int_equal(status_set_revoked(set, now + 1000 * 60, &entries, &n), 0);
+	assert_int_equal(n, 3);		/* those that ended before are gone from the list */
+	free(entries);
+	unlinkat(dirfd, "base-1", 0);
+	close(dirfd);
+	rmdir(folder);
+	ocsp_template_free(&t);
+	status_set_free(set);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_answers), cmocka_unit_test(test_refused), cmocka_unit_test(test_rsa_responder),
+		cmocka_unit_test(test_set),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
