@@ -1,0 +1,36 @@
+#ifndef ICERT_PROCEDURE_ISSUANCE_H
+#define ICERT_PROCEDURE_ISSUANCE_H
+/*
+ * What follows the operator's button: a case in `issuing` becomes issued, or goes back to
+ * identified with the reason.  icert-issuer alone does it.
+ *
+ * Each step is stored before the next begins, and each may be asked for again: a key pair is made
+ * once and kept, the signer gives the same certificate again for the same case, and the last
+ * transaction writes state, certificate, status change, deadlines, mails and audit rows together.
+ * So a crash anywhere costs the step in hand.
+ */
+#include <stddef.h>
+
+#include "libicert/buf.h"
+#include "libicert/id.h"
+#include "procedure/act.h"
+
+struct keyclient;
+
+/* What the issuer works with; act->keeper is its keeper-issuer client. */
+struct issuance {
+	struct act	*act;
+	struct keyclient *keymaker, *signer;
+	struct buf	 issuer, root;	/* certificates that go into the PKCS#12, DER */
+};
+
+/* Certificates still being made, oldest first.  *n: room, then rows. */
+int	issuance_waiting(struct act *, char ids[][ID_TEXT], size_t *n);
+
+/*
+ * Takes one as far as it goes.  0: issued, or refused and sent back (told in the log).  Any error: try again
+ * later, nothing is lost.
+ */
+int	issuance_run(struct issuance *, const char *certificate);
+
+#endif
