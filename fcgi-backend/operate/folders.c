@@ -43,6 +43,7 @@ static const struct folder_row {
 	{ IN_DATA, "status", "icert-publisher", "icert-statusfiles", 02750 },
 	{ IN_DATA, "edge", "icert-edge", NULL, 0700 },
 	{ IN_DATA, "mail", "icert-sim", NULL, 0700 },
+	{ IN_DATA, "gateway", "icert-sim", NULL, 0700 },
 	{ IN_DATA, "documents", "icert-portal", "icert-documents", 02770 },
 	{ IN_RUN, "", NULL, NULL, 0755 },
 	{ IN_RUN, "pg", "icert-postgres", "icert-database", 0750 },

@@ -311,7 +311,8 @@ programs_simulators(struct supervisor *s)
 	unit_init(&u, "gateway");
 	u.ready = ready_gateway;
 	if (unit_arg(&u, "--port") != 0 || unit_arg(&u, "%d", i->port + 3) != 0 ||
-	    unit_arg(&u, "--config") != 0 || unit_arg(&u, "%s", i->config_path) != 0)
+	    unit_arg(&u, "--config") != 0 || unit_arg(&u, "%s", i->config_path) != 0 ||
+	    unit_arg(&u, "--folder") != 0 || unit_arg(&u, "%s/gateway", i->data) != 0)
 		return -1;
 	return simulator_start(s, &u, "gateway.mjs");
 }

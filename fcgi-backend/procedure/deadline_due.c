@@ -50,7 +50,8 @@ wait_until(struct due *due, int64_t at)
 }
 
 /* The order expires, unless the gateway, which has not refused, was not asked
- * since the deadline: a payment made in time may still be on its way. */
+ * since the deadline: a payment made in time may still be on its way.  A gateway
+ * that cannot be asked for a day holds nothing up any longer. */
 static int
 purchase_expire(struct act *act, struct due *due, enum outcome *outcome)
 {
@@ -69,7 +70,7 @@ purchase_expire(struct act *act, struct due *due, enum outcome *outcome)
 		*outcome = OUTCOME_VOID;
 	else if (db_int(r, 0, 1) > due->now)
 		*outcome = wait_until(due, db_int(r, 0, 1));
-	else if (db_bool(r, 0, 2) && db_int(r, 0, 3) < db_int(r, 0, 1))
+	else if (db_bool(r, 0, 2) && db_int(r, 0, 3) < db_int(r, 0, 1) && due->now < db_int(r, 0, 1) + DAY_S)
 		*outcome = wait_until(due, 0);
 	else if ((error = DB_QUERY(act->db, &expire, NULL, P_TEXT(due->subject), P_INT(due->now))) == 0)
 		error = act_audit(act, "purchase.expire", "purchase", due->subject, NULL, 0, "deadline", NULL);

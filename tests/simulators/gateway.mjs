@@ -1,12 +1,14 @@
 // A payment gateway for private instances and tests: an API to open and to
 // query a payment, a checkout page of its own, and notifications in the form
 // of Standard Webhooks, retried as their senders do.  No money, no cards.
-// usage: node gateway.mjs --port N --config FILE [--name demo]
+// usage: node gateway.mjs --port N --config FILE [--folder DIR] [--name demo]
+// With a folder its payments outlive a restart.
 import { createServer } from 'node:http';
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
 
 const options = Object.fromEntries(process.argv.slice(2).join(' ').split('--').filter(Boolean)
@@ -35,6 +37,21 @@ const webhook = new Webhook(secret);
 
 const payments = new Map();       // id → payment
 const byReference = new Map();    // our caller's reference → id
+const file = options.folder && join(options.folder, 'payments.json');
+try {
+	for (const payment of file ? JSON.parse(readFileSync(file, 'utf8')) : []) {
+		payments.set(payment.id, payment);
+		byReference.set(payment.reference, payment.id);
+	}
+} catch (error) {
+	if (error.code !== 'ENOENT') throw error;
+}
+
+function keep() {
+	if (!file) return;
+	writeFileSync(`${file}.new`, JSON.stringify([...payments.values()]));
+	renameSync(`${file}.new`, file);
+}
 const newId = (prefix) => `${prefix}_${randomBytes(12).toString('hex')}`;
 
 // Seconds after the first try, as Standard Webhooks senders do it.
@@ -74,6 +91,7 @@ async function deliver(payment, note, attempt) {
 		'webhook-id': note.id, 'webhook-timestamp': String(Math.floor(at / 1000)), 'webhook-signature': signature,
 	}, note.body);
 	payment.log.push({ at: new Date().toISOString(), id: note.id, what: note.what, answer: answer.status || answer.error });
+	keep();
 	if (answer.status === 410) disabled = true;
 	if ((answer.status >= 200 && answer.status < 300) || disabled || note.once || attempt + 1 >= RETRIES.length) return;
 	const wait = Math.max(RETRIES[attempt + 1] - RETRIES[attempt], answer.retryAfter);
@@ -196,6 +214,7 @@ async function openCheckout(request, response) {
 	};
 	payments.set(payment.id, payment);
 	byReference.set(payment.reference, payment.id);
+	keep();
 	return json(response, 201, { id: payment.id, url: `${base}/pago/${payment.id}` });
 }
 
@@ -217,6 +236,7 @@ async function handle(request, response) {
 	if (request.method !== 'POST' || !action) return html(response, 404, page('No existe', '<p>Esa acción no existe.</p>'));
 	await body(request);
 	action.run(payment);
+	keep();
 	response.writeHead(303, { location: action.back ? payment.returnUrl : `/pago/${payment.id}` });
 	return response.end();
 }
