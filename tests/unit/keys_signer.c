@@ -1,0 +1,654 @@
+/*
+ * The signer with SoftHSM2 in a folder of its own: what it refuses, what it signs, what it remembers.
+ */
+#include "pki_fixture.h"
+#include "keys/responder_word.h"
+#include "keys/signer.h"
+#include "keys/status_signer.h"
+#include "libicert/clock.h"
+#include "libicert/id.h"
+#include "libicert/keyproto.h"
+#include "pki/keyfile.h"
+#include "pki/ocsp_answer.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DETAIL 256
+
+static char folder[] = "/tmp/icert-unit-XXXXXX";
+static char journal_path[64];
+static struct fixture f;			/* its fields, and a holder's key */
+static struct signer s;
+static uint8_t keeper_key[32] = { 1 }, keymaker_key[32] = { 2 }, status_key[32] = { 3 }, other_key[32] = { 9 };
+static uint8_t holder[32] = { 0xA1 }, operator[32] = { 0xB2 }, second[32] = { 0xC3 };
+static int64_t now;
+
+static const char *
+module_path(void)
+{
+	static const char *const known[] = { "/usr/lib/softhsm/libsofthsm2.so",
+		"/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so", "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so" };
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (access(known[i], R_OK) == 0)
+			return known[i];
+	fail_msg("SoftHSM2 is not installed");
+	return NULL;
+}
+
+static void
+open_token(void)
+{
+	char path[128], conf[256];
+	int n;
+
+	snprintf(path, sizeof(path), "%s/tokens", folder);
+	assert_int_equal(mkdir(path, 0700), 0);
+	n = snprintf(conf, sizeof(conf), "directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n", path);
+	snprintf(path, sizeof(path), "%s/softhsm2.conf", folder);
+	assert_int_equal(keyfile_write(path, conf, (size_t)n, 0600), 0);
+	assert_int_equal(pkcs11_load(&s.token, module_path(), path), 0);
+	assert_int_equal(pkcs11_init_token(s.token, "unit", "123456"), 0);
+	assert_int_equal(pkcs11_init_token(s.token, "unit", "123456"), ICERT_E_EXISTS);
+	assert_int_equal(pkcs11_login(s.token, "none", "123456"), ICERT_E_NOT_FOUND);
+	assert_int_equal(pkcs11_login(s.token, "unit", "123456"), 0);
+	assert_int_equal(pkcs11_choose(s.token, SIGNER_KEY_LABEL), ICERT_E_NOT_FOUND);
+	assert_int_equal(pkcs11_make_rsa(s.token, SIGNER_KEY_LABEL, 2048), 0);
+	assert_int_equal(pkcs11_make_rsa(s.token, SIGNER_KEY_LABEL, 2048), ICERT_E_EXISTS);
+	assert_int_equal(pkcs11_choose(s.token, SIGNER_KEY_LABEL), 0);
+}
+
+/* The issuing certificate for the token's key, signed by that key itself. */
+static void
+make_issuer(void)
+{
+	struct profile_name name = fixture_name("ENTIDAD DE CERTIFICACION ICERT PRUEBAS");
+	struct buf spki = BUF_INIT, tbs = BUF_INIT, signature = BUF_INIT;
+	uint8_t serial[PROFILE_SERIAL], digest[32];
+
+	assert_int_equal(pkcs11_spki(s.token, &spki), 0);
+	assert_int_equal(profile_serial(serial), 0);
+	assert_int_equal(profile_root(&name, "http://x/dpc", serial, now - 86400, now + 20LL * 365 * 86400, spki.p, spki.len, &tbs), 0);
+	assert_int_equal(EVP_Digest(tbs.p, tbs.len, digest, NULL, EVP_sha256(), NULL), 1);
+	assert_int_equal(pkcs11_sign(s.token, digest, &signature), 0);
+	assert_int_equal(profile_signed(tbs.p, tbs.len, signature.p, signature.len, &s.issuer_der), 0);
+	assert_int_equal(profile_issuer_read(&s.issuer, s.issuer_der.p, s.issuer_der.len), 0);
+	fixture_urls(&s.issuer);
+	buf_free(&spki);
+	buf_free(&tbs);
+	buf_free(&signature);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	now = clock_real();
+	fixture_make(&f);
+	assert_non_null(mkdtemp(folder));
+	open_token();
+	make_issuer();
+	s.organization = FIXTURE_O;
+	s.responder_name = fixture_name("RESPONDEDOR");
+	s.responder_days = 30;
+	s.ceiling = 1000;
+	statement_public(keeper_key, s.keeper);
+	statement_public(keymaker_key, s.keymaker);
+	statement_public(status_key, s.status_signer);
+	snprintf(journal_path, sizeof(journal_path), "%s/journal", folder);
+	assert_int_equal(journal_open(&s.journal, journal_path), 0);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	char command[64];
+
+	(void)state;
+	signer_close(&s);
+	fixture_free(&f);
+	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+	return system(command);
+}
+
+static void
+approve(struct signer_request *r, enum approval_kind kind, const uint8_t person[32], int64_t time)
+{
+	struct approval a = { .kind = kind, .time = time };
+
+	memcpy(a.case_id, r->case_id, sizeof(a.case_id));
+	memcpy(a.fields_hash, r->fields_hash, sizeof(a.fields_hash));
+	memcpy(a.person_hash, person, sizeof(a.person_hash));
+	assert_int_equal(approval_build(&a, &r->statements[r->statements_n]), 0);
+	assert_int_equal(statement_sign(&r->statements[r->statements_n], keeper_key), 0);
+	r->statements_n++;
+}
+
+static void
+vouch(struct signer_request *r, const uint8_t key[32])
+{
+	struct key_word word = { .time = now };
+
+	memcpy(word.case_id, r->case_id, sizeof(word.case_id));
+	memcpy(word.spki_sha256, r->spki_hash, sizeof(word.spki_sha256));
+	assert_int_equal(key_word_build(&word, &r->word), 0);
+	assert_int_equal(statement_sign(&r->word, key), 0);
+}
+
+static void
+set_key(struct signer_request *r, const struct buf *spki)
+{
+	r->spki = spki->p;
+	r->spki_len = spki->len;
+	assert_int_equal(EVP_Digest(spki->p, spki->len, r->spki_hash, NULL, EVP_sha256(), NULL), 1);
+}
+
+/* A request with everything but its statements. */
+static void
+begin(struct signer_request *r)
+{
+	memset(r, 0, sizeof(*r));
+	assert_int_equal(bytes_random(r->case_id, sizeof(r->case_id)), 0);
+	assert_int_equal(profile_serial(r->serial), 0);
+	r->not_before = now;
+	r->fields = f.fields;
+	assert_int_equal(cert_fields_hash(&r->fields, r->fields_hash), 0);
+	set_key(r, &f.spki);
+}
+
+static void
+good(struct signer_request *r)
+{
+	begin(r);
+	approve(r, APPROVAL_ACCEPT, holder, now - 600);
+	approve(r, APPROVAL_ISSUE, operator, now);
+	vouch(r, keymaker_key);
+}
+
+static void
+refuses(const struct signer_request *r, int error)
+{
+	const char *why = "";
+	char detail[DETAIL] = "";
+	struct buf der = BUF_INIT;
+
+	assert_int_equal(signer_approved(&s, r, now, &why), error);
+	assert_true(strlen(why) > 0);
+	assert_int_equal(signer_issue(&s, r, now, &der, detail), error);
+	assert_int_equal(der.len, 0);
+	assert_string_equal(detail, why);
+	buf_free(&der);
+}
+
+static void
+test_missing(void **state)
+{
+	struct signer_request r;
+
+	(void)state;
+	begin(&r);
+	vouch(&r, keymaker_key);
+	refuses(&r, ICERT_E_MISSING);
+	approve(&r, APPROVAL_ACCEPT, holder, now);
+	refuses(&r, ICERT_E_MISSING);
+	begin(&r);
+	vouch(&r, keymaker_key);
+	approve(&r, APPROVAL_ISSUE, operator, now);
+	refuses(&r, ICERT_E_MISSING);
+	approve(&r, APPROVAL_SECOND, second, now);
+	refuses(&r, ICERT_E_MISSING);
+
+	s.require_second = 1;
+	good(&r);
+	refuses(&r, ICERT_E_MISSING);
+	s.require_second = 0;
+}
+
+static void
+test_stale(void **state)
+{
+	static const int64_t ages[][2] = { { 86401, 0 }, { 0, 86401 }, { -61, 0 }, { 0, -61 }, { INT64_MAX / 2, 0 } };
+	struct signer_request r;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ages) / sizeof(ages[0]); i++) {
+		begin(&r);
+		vouch(&r, keymaker_key);
+		approve(&r, APPROVAL_ACCEPT, holder, ages[i][0] > now ? 0 : now - ages[i][0]);
+		approve(&r, APPROVAL_ISSUE, operator, now - ages[i][1]);
+		refuses(&r, ICERT_E_STALE);
+	}
+}
+
+static void
+test_forged(void **state)
+{
+	struct signer_request r;
+
+	(void)state;
+	for (int which = 0; which < 2; which++) {
+		good(&r);
+		assert_int_equal(statement_sign(&r.statements[which], other_key), 0);
+		refuses(&r, ICERT_E_FORGED);
+		good(&r);
+		r.statements[which].sig[7] ^= 1;
+		refuses(&r, ICERT_E_FORGED);
+		good(&r);
+		r.statements[which].bytes[r.statements[which].len - 1] ^= 1;	/* another time */
+		refuses(&r, ICERT_E_FORGED);
+	}
+	good(&r);
+	vouch(&r, keeper_key);
+	refuses(&r, ICERT_E_FORGED);
+	/* The keymaker's key says nothing about approvals. */
+	good(&r);
+	assert_int_equal(statement_sign(&r.statements[1], keymaker_key), 0);
+	refuses(&r, ICERT_E_FORGED);
+	/* The keeper's statement is not the keymaker's word. */
+	good(&r);
+	r.word = r.statements[0];
+	refuses(&r, ICERT_E_FORGED);
+}
+
+static void
+test_other(void **state)
+{
+	struct signer_request r, other;
+
+	(void)state;
+	/* Other fields than those approved: each one counts. */
+	for (size_t i = 0; i < CERT_FIELDS_COUNT; i++) {
+		good(&r);
+		*cert_fields_at(&r.fields, i) = "OTRO";
+		assert_int_equal(cert_fields_hash(&r.fields, r.fields_hash), 0);
+		refuses(&r, ICERT_E_MISMATCH);
+	}
+	/* Statements of another case. */
+	good(&r);
+	good(&other);
+	r.statements[0] = other.statements[0];
+	refuses(&r, ICERT_E_MISMATCH);
+	good(&r);
+	r.statements[1] = other.statements[1];
+	refuses(&r, ICERT_E_MISMATCH);
+	good(&r);
+	r.word = other.word;
+	refuses(&r, ICERT_E_MISMATCH);
+	/* A word for another key. */
+	good(&r);
+	r.spki_hash[0] ^= 1;
+	refuses(&r, ICERT_E_MISMATCH);
+	/* Another key than a token's that was approved. */
+	begin(&r);
+	r.fields.spki_sha256_hex = "00";
+	assert_int_equal(cert_fields_hash(&r.fields, r.fields_hash), 0);
+	approve(&r, APPROVAL_ACCEPT, holder, now);
+	approve(&r, APPROVAL_ISSUE, operator, now);
+	vouch(&r, keymaker_key);
+	refuses(&r, ICERT_E_MISMATCH);
+	/* The same kind twice. */
+	good(&r);
+	r.statements[1] = r.statements[0];
+	refuses(&r, ICERT_E_MALFORMED);
+}
+
+static void
+test_holder(void **state)
+{
+	struct signer_request r;
+
+	(void)state;
+	begin(&r);
+	vouch(&r, keymaker_key);
+	approve(&r, APPROVAL_ACCEPT, holder, now);
+	approve(&r, APPROVAL_ISSUE, holder, now);
+	refuses(&r, ICERT_E_OWN_CASE);
+	good(&r);
+	approve(&r, APPROVAL_SECOND, operator, now);
+	refuses(&r, ICERT_E_OWN_CASE);
+	good(&r);
+	approve(&r, APPROVAL_SECOND, holder, now);
+	refuses(&r, ICERT_E_OWN_CASE);
+}
+
+static int
+issue(const struct signer_request *r, struct buf *der, char *detail)
+{
+	detail[0] = '\0';
+	buf_reset(der);
+	return signer_issue(&s, r, now, der, detail);
+}
+
+/* Weak keys and fields outside the profile stop at the lint, whatever was approved. */
+static void
+test_lint(void **state)
+{
+	struct buf spki = BUF_INIT, der = BUF_INIT;
+	EVP_PKEY *weak = EVP_RSA_gen(1024), *curve = EVP_EC_gen("P-256");
+	struct signer_request r;
+	char detail[DETAIL];
+
+	(void)state;
+	begin(&r);
+	fixture_spki(weak, &spki);
+	set_key(&r, &spki);
+	approve(&r, APPROVAL_ACCEPT, holder, now);
+	approve(&r, APPROVAL_ISSUE, operator, now);
+	vouch(&r, keymaker_key);
+	assert_int_equal(issue(&r, &der, detail), ICERT_E_LINT);
+	assert_non_null(strstr(detail, "key ("));
+	fixture_spki(curve, &spki);
+	set_key(&r, &spki);
+	vouch(&r, keymaker_key);
+	assert_int_equal(issue(&r, &der, detail), ICERT_E_LINT);
+
+	begin(&r);
+	r.fields.common_name = "María Muñoz";
+	assert_int_equal(cert_fields_hash(&r.fields, r.fields_hash), 0);
+	approve(&r, APPROVAL_ACCEPT, holder, now);
+	approve(&r, APPROVAL_ISSUE, operator, now);
+	vouch(&r, keymaker_key);
+	assert_int_equal(issue(&r, &der, detail), ICERT_E_LINT);
+	assert_non_null(strstr(detail, "upper-case"));
+	good(&r);
+	memset(r.serial, 0, 12);	/* short */
+	assert_int_equal(issue(&r, &der, detail), ICERT_E_LINT);
+	memset(r.serial, 0xFF, 16);	/* negative */
+	assert_int_equal(issue(&r, &der, detail), ICERT_E_LINT);
+	good(&r);
+	r.not_before = now - 86401;
+	assert_int_equal(issue(&r, &der, detail), ICERT_E_STALE);
+	r.not_before = now + 61;
+	assert_int_equal(issue(&r, &der, detail), ICERT_E_STALE);
+	EVP_PKEY_free(weak);
+	EVP_PKEY_free(curve);
+	buf_free(&spki);
+	buf_free(&der);
+}
+
+/* Signed, given again, and nothing else for that case, serial or key: also after a restart. */
+static void
+test_issue(void **state)
+{
+	struct buf der = BUF_INIT, again = BUF_INIT, spki = BUF_INIT;
+	EVP_PKEY *key = EVP_RSA_gen(2048);
+	struct signer_request r, other;
+	char detail[DETAIL];
+	X509 *x, *ca;
+
+	(void)state;
+	fixture_spki(key, &spki);
+	begin(&r);
+	set_key(&r, &spki);
+	approve(&r, APPROVAL_ACCEPT, holder, now - 86000);
+	approve(&r, APPROVAL_ISSUE, operator, now);
+	approve(&r, APPROVAL_SECOND, second, now);
+	vouch(&r, keymaker_key);
+	assert_int_equal(issue(&r, &der, detail), 0);
+	x = fixture_parse(&der);
+	ca = fixture_parse(&s.issuer_der);
+	assert_int_equal(X509_verify(x, X509_get0_pubkey(ca)), 1);
+	X509_free(x);
+	X509_free(ca);
+
+	for (int restart = 0; restart < 2; restart++) {
+		assert_int_equal(issue(&r, &again, detail), 0);
+		assert_int_equal(again.len, der.len);
+		assert_memory_equal(again.p, der.p, der.len);
+		/* The same case with another serial. */
+		other = r;
+		assert_int_equal(profile_serial(other.serial), 0);
+		assert_int_equal(issue(&other, &again, detail), ICERT_E_EXISTS);
+		/* Another case with the same key, or the same serial. */
+		good(&other);
+		set_key(&other, &spki);
+		vouch(&other, keymaker_key);
+		assert_int_equal(issue(&other, &again, detail), ICERT_E_EXISTS);
+		assert_string_equal(detail, "the key was certified before");
+		good(&other);
+		memcpy(other.serial, r.serial, sizeof(r.serial));
+		assert_int_equal(issue(&other, &again, detail), ICERT_E_EXISTS);
+		assert_string_equal(detail, "the serial number was used before");
+		journal_close(s.journal);
+		assert_int_equal(journal_open(&s.journal, journal_path), 0);
+	}
+	EVP_PKEY_free(key);
+	buf_free(&der);
+	buf_free(&again);
+	buf_free(&spki);
+}
+
+static void
+test_ceiling(void **state)
+{
+	size_t ceiling = s.ceiling;
+	struct signer_request r;
+	struct buf der = BUF_INIT;
+	char detail[DETAIL];
+
+	(void)state;
+	good(&r);
+	s.ceiling = journal_certificates_since(s.journal, now - 3600);
+	assert_true(s.ceiling > 0);
+	assert_int_equal(issue(&r, &der, detail), ICERT_E_CEILING);
+	s.ceiling = ceiling;
+	buf_free(&der);
+}
+
+/* The journal refuses to be opened when a byte of it was changed, and mends a torn last line alone. */
+static void
+test_journal(void **state)
+{
+	struct buf bytes = BUF_INIT, changed = BUF_INIT;
+	struct journal *j;
+	char path[96];
+	size_t at;
+
+	(void)state;
+	assert_int_equal(journal_append(s.journal, JOURNAL_REFUSED, now, "what=test\n"), ICERT_E_INVALID);
+	assert_int_equal(journal_open(&j, journal_path), ICERT_E_BUSY);
+	assert_int_equal(keyfile_read(journal_path, 1 << 20, &bytes), 0);
+	snprintf(path, sizeof(path), "%s/copy", folder);
+	for (at = 0; at < bytes.len; at += 1 + bytes.len / 40) {
+		if (bytes.p[at] == '\n')
+			continue;
+		buf_reset(&changed);
+		buf_put(&changed, bytes.p, bytes.len);
+		changed.p[at] ^= 1;
+		assert_int_equal(keyfile_write(path, changed.p, changed.len, 0600), 0);
+		assert_int_equal(journal_open(&j, path), ICERT_E_FORGED);
+	}
+	/* A line taken out. */
+	at = (size_t)((uint8_t *)memchr(bytes.p, '\n', bytes.len) - bytes.p) + 1;
+	assert_int_equal(keyfile_write(path, bytes.p + at, bytes.len - at, 0600), 0);
+	assert_int_equal(journal_open(&j, path), ICERT_E_FORGED);
+	/* A torn last line. */
+	assert_int_equal(keyfile_write(path, bytes.p, bytes.len - 3, 0600), 0);
+	assert_int_equal(journal_open(&j, path), 0);
+	assert_int_equal(journal_append(j, JOURNAL_BEGIN, now, ""), 0);
+	journal_close(j);
+	assert_int_equal(journal_open(&j, path), 0);
+	journal_close(j);
+	buf_free(&bytes);
+	buf_free(&changed);
+}
+
+/* One operation through the server's own table. */
+static int
+ask(const struct serve_op *ops, size_t n, void *ctx, const char *socket, const struct buf *request, int fd, struct message *reply,
+    struct buf *packet, int *fd_out)
+{
+	struct serve serve = { .ops = ops, .n = n, .ctx = ctx };
+
+	buf_reset(packet);
+	assert_int_equal(serve_once(&serve, socket, request->p, request->len, fd, packet, fd_out), 0);
+	assert_int_equal(message_parse(reply, packet->p, packet->len, NULL), 0);
+	return -(int)reply->status;
+}
+
+static int
+ask_crl(const char *socket, uint64_t number, int64_t this_update, struct buf *crl)
+{
+	static struct message reply;
+	struct crl_entry e = { .serial = { 0x44 }, .revoked_at = now - 100, .reason = 1 };
+	struct buf request = BUF_INIT, packet = BUF_INIT;
+	uint8_t bytes[CRL_ENTRY], read_back[4096];
+	int error, fd = memfd_create("entries", MFD_CLOEXEC), fd_out = -1;
+	ssize_t n;
+
+	crl_entry_encode(&e, bytes);
+	assert_int_equal(write(fd, bytes, sizeof(bytes)), sizeof(bytes));
+	message_begin(&request, OP_SIGN_CRL, 0, 7);
+	message_put_string(&request, TAG_LABEL, "issuing");
+	message_put_number(&request, TAG_NUMBER, number);
+	message_put_number(&request, TAG_TIME, (uint64_t)this_update);
+	message_put_number(&request, TAG_TIME_NEXT, (uint64_t)this_update + 86400);
+	error = ask(signer_ops, signer_ops_n, &s, socket, &request, fd, &reply, &packet, &fd_out);
+	if (fd_out >= 0) {
+		n = pread(fd_out, read_back, sizeof(read_back), 0);
+		assert_true(n > 0);
+		buf_put(crl, read_back, (size_t)n);
+		close(fd_out);
+	}
+	buf_free(&request);
+	buf_free(&packet);
+	return error;
+}
+
+static void
+test_crl(void **state)
+{
+	struct buf crl = BUF_INIT;
+	const uint8_t *p;
+	X509_CRL *list;
+	X509 *ca;
+
+	(void)state;
+	assert_int_equal(ask_crl("signer-issuer", 5, now, &crl), ICERT_E_DENIED);
+	assert_int_equal(ask_crl("signer-publisher", 5, now, &crl), 0);
+	p = crl.p;
+	list = d2i_X509_CRL(NULL, &p, (long)crl.len);
+	ca = fixture_parse(&s.issuer_der);
+	assert_non_null(list);
+	assert_int_equal(X509_CRL_verify(list, X509_get0_pubkey(ca)), 1);
+	assert_int_equal(sk_X509_REVOKED_num(X509_CRL_get_REVOKED(list)), 1);
+	X509_CRL_free(list);
+	X509_free(ca);
+	/* Numbers grow, times are of now. */
+	assert_int_equal(ask_crl("signer-publisher", 5, now, &crl), ICERT_E_INVALID);
+	assert_int_equal(ask_crl("signer-publisher", 6, now - 7200, &crl), ICERT_E_INVALID);
+	assert_int_equal(ask_crl("signer-publisher", 6, now + 3600, &crl), ICERT_E_INVALID);
+	assert_int_equal(journal_crl_number(s.journal), 5);
+	buf_free(&crl);
+}
+
+/* The status signer's key, its certificate from the signer, and digests signed with it. */
+static void
+test_responder(void **state)
+{
+	static struct message reply;
+	static const char here[] = "status-signer-publisher";
+	struct buf request = BUF_INIT, packet = BUF_INIT, spki = BUF_INIT, proof = BUF_INIT, certificate = BUF_INIT;
+	const struct message_field *field;
+	struct ocsp_template template;
+	struct status_signer status;
+	char path[96];
+	X509 *x;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/status", folder);
+	assert_int_equal(status_signer_open(&status, path), ICERT_E_NOT_FOUND);
+	assert_int_equal(status_signer_init(path), 0);
+	assert_int_equal(status_signer_init(path), 0);
+	assert_int_equal(status_signer_open(&status, path), 0);
+
+	/* No key, no certificate: nothing is signed. */
+	message_begin(&request, OP_STATUS_SIGN, 0, 1);
+	message_put(&request, TAG_DIGEST, holder, 32);
+	assert_int_equal(ask(status_signer_ops, status_signer_ops_n, &status, here, &request, -1, &reply, &packet, NULL), ICERT_E_STATE);
+	message_begin(&request, OP_STATUS_NEW_KEY, 0, 2);
+	assert_int_equal(ask(status_signer_ops, status_signer_ops_n, &status, here, &request, -1, &reply, &packet, NULL), 0);
+	field = message_get(&reply, TAG_SPKI, 0);
+	buf_put(&spki, field->p, field->len);
+	field = message_get(&reply, TAG_PROOF, 0);
+	buf_put(&proof, field->p, field->len);
+
+	/* Its identity is not the pinned one yet; then it is, but the proof is for that key alone. */
+	message_begin(&request, OP_SIGN_RESPONDER, 0, 3);
+	message_put(&request, TAG_SPKI, spki.p, spki.len);
+	message_put(&request, TAG_PROOF, proof.p, proof.len);
+	assert_int_equal(ask(signer_ops, signer_ops_n, &s, "signer-publisher", &request, -1, &reply, &packet, NULL), ICERT_E_FORGED);
+	snprintf(path, sizeof(path), "%s/status/public.key", folder);
+	assert_int_equal(keyfile_read_exact(path, s.status_signer, 32), 0);
+	spki.p[spki.len - 1] ^= 1;
+	message_begin(&request, OP_SIGN_RESPONDER, 0, 3);
+	message_put(&request, TAG_SPKI, spki.p, spki.len);
+	message_put(&request, TAG_PROOF, proof.p, proof.len);
+	assert_int_equal(ask(signer_ops, signer_ops_n, &s, "signer-publisher", &request, -1, &reply, &packet, NULL), ICERT_E_MISMATCH);
+	spki.p[spki.len - 1] ^= 1;
+	message_begin(&request, OP_SIGN_RESPONDER, 0, 3);
+	message_put(&request, TAG_SPKI, spki.p, spki.len);
+	message_put(&request, TAG_PROOF, proof.p, proof.len);
+	assert_int_equal(ask(signer_ops, signer_ops_n, &s, "signer-issuer", &request, -1, &reply, &packet, NULL), ICERT_E_DENIED);
+	assert_int_equal(ask(signer_ops, signer_ops_n, &s, "signer-publisher", &request, -1, &reply, &packet, NULL), 0);
+	field = message_get(&reply, TAG_CERT, 0);
+	buf_put(&certificate, field->p, field->len);
+	x = fixture_parse(&certificate);
+	assert_int_equal(X509_get_extended_key_usage(x), XKU_OCSP_SIGN);
+	assert_true(X509_get_ext_by_NID(x, NID_id_pkix_OCSP_noCheck, -1) >= 0);
+	X509_free(x);
+
+	/* A certificate for another key is not taken. */
+	message_begin(&request, OP_STATUS_INSTALL, 0, 4);
+	message_put(&request, TAG_CERT, s.issuer_der.p, s.issuer_der.len);
+	assert_int_equal(ask(status_signer_ops, status_signer_ops_n, &status, here, &request, -1, &reply, &packet, NULL), ICERT_E_MISMATCH);
+	message_begin(&request, OP_STATUS_INSTALL, 0, 4);
+	message_put(&request, TAG_CERT, certificate.p, certificate.len);
+	assert_int_equal(ask(status_signer_ops, status_signer_ops_n, &status, here, &request, -1, &reply, &packet, NULL), 0);
+
+	/* After a restart the same key signs. */
+	status_signer_close(&status);
+	snprintf(path, sizeof(path), "%s/status", folder);
+	assert_int_equal(status_signer_open(&status, path), 0);
+	message_begin(&request, OP_STATUS_SIGN, 0, 5);
+	message_put(&request, TAG_DIGEST, holder, 32);
+	message_put(&request, TAG_DIGEST, operator, 32);
+	assert_int_equal(ask(status_signer_ops, status_signer_ops_n, &status, here, &request, -1, &reply, &packet, NULL), 0);
+	assert_int_equal(message_count(&reply, TAG_SIGNATURE), 2);
+	assert_int_equal(ocsp_template_init(&template, s.issuer_der.p, s.issuer_der.len, certificate.p, certificate.len), 0);
+	x = fixture_parse(&certificate);
+	for (size_t i = 0; i < 2; i++) {
+		EVP_PKEY_CTX *key = EVP_PKEY_CTX_new(X509_get0_pubkey(x), NULL);
+
+		field = message_get(&reply, TAG_SIGNATURE, i);
+		assert_int_equal(EVP_PKEY_verify_init(key), 1);
+		assert_int_equal(EVP_PKEY_verify(key, field->p, field->len, i == 0 ? holder : operator, 32), 1);
+		EVP_PKEY_CTX_free(key);
+	}
+	X509_free(x);
+	ocsp_template_free(&template);
+	status_signer_close(&status);
+	buf_free(&request);
+	buf_free(&packet);
+	buf_free(&spki);
+	buf_free(&proof);
+	buf_free(&certificate);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_missing), cmocka_unit_test(test_stale), cmocka_unit_test(test_forged),
+		cmocka_unit_test(test_other), cmocka_unit_test(test_holder), cmocka_unit_test(test_lint),
+		cmocka_unit_test(test_issue), cmocka_unit_test(test_ceiling), cmocka_unit_test(test_crl),
+		cmocka_unit_test(test_responder), cmocka_unit_test(test_journal),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
