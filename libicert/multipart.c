@@ -223,9 +223,12 @@ multipart_clean_name(const char *name, size_t len, char *out, size_t max)
 	for (size_t i = 0; i < len; i++)
 		if (name[i] == '/' || name[i] == '\\')
 			start = i + 1;
-	while (start < len && (name[start] == '.' || name[start] == ' '))
-		start++;
 	while (start < len) {
+		/* No dot or space leads, whatever was dropped before it. */
+		if (n == 0 && (name[start] == '.' || name[start] == ' ')) {
+			start++;
+			continue;
+		}
 		if ((octets = utf8_decode(name + start, len - start, &c)) == 0)
 			octets = 1;
 		else if (utf8_printable(name + start, octets) && strchr("<>:\"|?*", name[start]) == NULL) {

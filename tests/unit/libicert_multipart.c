@@ -325,6 +325,7 @@ test_clean_name(void **state)
 		{ "../../etc/passwd", "passwd" },
 		{ "..", "" },
 		{ ".hidden. ", "hidden" },
+		{ "*.pdf", "pdf" },
 		{ "a<b>\"c\"|d?*.png", "abcd.png" },
 		{ "", "" },
 		{ "x/", "" },
