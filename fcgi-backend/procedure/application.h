@@ -89,7 +89,7 @@ struct observation {
 };
 #define OBSERVATIONS_MAX 20
 
-/* Desk. ------------------------------------------------------------------ */
+/* What follows is the desk's. */
 
 struct application_filter {
 	uint32_t	 states;	/* bits 1 << state; 0: all from submitted on */

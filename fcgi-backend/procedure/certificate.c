@@ -1,30 +1,13 @@
-#include <ctype.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "crypt/keeper.h"
-#include "libicert/clock.h"
 #include "libicert/error.h"
 #include "libicert/keyproto.h"
 #include "libicert/sealed.h"
-#include "procedure/case.h"
 #include "procedure/certificate.h"
 
 #define SERIAL_BYTES 16
-
-/* CRLReason, RFC 5280, 5.3.1. */
-#define REASON_UNSPECIFIED		0
-#define REASON_KEY_COMPROMISE		1
-#define REASON_AFFILIATION_CHANGED	3
-#define REASON_CESSATION		5
-
-const char *const certificate_holder_reasons[] = {
-	"key_compromise", "lost_access", "data_changed", "not_needed", "unspecified", NULL
-};
-static const int16_t reason_codes[] = {
-	REASON_KEY_COMPROMISE, REASON_UNSPECIFIED, REASON_AFFILIATION_CHANGED, REASON_CESSATION, REASON_UNSPECIFIED
-};
 
 #define COLUMNS \
 	"c.id, c.application_id, c.serial, c.state, c.container, c.not_before, c.not_after, c.issued_at, c.revoked_at," \
@@ -39,14 +22,6 @@ static const struct db_stmt get = { "certificate_get", "select " COLUMNS " from 
 static const struct db_stmt der = { "certificate_der", "select der from icert.certificate where id = $1" };
 static const struct db_stmt pkcs12 = { "certificate_pkcs12",
 	"select sealed from icert.delivery where certificate_id = $1 and label = 'pkcs12' and destroyed_at is null" };
-static const struct db_stmt revoke = { "certificate_revoke",
-	"update icert.certificate set state = 'revoked', revoked_at = $2, reason = $3, reason_code = $4, revoked_by = 'holder'"
-	" where id = $1 and state = 'good'" };
-static const struct db_stmt change = { "certificate_status_change",
-	"insert into icert.status_change (certificate_id, state, reason, at) values ($1, 'revoked', $2, $3)" };
-static const struct db_stmt by_code = { "certificate_revoke_by_code",
-	"select certificate, application, contact, serial, number, province, key_id, wrapped, again, closed"
-	" from icert.revoke_by_code($1, $2::smallint, $3, $4, $5)" };
 
 static int64_t
 or_minus_one(struct db_result *r, int col)
@@ -181,193 +156,5 @@ out:
 		error = db_commit(act->db);
 	if (error != 0)
 		return act_refuse(act, "certificate.download", "certificate", id_valid(id) ? id : NULL, 0, error);
-	return 0;
-}
-
-/* ------------------------------------------------------------------ revoking */
-
-static int
-reason_index(const char *reason)
-{
-	for (int i = 0; certificate_holder_reasons[i] != NULL; i++)
-		if (strcmp(certificate_holder_reasons[i], reason) == 0)
-			return i;
-	return -1;
-}
-
-/* The holder is always told; held until the answer is public. */
-static int
-tell(struct act *act, const struct mailing *m, const char *certificate, const char *reason, const char *serial, int64_t at)
-{
-	char moment[MAILING_MOMENT];
-	struct outbox_variable variables[] = {
-		{ "reason", reason }, { "serial", serial }, { "at", mailing_moment(at, moment) },
-	};
-
-	return mailing_contact(act, m, MAIL_REVOKED, variables, 3, "revoked", certificate);
-}
-
-static int
-wake_publisher(struct act *act)
-{
-	int error;
-
-	if ((error = db_notify(act->db, "icert_status", "")) != 0)
-		return error;
-	return db_recv(act->db, NULL);
-}
-
-static int
-revoke_row(struct act *act, const char *id, int reason, int64_t now)
-{
-	struct db_result *r;
-	int error;
-
-	if ((error = DB_QUERY(act->db, &revoke, &r, P_TEXT(id), P_INT(now), P_INT(reason_codes[reason]),
-	    P_TEXT(certificate_holder_reasons[reason]))) != 0)
-		return error;
-	error = db_affected(r) == 1 ? 0 : ICERT_E_CONFLICT;
-	db_result_free(r);
-	if (error != 0)
-		return error;
-	return DB_QUERY(act->db, &change, NULL, P_TEXT(id), P_INT(reason_codes[reason]), P_INT(now));
-}
-
-/* The certificate first, then its case: the order revoke_by_code() keeps too. */
-static int
-revoke_with_case(struct act *act, const struct certificate *c, int reason)
-{
-	const char *code = certificate_holder_reasons[reason];
-	int64_t now = clock_real();
-	struct case_file file;
-	struct db_result *r;
-	int error;
-
-	memset(&file, 0, sizeof file);
-	if ((error = revoke_row(act, c->id, reason, now)) != 0 ||
-	    (error = DB_QUERY(act->db, &case_select_portal, &r, P_TEXT(c->application))) != 0)
-		return error;
-	error = db_rows(r) == 1 ? case_fill(act, r, &file.a, 1, &file.key) : ICERT_E_NOT_FOUND;
-	db_result_free(r);
-	if (error == 0 && transition_find(ACTION_CLOSE_REVOKED, file.a.state, act->roles, NULL) != NULL)
-		error = case_move(act, &file, ACTION_CLOSE_REVOKED, "revoked_by_holder", NULL);
-	if (error == 0) {
-		const struct mailing m = { .application = file.a.id, .contact = file.a.contact, .number = file.a.number,
-			.province = file.a.province, .key_id = file.a.key, .key = file.key };
-
-		if ((error = tell(act, &m, c->id, code, c->serial, now)) == 0 &&
-		    (error = act_audit(act, "certificate.revoke", "certificate", c->id, c->application, file.a.province, code,
-		    NULL)) == 0)
-			error = wake_publisher(act);
-	}
-	bytes_wipe(&file, sizeof file);
-	return error;
-}
-
-int
-certificate_revoke(struct act *act, const char *id, const char *reason)
-{
-	struct certificate c;
-	int error, index = reason_index(reason);
-
-	if (index < 0)
-		return ICERT_E_INVALID;
-	if ((error = act_begin(act)) != 0)
-		return error;
-	if (!(act->roles & BY_APPLICANT))
-		error = ICERT_E_DENIED;
-	else if ((error = certificate_get(act, id, &c)) == 0) {
-		if (strcmp(c.state, "revoked") == 0) {
-			db_rollback(act->db);
-			return 0;
-		}
-		error = strcmp(c.state, "good") == 0 ? revoke_with_case(act, &c, index) : ICERT_E_STATE;
-	}
-	if (error == 0)
-		error = db_commit(act->db);
-	if (error != 0)
-		return act_refuse(act, "certificate.revoke", "certificate", id_valid(id) ? id : NULL, 0, error);
-	return 0;
-}
-
-/* As the keymaker hashed it: characters alone, in upper case. */
-static int
-code_hash(const char *code, uint8_t hash[32])
-{
-	char one[64];
-	size_t n = 0;
-
-	for (; *code != '\0'; code++) {
-		if (*code == '-' || isspace((unsigned char)*code))
-			continue;
-		if (!isalnum((unsigned char)*code) || n == sizeof one)
-			return ICERT_E_CODE_WRONG;
-		one[n++] = (char)toupper((unsigned char)*code);
-	}
-	if (n == 0)
-		return ICERT_E_CODE_WRONG;
-	crypto_hash_sha256(hash, (const unsigned char *)one, n);
-	bytes_wipe(one, sizeof one);
-	return 0;
-}
-
-/* What follows the database's own part: rows of audit, and the mail. */
-static int
-tell_by_code(struct act *act, struct db_result *r, const char *reason, const char *serial, int64_t now)
-{
-	const char *certificate = db_text(r, 0, 0), *application = db_text(r, 0, 1);
-	int error, province = (int)db_int(r, 0, 5);
-	uint8_t key[DATAKEY_BYTES];
-	const struct mailing m = { .application = application, .contact = db_text(r, 0, 2), .number = db_text(r, 0, 4),
-		.province = province, .key_id = db_text(r, 0, 6), .key = key };
-	const uint8_t *wrapped;
-	size_t n;
-
-	if ((error = act_audit(act, "certificate.revoke", "certificate", certificate, application, province, reason,
-	    "{\"by\":\"code\"}")) != 0)
-		return error;
-	if (db_bool(r, 0, 9) && (error = act_audit(act, "application.close_revoked", "application", application, application,
-	    province, "revoked_by_holder", NULL)) != 0)
-		return error;
-	wrapped = db_bytes(r, 0, 7, &n);
-	/* Revoking does not wait for the keeper: without it the mail has to. */
-	if ((error = datakey_unwrap(act, wrapped, n, key)) != 0)
-		return error == ICERT_E_UNAVAILABLE || error == ICERT_E_TIMEOUT || error == ICERT_E_DESTROYED ? 0 : error;
-	error = tell(act, &m, certificate, reason, serial, now);
-	bytes_wipe(key, sizeof key);
-	return error;
-}
-
-int
-certificate_revoke_by_code(struct act *act, const char *code, const char *reason, char serial[33])
-{
-	struct db_result *r = NULL;
-	char text[33] = "";
-	uint8_t hash[32];
-	int64_t now = clock_real();
-	int error, index = reason_index(reason);
-
-	if (serial != NULL)
-		serial[0] = '\0';
-	if (index < 0)
-		return ICERT_E_INVALID;
-	if ((error = code_hash(code, hash)) != 0)
-		return act_refuse(act, "certificate.revoke", "certificate", NULL, 0, error);
-	if ((error = act_begin(act)) == 0 && (error = DB_QUERY(act->db, &by_code, &r, P_BYTES(hash, sizeof hash),
-	    P_INT(reason_codes[index]), P_TEXT(reason), P_INT(now), P_INT(clock_business()))) == 0) {
-		if (db_is_null(r, 0, 0))
-			error = ICERT_E_CODE_WRONG;
-		else {
-			serial_hex(r, 3, text);
-			error = db_bool(r, 0, 8) ? 0 : tell_by_code(act, r, reason, text, now);
-		}
-	}
-	db_result_free(r);
-	if (error == 0)
-		error = db_commit(act->db);
-	if (error != 0)
-		return act_refuse(act, "certificate.revoke", "certificate", NULL, 0, error);
-	if (serial != NULL)
-		memcpy(serial, text, sizeof text);
 	return 0;
 }

@@ -181,8 +181,6 @@ fields_accept(struct act *act, const char *application, int version, const char 
 	return case_done(act, ACTION_ACCEPT_FIELDS, &c, error);
 }
 
-/* ------------------------------------------------------------------ issuing */
-
 /* What must hold before the operator's code is used up. */
 static int
 ready(struct act *act, const struct case_file *c, struct fields *f)

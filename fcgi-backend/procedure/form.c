@@ -75,8 +75,6 @@ application_form_set(struct application_form *form, const char *name, const char
 	return 0;
 }
 
-/* ------------------------------------------------------------------ checks */
-
 static int
 is(const char *a, const char *b)
 {
@@ -290,8 +288,6 @@ application_full_name(const struct application_form *f, char *out, size_t size)
 {
 	snprintf(out, size, "%s %s%s%s", f->given_names, f->surname1, f->surname2[0] != '\0' ? " " : "", f->surname2);
 }
-
-/* ------------------------------------------------------------------ JSON */
 
 int
 application_form_write(const struct application_form *form, struct buf *out)

@@ -35,7 +35,6 @@ int	login_principal(struct act *, struct principal *);
 /* Ends the session of act->identity, here and in the cache. */
 int	login_logout(struct act *);
 
-/* Applicants. */
 struct login_sent {
 	char	masked[256];	/* "m***@dominio.ec" */
 	int64_t	valid_until;

@@ -250,8 +250,6 @@ login_code_send_link(struct act *act, const char *token, const uint8_t browser[3
 	return error;
 }
 
-/* ------------------------------------------------------------------ checking */
-
 /* The six digits, whatever was typed between them. */
 static int
 digits_of(const char *text, char out[CODE_DIGITS + 1])

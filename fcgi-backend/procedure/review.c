@@ -91,8 +91,6 @@ application_reassign(struct act *act, const char *id, int version, const char *s
 	return hand(act, id, version, ACTION_REASSIGN, staff != NULL ? staff : act->id);
 }
 
-/* ------------------------------------------------------------------ observations */
-
 static int
 target_good(const char *target)
 {
@@ -191,8 +189,6 @@ application_observe(struct act *act, const char *id, int version, const struct o
 		error = mail_observations(act, &c, o, n, round);
 	return case_done(act, ACTION_OBSERVE, &c, error);
 }
-
-/* ------------------------------------------------------------------ the decision */
 
 int
 application_accept(struct act *act, const char *id, int version)
