@@ -116,14 +116,17 @@ control_status(const struct instance *i)
 int
 control_reset(const struct instance *i)
 {
-	if (!instance_exists(i)) {
-		printf("%s holds no instance\n", i->prefix);
-		return 0;
-	}
 	if (control_running(i) != 0 && control_down(i) != 0)
 		return -1;
-	if (folders_remove(i) != 0)
+	if (instance_exists(i)) {
+		if (folders_remove(i) != 0)
+			return -1;
+		printf("%s and all its data are removed\n", i->prefix);
+		return 0;
+	}
+	/* A prefix that was removed by hand leaves these. */
+	if ((tree_remove(i->run) | tree_remove(i->shm)) != 0)
 		return -1;
-	printf("%s and all its data are removed\n", i->prefix);
+	printf("%s holds no instance\n", i->prefix);
 	return 0;
 }
