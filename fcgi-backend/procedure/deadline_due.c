@@ -20,9 +20,11 @@
 #define DAY_S 86400
 #define AGAIN_S 5            /* a deadline that must wait for something else */
 
+#define TRIES_A_DAY (DAY_S / AGAIN_S)
+
 /* Kinds without a handler are not even looked at. */
 static const struct db_stmt take = { "deadline_take",
-	"select id::text, kind, subject::text, coalesce(application_id::text, '') from icert.deadline"
+	"select id::text, kind, subject::text, coalesce(application_id::text, ''), tries from icert.deadline"
 	" where state = 'waiting' and due_at <= $1"
 	" and kind in ('purchase_expire', 'draft_remove', 'application_cancel', 'delivery_destroy')"
 	" order by due_at limit 1 for update skip locked" };
@@ -36,6 +38,7 @@ static const struct db_stmt failed = { "deadline_failed",
 
 struct due {
 	char id[ID_TEXT], kind[32], subject[ID_TEXT], application[ID_TEXT];
+	int tries;                  /* how often it had to wait, or failed */
 	int64_t now;                /* business clock */
 	int64_t later_at;           /* set by a handler that answers OUTCOME_LATER */
 };
@@ -51,7 +54,7 @@ wait_until(struct due *due, int64_t at)
 
 /* The order expires, unless the gateway, which has not refused, was not asked
  * since the deadline: a payment made in time may still be on its way.  A gateway
- * that cannot be asked for a day holds nothing up any longer. */
+ * that could not be asked for a day of trying holds nothing up any longer. */
 static int
 purchase_expire(struct act *act, struct due *due, enum outcome *outcome)
 {
@@ -70,7 +73,7 @@ purchase_expire(struct act *act, struct due *due, enum outcome *outcome)
 		*outcome = OUTCOME_VOID;
 	else if (db_int(r, 0, 1) > due->now)
 		*outcome = wait_until(due, db_int(r, 0, 1));
-	else if (db_bool(r, 0, 2) && db_int(r, 0, 3) < db_int(r, 0, 1) && due->now < db_int(r, 0, 1) + DAY_S)
+	else if (db_bool(r, 0, 2) && db_int(r, 0, 3) < db_int(r, 0, 1) && due->tries < TRIES_A_DAY)
 		*outcome = wait_until(due, 0);
 	else if ((error = DB_QUERY(act->db, &expire, NULL, P_TEXT(due->subject), P_INT(due->now))) == 0)
 		error = act_audit(act, "purchase.expire", "purchase", due->subject, NULL, 0, "deadline", NULL);
@@ -265,6 +268,7 @@ take_due(struct act *act, struct due *due)
 	snprintf(due->kind, sizeof(due->kind), "%s", db_text(r, 0, 1));
 	snprintf(due->subject, sizeof(due->subject), "%s", db_text(r, 0, 2));
 	snprintf(due->application, sizeof(due->application), "%s", db_text(r, 0, 3));
+	due->tries = (int)db_int(r, 0, 4);
 	db_result_free(r);
 	return error;
 }

@@ -156,3 +156,18 @@ test('what was paid in the last second before it expired wins', async () => {
 	icert.moveClock(16 * 86400);
 	await isPaid(person);
 });
+
+test('a draft is removed after 30 days, and what was paid serves another', async () => {
+	const person = await ordered();
+	await pays(person, 'aprobar');
+	await isPaid(person);
+	const page = await (await orderPage(person)).form(/\/solicitud$/).submit();
+	assert.match(page.path, /^\/solicitud\//);
+	const draft = page.path.split('/')[2];
+	assert.equal((await person.client.get(`/solicitud/${draft}/resumen`)).status, 200);
+	icert.moveClock(60 * 86400);
+	const again = await until(async () => (await orderPage(person)).form(/\/solicitud$/), { what: 'the order is free again' });
+	const next = await again.submit();
+	assert.match(next.path, /^\/solicitud\//);
+	assert.notEqual(next.path.split('/')[2], draft);
+});
