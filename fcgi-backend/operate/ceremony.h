@@ -8,8 +8,9 @@
  *                             root's token, touched again only by a ceremony
  *   [paths] signer_dir        icert-signer 0700    softhsm2.conf tokens/ pin
  *                             emisora.cer raiz.cer journal
- *   [paths] status_signer_dir icert-status 0700    `icert-status-signer --init`,
- *                             responder.cer
+ *   [paths] status_signer_dir icert-status 0700    `icert-status-signer --init`; the
+ *                             responder's key and certificate are asked for by
+ *                             icert-publisher, at its first start as at each rotation
  *   [paths] keeper_dir        icert-keeper 0700    `icert-keeper --init`
  *   [paths] keymaker_dir      icert-keymaker 0700  `icert-keymaker --init`
  *   [paths] publisher_dir     icert-publisher 0700 manifest.key (Ed25519 seed, seals
