@@ -321,6 +321,8 @@ supervisor_stop(struct supervisor *s)
 {
 	int k, n;
 
+	if (s->n == 0)
+		return;
 	s->stopping = 1;
 	for (k = s->n - 1; k >= 0; k--)
 		unit_stop(s, &s->units[k]);

@@ -4,11 +4,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -75,12 +77,33 @@ up_print(const struct instance *i)
 	fflush(stdout);
 }
 
+/* A port that something else holds would only show as a server that dies. */
+static int
+up_ports(int base)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int port, fd, one = 1, busy, rc = 0;
+
+	for (port = base; port < base + INSTANCE_PORTS; port++) {
+		if ((fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) < 0)
+			return complain("socket: %s", strerror(errno));
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+		address.sin_port = htons((uint16_t)port);
+		busy = bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0;
+		close(fd);
+		if (busy)
+			rc = complain("port %d is in use by another program; choose another --port-base", port);
+	}
+	return rc;
+}
+
 /* What needs no process: users, folders, configuration, certificate. */
 static int
 up_prepare(struct instance *i, const struct up_options *o, int port, int *lock)
 {
 	umask(022);
-	if (users_ensure() != 0 || instance_make(i, port) != 0)
+	if (up_ports(port) != 0 || users_ensure() != 0 || instance_make(i, port) != 0)
 		return -1;
 	if ((*lock = control_lock(i)) < 0)
 		return -1;
