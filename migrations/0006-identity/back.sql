@@ -18,6 +18,7 @@ drop function icert.login_contact_find(bytea);
 drop function icert.session_end();
 drop function icert.session_touch();
 drop function icert.me_works();
+drop function icert.me_directs();
 drop function icert.me_provinces();
 drop function icert.me_has(text[]);
 drop function icert.me_staff();

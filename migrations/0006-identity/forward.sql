@@ -50,15 +50,21 @@ $$;
 create function icert.me_provinces() returns smallint[] language sql stable security definer set search_path = '' as $$
 	select case when bool_or(role in ('national', 'auditor'))
 		then (select array_agg(g::smallint) from generate_series(1, 24) g)
-		else coalesce(array_agg(distinct province) filter (where province is not null), '{}') end
+		else coalesce(array_agg(distinct province) filter (where role = 'operator'), '{}') end
 	from icert.staff_role where staff_id = icert.me_staff()
+$$;
+
+-- Provinces for which the caller signs contracts.
+create function icert.me_directs() returns smallint[] language sql stable security definer set search_path = '' as $$
+	select coalesce(array_agg(distinct province), '{}')
+	from icert.staff_role where staff_id = icert.me_staff() and role = 'director'
 $$;
 
 -- Provinces whose cases the caller may change.
 create function icert.me_works() returns smallint[] language sql stable security definer set search_path = '' as $$
 	select case when bool_or(role = 'national')
 		then (select array_agg(g::smallint) from generate_series(1, 24) g)
-		else coalesce(array_agg(distinct province) filter (where province is not null), '{}') end
+		else coalesce(array_agg(distinct province) filter (where role = 'operator'), '{}') end
 	from icert.staff_role where staff_id = icert.me_staff()
 $$;
 
@@ -334,9 +340,9 @@ revoke execute on function icert.real_now(), icert.policy_number(text, bigint), 
 reset role;
 set role icert_identity;
 revoke execute on function icert.me_contact(), icert.me_parking(), icert.me_staff(), icert.me_has(text[]),
-	icert.me_provinces(), icert.me_works() from public;
+	icert.me_provinces(), icert.me_directs(), icert.me_works() from public;
 grant execute on function icert.me_contact(), icert.me_parking() to icert_portal, icert_login, icert_owner;
-grant execute on function icert.me_staff(), icert.me_has(text[]), icert.me_provinces(), icert.me_works()
+grant execute on function icert.me_staff(), icert.me_has(text[]), icert.me_provinces(), icert.me_directs(), icert.me_works()
 	to icert_desk, icert_login, icert_owner;
 reset role;
 set role icert_login;

@@ -214,6 +214,8 @@ grant select on icert.application to icert_desk;
 grant update (state, version, operator_id, reason, words, consent_at, state_since) on icert.application to icert_desk;
 create policy desk_select on icert.application for select to icert_desk
 	using (submitted_at is not null and province = any ((select icert.me_provinces())::smallint[]));
+create policy desk_director on icert.application for select to icert_desk
+	using (state in ('contract_signed', 'countersigned') and province = any ((select icert.me_directs())::smallint[]));
 create policy desk_update on icert.application for update to icert_desk
 	using (submitted_at is not null and province = any ((select icert.me_works())::smallint[]));
 
