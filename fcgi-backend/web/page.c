@@ -110,6 +110,8 @@ page_error(struct request *rq, int status, const char *code)
 	struct view_web_error v = { 0 };
 	const char *text = catalogue(code);
 
+	/* Known before the frame is made: one for a failure asks nobody anything. */
+	rq->response->status = status;
 	v.status = status;
 	v.title = catalogue(title_code(status));
 	v.text = text != NULL ? text : catalogue("http.500");

@@ -91,11 +91,45 @@ portal_load_session(struct request *rq)
 	return 0;
 }
 
+/* The national office's telephone, for pages of no province; kept for a while,
+ * for it is the same for everybody. */
+#define NATIONAL_SECONDS 300
+
+static const struct province *
+national(struct request *rq)
+{
+	static struct province office;
+	static int64_t until;
+	int64_t now = clock_mono_ms();
+
+	if (now >= until) {
+		if (province_get(portal_act(rq), PROVINCE_NATIONAL, &office) != 0)
+			return NULL;
+		until = now + NATIONAL_SECONDS * 1000;
+	}
+	return &office;
+}
+
+static void
+matter_of(struct request *rq, struct view_page *page, const struct province *p, const char *number)
+{
+	struct view_page_matter *m = arena_new(&rq->arena, struct view_page_matter);
+
+	if (m == NULL || p == NULL)
+		return;
+	m->number = number;
+	m->province = p->name;
+	m->telephone = p->telephone;
+	m->hours = p->hours;
+	page->matter = m;
+}
+
 void
 portal_frame(struct request *rq, struct view_page *page)
 {
-	(void)rq;
 	page->public_menu = true;
+	if (rq->response->status < 500)
+		matter_of(rq, page, national(rq), NULL);
 }
 
 /* Only a path that begins with one slash, of plain characters, is followed. */
@@ -143,18 +177,33 @@ portal_park(struct request *rq)
 void
 portal_matter(struct request *rq, int province, const char *number)
 {
-	struct view_page *page = page_frame(rq);
-	struct view_page_matter *m = arena_new(&rq->arena, struct view_page_matter);
 	struct province *p = arena_new(&rq->arena, struct province);
 
-	if (m == NULL || p == NULL ||
-	    province_get(portal_act(rq), province > 0 ? province : PROVINCE_NATIONAL, p) != 0)
-		return;
-	m->number = number;
-	m->province = p->name;
-	m->telephone = p->telephone;
-	m->hours = p->hours;
-	page->matter = m;
+	if (p != NULL && province > 0 && province_get(portal_act(rq), province, p) == 0)
+		matter_of(rq, page_frame(rq), p, number);
+}
+
+static bool
+still_open(enum application_state s, bool drafts)
+{
+	return (s >= APPLICATION_SUBMITTED && s < APPLICATION_ACTIVE) || (drafts && s == APPLICATION_DRAFT);
+}
+
+const struct application *
+portal_open_case(struct request *rq, const char *except, const char *id_number, bool drafts)
+{
+	size_t n = 32;
+	struct application *list = arena_array(&rq->arena, struct application, n);
+
+	if (list == NULL || application_mine(portal_act(rq), list, &n) != 0)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		if (!still_open(list[i].state, drafts) || (except != NULL && strcmp(list[i].id, except) == 0))
+			continue;
+		if (id_number == NULL || strcmp(list[i].form.id_number, id_number) == 0)
+			return &list[i];
+	}
+	return NULL;
 }
 
 int

@@ -48,6 +48,7 @@ billing_page(struct request *rq, int status)
 {
 	struct view_portal_billing v = { 0 };
 	struct tariff_item *item = arena_new(&rq->arena, struct tariff_item);
+	const struct application *open_case;
 	struct tariff_total total;
 	char once[ID_TEXT];
 	int rv;
@@ -64,6 +65,11 @@ billing_page(struct request *rq, int status)
 	v.net = total.net;
 	v.tax = total.tax;
 	v.total = total.total;
+	if ((open_case = portal_open_case(rq, NULL, NULL, true)) != NULL) {
+		v.open_case = open_case->number;
+		v.open_href = arena_printf(&rq->arena, open_case->state == APPLICATION_DRAFT ?
+		    "/solicitud/%s" : "/tramite/%s", open_case->id);
+	}
 	v.for_me = page_field(rq, "for_me", NULL);
 	v.id_kind = page_field(rq, "id_kind", NULL);
 	v.id_number = page_field(rq, "id_number", NULL);

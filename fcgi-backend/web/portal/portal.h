@@ -51,6 +51,14 @@ void portal_matter(struct request *, int province, const char *number);
 /* "/path" of this site that a log-in may lead to; NULL for anything else. */
 const char *portal_local_path(const char *text);
 
+/*
+ * An application of this mailbox that is still open (drafts too when drafts is
+ * set), other than `except` and, when id_number is given, of that person;
+ * NULL when there is none or it cannot be told.
+ */
+const struct application *portal_open_case(struct request *, const char *except, const char *id_number,
+    bool drafts);
+
 /* UTC moment of the business clock, for what a page compares. */
 int64_t portal_now(void);
 

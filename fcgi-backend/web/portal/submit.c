@@ -140,9 +140,23 @@ version_of(const struct request *rq)
 	return text != NULL ? atoi(text) : -1;
 }
 
+/* One open application a person: the owner of the mailbox is told which, with choices. */
+static int
+second_page(struct request *rq, const struct application *a, const struct application *other)
+{
+	struct view_portal_second v = { 0 };
+
+	v.id = a->id;
+	v.other = other->id;
+	v.number = other->number;
+	v.state = application_state_name(other->state);
+	return page_send(rq, 409, portal_second, &v);
+}
+
 static int
 submit(struct request *rq)
 {
+	const struct application *other;
 	struct application *a;
 	int rv = portal_case(rq, &a);
 
@@ -151,6 +165,8 @@ submit(struct request *rq)
 	/* Sent twice, or from a page of before: it is submitted already. */
 	if (a->state != APPLICATION_DRAFT)
 		return response_redirect(rq, "/tramite/%s", a->id);
+	if ((other = portal_open_case(rq, a->id, a->form.id_number, false)) != NULL)
+		return second_page(rq, a, other);
 	rv = application_submit(portal_act(rq), a->id, version_of(rq));
 	switch (rv) {
 	case 0:

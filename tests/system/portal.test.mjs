@@ -1,0 +1,278 @@
+// Bad input at the portal: the right status, one Spanish sentence, nothing typed or uploaded lost.
+import { test, before, after } from 'node:test';
+import assert from 'node:assert/strict';
+import { startInstance } from '../lib/instance.mjs';
+import { Client, until } from '../lib/http.mjs';
+import { MailBox } from '../lib/mail.mjs';
+import * as files from '../lib/files.mjs';
+
+let icert, box;
+before(async () => {
+	icert = await startInstance();
+	box = new MailBox(icert.mail);
+});
+after(() => icert?.stop());
+
+let people = 0;
+const person = () => ({ client: new Client({ base: icert.portal }), email: `caso${++people}.${Date.now()}@correo.example` });
+
+async function signIn({ client, email }, next = '/mi-tramite') {
+	const count = (await box.list({ to: email })).length;
+	const asked = await (await client.visit(next)).form(/entrar/).submit({ email });
+	assert.equal(asked.status, 200, asked.main);
+	const mails = await until(async () => {
+		const list = await box.list({ to: email });
+		return list.length > count && list;
+	}, { what: 'the code' });
+	return asked.form(/codigo/).submit({ code: mails.at(-1).code(6) });
+}
+
+const billing = { for_me: 'yes', id_kind: 'cedula', id_number: '1710034065', name: 'María Peñafiel', address: 'Av. Amazonas N23', telephone: '0991234567' };
+
+/** From nothing to a paid order's page. */
+async function paid(who) {
+	const tariff = await who.client.visit('/tarifas');
+	const form = await signIn(who, new URL(tariff.link(/Comprar/)).pathname);
+	const order = await form.form(/comprar/).submit(billing);
+	const gateway = await order.form(/pagar/).submit();
+	await (await who.client.visit(gateway.link(/Ir a la página/))).form(/aprobar/).submit();
+	return until(async () => {
+		const page = await who.client.visit(order.path);
+		return page.forms.some((f) => /solicitud$/.test(f.action)) && page;
+	}, { what: 'the payment' });
+}
+
+async function draft(who, id_number = '1710034065') {
+	const start = await (await paid(who)).form(/solicitud$/).submit();
+	const id = start.path.split('/')[2];
+	const save = async (step, values) => {
+		const page = await (await who.client.visit(`/solicitud/${id}/${step}`)).form(new RegExp(step)).submit(values);
+		assert.equal(page.status, 200, `${step}: ${page.errors}`);
+	};
+	await save('identidad', { id_kind: 'cedula', id_number });
+	await save('nombres', { given_names: 'María', surname1: 'Peñafiel', surname2: '' });
+	await save('domicilio', { province: '17', city: 'Quito', address: 'Av. Amazonas N23-45' });
+	await save('telefono', { telephone: '099 123 4567' });
+	await save('ruc', { invoices: 'no', ruc: '' });
+	await save('votacion', { voting_paper: 'certificate', voting_reason: '' });
+	await save('privacidad', { privacy: 'yes' });
+	return id;
+}
+
+const upload = async (who, id, kind, file) =>
+	(await who.client.visit(`/tramite/${id}/documento/${kind}`)).form(/documento/).send({ file: { filename: file.filename, type: file.type, data: file.data ?? file.bytes } });
+
+async function complete(who, id) {
+	for (const [kind, file] of [['cedula', files.cedulaPdf()], ['voting', files.votingJpeg()], ['utility', files.billPng()]]) {
+		const answer = await upload(who, id, kind, file);
+		assert.equal(answer.status, 303, (await answer.follow()).main);
+	}
+}
+
+/** One sentence: it begins with a capital, ends with a point, and shows nothing of the inside. */
+function sentence(page, status) {
+	assert.equal(page.status, status, page.main.slice(0, 300));
+	assert.equal(page.errors.length, 1, page.main.slice(0, 300));
+	assert.match(page.errors[0], /^[¿A-ZÁÉÍÓÚÑ].*\.$/);
+	assert.doesNotMatch(page.main, /ICERT_E|icert\.|SQLSTATE|\.c:|\/var\/|\/dev\/shm/);
+}
+
+test('wrong cédula, RUC and passport are named, and stay as they were typed', async () => {
+	const who = person();
+	const start = await (await paid(who)).form(/solicitud$/).submit();
+	const id = start.path.split('/')[2];
+	const wrong = async (step, values, field) => {
+		const page = await (await who.client.visit(`/solicitud/${id}/${step}`)).form(new RegExp(step)).submit(values);
+		sentence(page, 422);
+		assert.equal(page.form(new RegExp(step)).value(field), values[field]);
+		assert.match(page.html, new RegExp(`id="${field}-error"`));
+		// Kept on the server too: another visit finds it.
+		const again = await who.client.visit(`/solicitud/${id}/${step}`);
+		assert.equal(again.form(new RegExp(step)).value(field), values[field]);
+	};
+	await wrong('identidad', { id_kind: 'cedula', id_number: '0912345678' }, 'id_number');
+	await wrong('identidad', { id_kind: 'cedula', id_number: '1234567890' }, 'id_number');
+	await wrong('identidad', { id_kind: 'cedula', id_number: '171003406' }, 'id_number');
+	await wrong('identidad', { id_kind: 'passport', id_number: 'A1' }, 'id_number');
+	await (await who.client.visit(`/solicitud/${id}/identidad`)).form(/identidad/).submit({ id_kind: 'cedula', id_number: '1710034065' });
+	await wrong('ruc', { invoices: 'yes', ruc: '1710034065000' }, 'ruc');
+	await wrong('ruc', { invoices: 'yes', ruc: '1714616123001' }, 'ruc');
+	await wrong('telefono', { telephone: '12' }, 'telephone');
+});
+
+test('files that cannot be taken: status, sentence, and the earlier file stays', async () => {
+	const who = person();
+	const id = await draft(who);
+	await complete(who, id);
+	const refuse = async (file, status) => {
+		const page = await upload(who, id, 'cedula', file);
+		sentence(page, status);
+		assert.match(page.main, /Ya recibimos este documento/);
+	};
+	await refuse(files.tooLarge(), 413);
+	await refuse(files.empty(), 415);
+	await refuse(files.renamedExe(), 415);
+	await refuse(files.textAsPdf(), 415);
+	await refuse(files.truncatedJpeg(), 422);
+	await refuse(files.encryptedPdf(), 422);
+	await refuse(files.activePdf(), 422);
+	await refuse({ ...files.votingJpeg(), filename: 'foto.pdf' }, 422);
+	const none = await (await who.client.visit(`/tramite/${id}/documento/cedula`)).form(/documento/).send({});
+	sentence(none, 422);
+	assert.equal((await upload(who, id, 'cedula', files.pdfOfSize(files.LIMIT))).status, 303);
+	assert.equal((await who.client.visit(`/solicitud/${id}/resumen`)).form(/enviar/).method, 'post');
+});
+
+test('double submit and the back button end where the case stands', async () => {
+	const who = person();
+	const orderPage = await paid(who);
+	const begin = orderPage.form(/solicitud$/);
+	const [one, two] = [await begin.submit(), await begin.submit()];
+	assert.equal(one.path.split('/')[2], two.path.split('/')[2], 'one application for one order');
+	const id = one.path.split('/')[2];
+	// A page that was left open long ago still saves.
+	const old = await who.client.visit(`/solicitud/${id}/telefono`);
+	await old.form(/telefono/).submit({ telephone: '099 123 4567' });
+	const saved = await old.form(/telefono/).submit({ telephone: '098 765 4321' });
+	assert.equal(saved.status, 200);
+	assert.equal((await who.client.visit(`/solicitud/${id}/telefono`)).form(/telefono/).value('telephone'), '+593987654321');
+});
+
+test('submitting twice sends one application and one mail', async () => {
+	const who = person();
+	const id = await draft(who, '1714616123');
+	await complete(who, id);
+	const send = (await who.client.visit(`/solicitud/${id}/resumen`)).form(/enviar/);
+	const first = await send.submit();
+	assert.match(first.path, new RegExp(`^/tramite/${id}`));
+	const second = await send.submit();
+	assert.equal(second.status, 200);
+	assert.equal(second.heading, first.heading);
+	// The questions are closed now.
+	assert.match((await who.client.visit(`/solicitud/${id}/nombres`)).path, new RegExp(`^/tramite/${id}`));
+	await until(async () => (await box.list({ to: who.email, subject: /recib/i })).length >= 1, { what: 'the mail' });
+	await new Promise((resolve) => setTimeout(resolve, 1500));
+	assert.equal((await box.list({ to: who.email, subject: /solicitud/i })).length, 1);
+});
+
+test('a second open application of the same person is told, with choices', async () => {
+	const who = person();
+	const first = await draft(who, '1713175071');
+	await complete(who, first);
+	await (await who.client.visit(`/solicitud/${first}/resumen`)).form(/enviar/).submit();
+	// Told before paying a second time.
+	const tariff = await who.client.visit('/tarifas');
+	const bill = await who.client.visit(tariff.link(/Comprar/));
+	assert.match(bill.main, /no pague otra vez/);
+	const order = await bill.form(/comprar/).submit(billing);
+	const gateway = await order.form(/pagar/).submit();
+	await (await who.client.visit(gateway.link(/Ir a la página/))).form(/aprobar/).submit();
+	const page = await until(async () => {
+		const p = await who.client.visit(order.path);
+		return p.forms.some((f) => /solicitud$/.test(f.action)) && p;
+	});
+	const second = (await page.form(/solicitud$/).submit()).path.split('/')[2];
+	assert.notEqual(second, first);
+	const save = async (step, values) => (await who.client.visit(`/solicitud/${second}/${step}`)).form(new RegExp(step)).submit(values);
+	await save('identidad', { id_kind: 'cedula', id_number: '1713175071' });
+	await save('nombres', { given_names: 'María', surname1: 'Peñafiel', surname2: '' });
+	await save('domicilio', { province: '17', city: 'Quito', address: 'Av. Amazonas N23-45' });
+	await save('telefono', { telephone: '099 123 4567' });
+	await save('ruc', { invoices: 'no', ruc: '' });
+	await save('votacion', { voting_paper: 'certificate', voting_reason: '' });
+	await save('privacidad', { privacy: 'yes' });
+	await complete(who, second);
+	const told = await (await who.client.visit(`/solicitud/${second}/resumen`)).form(/enviar/).send();
+	assert.equal(told.status, 409);
+	assert.match(told.heading, /en curso/);
+	assert.equal(new URL(told.link(/Continuar el trámite/)).pathname, `/tramite/${first}`);
+	told.link(/Cambiar la identificación/);
+	told.link(/Cancelar el trámite/);
+});
+
+test("another person's order, application and documents are not there", async () => {
+	const [owner, stranger] = [person(), person()];
+	const id = await draft(owner);
+	await signIn(stranger);
+	for (const path of [`/tramite/${id}`, `/solicitud/${id}/nombres`, `/tramite/${id}/documento/cedula`, `/tramite/${id}/sobre`, `/tramite/${id}/certificado.p12`]) {
+		const page = await stranger.client.get(path);
+		assert.equal(page.status, 404, path);
+		assert.match(page.heading, /No encontramos/);
+	}
+	const visitor = new Client({ base: icert.portal });
+	const sent = await visitor.get(`/tramite/${id}`);
+	assert.equal(sent.status, 303);
+	assert.match(sent.headers.location, /^\/entrar/);
+});
+
+test('a form from another site, without its token or from an old session is refused', async () => {
+	const who = person();
+	await signIn(who);
+	const form = (await who.client.visit('/entrar')).form(/entrar/);
+	const { entries } = form.entries({ email: who.email });
+	const send = (fields, headers = {}, options = {}) => who.client.post('/entrar', new URLSearchParams(fields).toString(),
+		{ headers: { 'Content-Type': 'application/x-www-form-urlencoded', ...headers }, ...options });
+	const noToken = await send(entries.filter(([name]) => name !== '_csrf'));
+	assert.equal(noToken.status, 403);
+	assert.equal((await send(entries, { Origin: 'https://otro.example' }, { origin: false })).status, 403);
+	assert.equal((await send(entries, { 'Sec-Fetch-Site': 'cross-site' })).status, 403);
+	assert.equal((await send(entries)).status, 200);
+});
+
+test('headers of every page; the cookie of the portal', async () => {
+	const client = new Client({ base: icert.portal });
+	for (const path of ['/', '/tarifas', '/no-hay', '/entrar']) {
+		const { headers } = await client.get(path);
+		assert.match(headers['content-security-policy'], /default-src 'none'/);
+		assert.doesNotMatch(headers['content-security-policy'], /unsafe/);
+		assert.match(headers['content-security-policy'], /form-action 'self'/);
+		assert.match(headers['content-security-policy'], /frame-ancestors 'none'/);
+		assert.equal(headers['x-content-type-options'], 'nosniff');
+		assert.equal(headers['referrer-policy'], 'no-referrer');
+		assert.equal(headers['strict-transport-security'], undefined);
+	}
+	const cookie = client.jar.get('__Host-icert-portal');
+	assert.ok(cookie.secure);
+	assert.equal(cookie.attributes.samesite, 'Lax');
+	assert.ok('httponly' in cookie.attributes);
+	const before = cookie.value;
+	const who = { client, email: person().email };
+	await signIn(who);
+	assert.notEqual(client.jar.get('__Host-icert-portal').value, before, 'rotated at log-in');
+	const inside = client.jar.get('__Host-icert-portal').value;
+	await (await client.visit('/mi-tramite')).form(/salir/).submit();
+	// The old cookie is worth nothing now.
+	const thief = new Client({ base: icert.portal, headers: { Cookie: `__Host-icert-portal=${inside}` } });
+	assert.match((await thief.get('/mi-tramite')).headers.location, /^\/entrar/);
+});
+
+test('the first page with its style and script is under 100 KB', async () => {
+	const client = new Client({ base: icert.portal });
+	const sizes = await Promise.all(['/', '/static/icert.css', '/static/icert.js', '/static/icono.svg'].map(async (path) => (await client.get(path)).body.length));
+	assert.ok(sizes.every((n) => n > 0));
+	assert.ok(sizes.reduce((a, b) => a + b) < 100 * 1024, String(sizes));
+});
+
+test('a code: five tries, the same one again, never in an address', async () => {
+	const who = person();
+	const ask = async () => (await who.client.visit('/entrar')).form(/entrar/).submit({ email: who.email });
+	let page = await ask();
+	const [mail] = await until(async () => { const list = await box.list({ to: who.email }); return list.length && list; });
+	const code = mail.code(6);
+	const wrong = code === '000000' ? '111111' : '000000';
+	for (let n = 0; n < 4; n++) {
+		page = await page.form(/codigo/).submit({ code: wrong });
+		sentence(page, 422);
+		assert.doesNotMatch(page.path, /@|\d{6}/);
+	}
+	page = await page.form(/codigo/).submit({ code: wrong });
+	assert.ok([422, 429].includes(page.status));
+	page = await page.form(/codigo/).submit({ code });
+	assert.equal(page.status, 429, 'the right code comes too late');
+	// Another browser of the same person is not locked out.
+	const other = { client: new Client({ base: icert.portal }), email: who.email };
+	const again = await (await other.client.visit('/entrar')).form(/entrar/).submit({ email: who.email });
+	const done = await again.form(/codigo/).submit({ code });
+	assert.equal(done.status, 200, done.main);
+	assert.match(done.heading, /Mis trámites/);
+});
