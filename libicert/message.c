@@ -277,7 +277,8 @@ message_recv(int sock, uint8_t *packet, size_t size, int *fd)
 	if (n < 0)
 		return errno == EAGAIN || errno == EWOULDBLOCK ? ICERT_E_TIMEOUT : ICERT_E_SYSTEM;
 	count = take_fds(&msg, &got);
-	if (got >= 0 && (fd == NULL || count > 1 || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)) {
+	/* An empty packet reads as the other side's end: no caller looks for a descriptor then. */
+	if (got >= 0 && (fd == NULL || n == 0 || count > 1 || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)) {
 		close(got);
 		got = -1;
 	}

@@ -146,7 +146,7 @@ static const int base_calls[] = {
 	SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getppid), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid),
 	SCMP_SYS(getegid), SCMP_SYS(getrandom), SCMP_SYS(futex), SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity),
 	SCMP_SYS(sysinfo), SCMP_SYS(uname), SCMP_SYS(restart_syscall), SCMP_SYS(set_robust_list), SCMP_SYS(rseq),
-	SCMP_SYS(tgkill), SCMP_SYS(exit), SCMP_SYS(exit_group)
+	SCMP_SYS(exit), SCMP_SYS(exit_group)
 };
 
 static const int file_calls[] = {
@@ -158,7 +158,7 @@ static const int file_calls[] = {
 };
 
 static const int fork_calls[] = {
-	SCMP_SYS(fork), SCMP_SYS(vfork), SCMP_SYS(wait4), SCMP_SYS(waitid), SCMP_SYS(kill), SCMP_SYS(socketpair),
+	SCMP_SYS(fork), SCMP_SYS(vfork), SCMP_SYS(wait4), SCMP_SYS(waitid), SCMP_SYS(kill), SCMP_SYS(tgkill), SCMP_SYS(socketpair),
 	SCMP_SYS(pipe2), SCMP_SYS(prlimit64), SCMP_SYS(getrlimit), SCMP_SYS(setrlimit), SCMP_SYS(prctl), SCMP_SYS(seccomp)
 };
 
@@ -194,8 +194,9 @@ fill_filter(scmp_filter_ctx f, unsigned rights)
 		return -1;
 	if ((rights & SANDBOX_FILES) && add_calls(f, SCMP_ACT_ALLOW, CALLS(file_calls)) != 0)
 		return -1;
+	/* abort() signals its own process; a child that parses strangers' files signals no other of its user's. */
 	if (!(rights & SANDBOX_FORK))
-		return 0;
+		return seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
 	/* clone3 hides its flags from a filter; without it the C library falls back to clone. */
 	if (add_calls(f, SCMP_ACT_ALLOW, CALLS(fork_calls)) != 0 ||
 	    seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) != 0)

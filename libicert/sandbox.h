@@ -8,7 +8,8 @@
  * it needs, drops every other right, and only then reads a byte from anyone.
  *
  * After sandbox_enter(): no new privileges; no core file, no ptrace by the same user; limits on memory, CPU and
- * descriptors; no memory that is executable and was not before; no socket is made or connected, no program started; a
+ * descriptors; no memory that is executable and was not before; no socket is made or connected, no program started, no other process
+ * signalled without SANDBOX_FORK; a
  * system call that is not in the list of its rights fails with EPERM, those of an attacker kill the process (seccomp-bpf); and with
  * SANDBOX_FILES only the named folders can be reached (Landlock, where the kernel has it).
  */

@@ -408,6 +408,22 @@ child_end(struct loop *l, struct conn *c, int in_time)
 	conn_send(l, c, &r, outcome);
 }
 
+/*
+ * May a client of this socket start a child?  The last place is for the clients of another socket: whoever floods one
+ * shuts nobody out of the others.
+ */
+static int
+has_room(const struct loop *l, const char *socket)
+{
+	size_t here = 0;
+
+	if (l->children < SERVE_CHILDREN - 1)
+		return 1;
+	for (size_t i = 0; i < SERVE_CONNECTIONS; i++)
+		here += l->conn[i].child_fd >= 0 && l->conn[i].socket == socket;
+	return l->children < SERVE_CHILDREN && (l->sockets->n == 1 || here < SERVE_CHILDREN - 1);
+}
+
 /* What each polled descriptor belongs to. */
 struct watched {
 	struct conn *conn;	/* NULL: a listening socket */
@@ -426,10 +442,11 @@ watch(struct loop *l, struct pollfd *p, struct watched *w)
 	}
 	for (size_t i = 0; i < SERVE_CONNECTIONS; i++) {
 		struct conn *c = &l->conn[i];
-		int ready = c->child_fd < 0 && l->children < SERVE_CHILDREN;
+		int ready;
 
 		if (c->fd < 0)
 			continue;
+		ready = c->child_fd < 0 && has_room(l, c->socket);
 		p[n] = (struct pollfd){ c->fd, ready ? POLLIN : 0, 0 };
 		w[n++] = (struct watched){ c, 0, 0 };
 		if (c->child_fd >= 0) {
@@ -455,7 +472,7 @@ handle(struct loop *l, const struct pollfd *p, const struct watched *w)
 	} else if (c->fd == p->fd) {
 		if (c->child_fd >= 0 || !(p->revents & POLLIN))
 			conn_close(l, c);	/* the client left; nobody wants the answer */
-		else if (l->children < SERVE_CHILDREN)
+		else if (has_room(l, c->socket))
 			conn_read(l, c);
 	}
 }

@@ -7,6 +7,7 @@
 
 #include "crypt/keyclient.h"
 #include "key_server.h"
+#include "libicert/clock.h"
 #include "libicert/error.h"
 
 #include <errno.h>
@@ -63,7 +64,7 @@ on_child(void *ctx, const struct serve_request *q, struct serve_reply *r)
 static const struct serve_op ops[] = {
 	{ .op = OP_LOOKUP, .sockets = "one two", .handler = on_lookup },
 	{ .op = OP_ENVELOPE_OPEN, .sockets = "one", .handler = on_refuse },
-	{ .op = OP_CHECK, .sockets = "two", .handler = on_child, .forked = 1, .seconds = 1 }
+	{ .op = OP_CHECK, .sockets = "one two", .handler = on_child, .forked = 1, .seconds = 1 }
 };
 static const struct serve serve = { .ops = ops, .n = 3 };
 static const char *const names[] = { "one", "two", "tw" };
@@ -245,6 +246,42 @@ clients_that_leave(void **state)
 		keyclient_close(&hanging[i]);
 }
 
+/* Files that hang, sent on one socket, keep nobody from being served on another. */
+static void
+a_flood_on_one_socket(void **state)
+{
+	static struct message reply;
+	int64_t until;
+	struct keyclient c;
+	int fd, sock[SERVE_CHILDREN + 2];
+
+	(void)state;
+	for (int i = 0; i < SERVE_CHILDREN + 2; i++) {
+		struct sockaddr_un address = { .sun_family = AF_UNIX };
+		struct buf b = BUF_INIT;
+		int file = memfd_create("in", MFD_CLOEXEC);
+
+		strcpy(address.sun_path, server.path[1]);
+		sock[i] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+		assert_int_equal(connect(sock[i], (struct sockaddr *)&address, sizeof(address)), 0);
+		message_begin(&b, OP_CHECK, 0, 1);
+		message_put(&b, TAG_KIND, "\0", 1);
+		message_put(&b, TAG_PURPOSE, "\3", 1);
+		assert_int_equal(message_send(sock[i], &b, file), 0);
+		close(file);
+		buf_free(&b);
+	}
+	usleep(200000);	/* as many as may are hanging now, for a second each */
+	until = clock_mono_ms() + 500;
+	keyclient_init(&c, server.path[0]);
+	assert_int_equal(check(&c, 1, &reply, &fd), 0);
+	assert_true(clock_mono_ms() < until);
+	close(fd);
+	keyclient_close(&c);
+	for (int i = 0; i < SERVE_CHILDREN + 2; i++)
+		close(sock[i]);
+}
+
 static void
 more_clients_than_places(void **state)
 {
@@ -289,6 +326,7 @@ main(void)
 		cmocka_unit_test(malformed_requests),
 		cmocka_unit_test(children),
 		cmocka_unit_test(clients_that_leave),
+		cmocka_unit_test(a_flood_on_one_socket),
 		cmocka_unit_test(more_clients_than_places),
 		cmocka_unit_test(a_restart_between_two_calls)
 	};

@@ -147,10 +147,10 @@ numbers(void **state)
 
 /* Sends with these descriptors, whatever message_send() would allow. */
 static void
-send_raw(int sock, const int *fds, size_t n)
+send_length(int sock, const int *fds, size_t n, size_t len)
 {
 	union { struct cmsghdr align; char bytes[CMSG_SPACE(8 * sizeof(int))]; } control;
-	struct iovec iov = { (char[]){ 'x' }, 1 };
+	struct iovec iov = { (char[]){ 'x' }, len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = CMSG_SPACE(n * sizeof(int)) };
 	struct cmsghdr *c;
 
@@ -160,7 +160,13 @@ send_raw(int sock, const int *fds, size_t n)
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(n * sizeof(int));
 	memcpy(CMSG_DATA(c), fds, n * sizeof(int));
-	assert_int_equal(sendmsg(sock, &msg, 0), 1);
+	assert_int_equal(sendmsg(sock, &msg, 0), (ssize_t)len);
+}
+
+static void
+send_raw(int sock, const int *fds, size_t n)
+{
+	send_length(sock, fds, n, 1);
 }
 
 static int
@@ -199,6 +205,10 @@ descriptors_travel(void **state)
 	assert_int_equal(got, -1);
 	send_raw(pair[0], (int[]){ file, file, file, file, file, file, file, file }, 8);
 	assert_int_equal(message_recv(pair[1], packet, sizeof(packet), &got), ICERT_E_MALFORMED);
+	/* with an empty packet, which reads as the end: closed */
+	send_length(pair[0], (int[]){ file }, 1, 0);
+	assert_int_equal(message_recv(pair[1], packet, sizeof(packet), &got), 0);
+	assert_int_equal(got, -1);
 	assert_int_equal(open_descriptors(), before);
 	/* longer than there is room for */
 	assert_int_equal(message_send(pair[0], &b, -1), 0);

@@ -20,6 +20,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -200,6 +201,11 @@ calls_refused(void)
 		return 5;
 	if (mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
 		return 6;
+	/* its own process it may signal, as abort() does, and no other */
+	if (syscall(SYS_tgkill, getpid(), getpid(), 0) != 0)
+		return 7;
+	if (syscall(SYS_tgkill, getppid(), getppid(), 0) == 0 || errno != EPERM)
+		return 8;
 	return 0;
 }
 
