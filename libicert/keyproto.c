@@ -98,6 +98,7 @@ static const struct keyproto_spec specs[] = {
 	{ OP_DELIVERY_DESTROY, "delivery-destroy", delivery, nothing, 0, 0 },
 	{ OP_ENVELOPE_NEW, "envelope-new", only_case, key_reply, 0, 0 },
 	{ OP_OPENING_CODE_TAKE, "opening-code-take", code_take, code_reply, 0, 0 },
+	{ OP_OPENING_CODE_TOLD, "opening-code-told", code_take, nothing, 0, 0 },
 	{ OP_ENVELOPE_OPEN, "envelope-open", envelope_open, envelope_open_reply, 0, 0 },
 	{ OP_ENVELOPE_DONE, "envelope-done", envelope_done, nothing, 0, 0 },
 	{ OP_KEY_MAKE, "key-make", key_make, key_make_reply, 0, 0 },

@@ -203,16 +203,20 @@ next_line(const char **p, const char *end, char *line, size_t size)
 	return strlen(line) == n;
 }
 
-/* Base64 of exactly n bytes. */
+/* Base64 of exactly n bytes, in the one form that encoding gives: unused bits are zero. */
 static int
 decode(const char *text, uint8_t *out, size_t n)
 {
 	uint8_t room[128];
+	char again[sizeof(room) * 2];
 	size_t len = strlen(text);
 
 	if (len != (n + 2) / 3 * 4 || len / 4 * 3 > sizeof(room))
 		return 0;
 	if (EVP_DecodeBlock(room, (const unsigned char *)text, (int)len) < (int)n)
+		return 0;
+	EVP_EncodeBlock((unsigned char *)again, room, (int)n);
+	if (strcmp(again, text) != 0)
 		return 0;
 	memcpy(out, room, n);
 	return 1;

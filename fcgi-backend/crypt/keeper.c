@@ -230,8 +230,20 @@ keeper_opening_code_take(struct keyclient *client, const char *case_id, const ch
 	call_begin(&c, client, OP_OPENING_CODE_TAKE);
 	call_id(&c, TAG_CASE, case_id);
 	call_id(&c, TAG_STAFF, staff_id);
-	if (call_do(&c, 0) == 0)
+	if (call_do(&c, 1) == 0)
 		c.error = message_string(&c.reply, TAG_CODE, code, OPENING_DIGITS + 1);
+	return call_end(&c);
+}
+
+int
+keeper_opening_code_told(struct keyclient *client, const char *case_id, const char *staff_id)
+{
+	struct call c;
+
+	call_begin(&c, client, OP_OPENING_CODE_TOLD);
+	call_id(&c, TAG_CASE, case_id);
+	call_id(&c, TAG_STAFF, staff_id);
+	call_do(&c, 1);
 	return call_end(&c);
 }
 

@@ -36,7 +36,8 @@ int keeper_lookup_many(struct keyclient *, const char *label, size_t n, const ch
 /*
  * Checks a staff member's TOTP code (six digits, RFC 6238, 30 s; the step before, this, the next) and uses it up.
  * ICERT_E_CODE_WRONG, ICERT_E_CODE_REPLAYED (this or a later step was used), ICERT_E_CODE_SPENT
- * (too many wrong ones: wait 15 minutes), ICERT_E_NOT_FOUND (not enrolled).  [desk]
+ * (ten wrong ones in a row: wait 15 minutes, twice as long
+ * after each ten more, a day at most), ICERT_E_NOT_FOUND (not enrolled).  [desk]
  */
 int keeper_totp_verify(struct keyclient *, const char *staff_id, const char *code);
 /*
@@ -71,10 +72,13 @@ int keeper_delivery_destroy(struct keyclient *, const char *case_id, const char 
 /* The envelope's key, with the opening code made beside it; the same again when asked again.  ICERT_E_DESTROYED.  [issuer] */
 int keeper_envelope_new(struct keyclient *, const char *case_id, uint8_t key[32]);
 /*
- * The opening code, told once, to the operator who issued.  ICERT_E_NOT_FOUND, ICERT_E_STATE (told before),
+ * The opening code, told once, to the operator who issued: the same person gets it again until keeper_opening_code_told()
+ * says that they have it, or until somebody tries a code.  ICERT_E_NOT_FOUND, ICERT_E_STATE (told before, or to another),
  * ICERT_E_DESTROYED.  [desk]
  */
 int keeper_opening_code_take(struct keyclient *, const char *case_id, const char *staff_id, char code[OPENING_DIGITS + 1]);
+/* The code is on its way to that person's eyes, for the record: from here on it is told to nobody.  Errors as above.  [desk] */
+int keeper_opening_code_told(struct keyclient *, const char *case_id, const char *staff_id);
 /*
  * Opens the envelope in one applicant's session (hash of its secret) with the spoken code; code NULL shows it again
  * in the same session within 30 minutes.  ICERT_E_CODE_WRONG (tries_left says how many remain),

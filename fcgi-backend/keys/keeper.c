@@ -28,12 +28,14 @@ make_folder(int dir, const char *name)
 static int
 master_make(int dir)
 {
+	static const char *const traces[] = { "destroyed", "totp", "delivery", "public.key" };
 	uint8_t master[MASTER_LEN];
 	int error;
 
 	/* Keys that are lost are restored, never silently replaced: all that they guard would be lost too. */
-	if (faccessat(dir, "destroyed", F_OK, 0) == 0)
-		return ICERT_E_CONFLICT;
+	for (size_t i = 0; i < sizeof(traces) / sizeof(traces[0]); i++)
+		if (faccessat(dir, traces[i], F_OK, 0) == 0)
+			return ICERT_E_CONFLICT;
 	memcpy(master, magic, sizeof(magic));
 	error = bytes_random(master + sizeof(magic), sizeof(master) - sizeof(magic));
 	if (error == 0)
@@ -198,6 +200,7 @@ static const struct serve_op ops[] = {
 	{ .op = OP_DELIVERY_DESTROY, .sockets = ISSUER " " CLERK, .handler = keeper_on_delivery_destroy },
 	{ .op = OP_ENVELOPE_NEW, .sockets = ISSUER, .handler = keeper_on_envelope_new },
 	{ .op = OP_OPENING_CODE_TAKE, .sockets = DESK, .handler = keeper_on_opening_code_take },
+	{ .op = OP_OPENING_CODE_TOLD, .sockets = DESK, .handler = keeper_on_opening_code_told },
 	{ .op = OP_ENVELOPE_OPEN, .sockets = PORTAL, .handler = keeper_on_envelope_open },
 	{ .op = OP_ENVELOPE_DONE, .sockets = PORTAL, .handler = keeper_on_envelope_done }
 };

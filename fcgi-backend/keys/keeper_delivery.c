@@ -29,7 +29,7 @@ enum envelope_state { CODE_MADE = 0, CODE_TOLD = 1, OPENED = 2 };
 struct envelope {
 	uint8_t state;
 	uint8_t wrong;
-	char code[OPENING_DIGITS];	/* zeros once it was told */
+	char code[OPENING_DIGITS];	/* zeros once the desk says that it was told, or it was tried */
 	uint8_t code_hash[32];
 	uint8_t staff[16];		/* whom it was told */
 	uint8_t session[32];		/* where it was opened */
@@ -323,27 +323,58 @@ keeper_on_envelope_new(void *ctx, const struct serve_request *q, struct serve_re
 	return put_key(r, key, error);
 }
 
+static int
+has_code(const struct envelope *e)
+{
+	static const char none[OPENING_DIGITS];
+
+	return memcmp(e->code, none, OPENING_DIGITS) != 0;
+}
+
+/* Taken by this person, and neither told nor tried yet. */
+static int
+taken_by(const struct envelope *e, const uint8_t staff[16])
+{
+	return e->state == CODE_TOLD && has_code(e) && bytes_equal(e->staff, staff, 16);
+}
+
 int
 keeper_on_opening_code_take(void *ctx, const struct serve_request *q, struct serve_reply *r)
 {
 	const uint8_t *case_id = message_get(q->message, TAG_CASE, 0)->p;
-	char code[OPENING_DIGITS];
+	const uint8_t *staff = message_get(q->message, TAG_STAFF, 0)->p;
 	struct envelope e;
 	int error = envelope_read(ctx, case_id, &e);
 
-	if (error == 0 && e.state != CODE_MADE)
+	/* Until the desk says that it was told, the same person may ask again: a crash on the way loses no code. */
+	if (error == 0 && e.state != CODE_MADE && !taken_by(&e, staff))
 		error = ICERT_E_STATE;
-	if (error == 0) {
-		memcpy(code, e.code, OPENING_DIGITS);
-		memset(e.code, 0, OPENING_DIGITS);
-		memcpy(e.staff, message_get(q->message, TAG_STAFF, 0)->p, 16);
+	if (error == 0 && e.state == CODE_MADE) {
+		memcpy(e.staff, staff, 16);
 		e.state = CODE_TOLD;
 		error = envelope_write(ctx, case_id, &e);
 	}
 	if (error == 0)
-		message_put(&r->body, TAG_CODE, code, OPENING_DIGITS);
+		message_put(&r->body, TAG_CODE, e.code, OPENING_DIGITS);
 	bytes_wipe(&e, sizeof(e));
-	bytes_wipe(code, sizeof(code));
+	return error;
+}
+
+int
+keeper_on_opening_code_told(void *ctx, const struct serve_request *q, struct serve_reply *r)
+{
+	const uint8_t *case_id = message_get(q->message, TAG_CASE, 0)->p;
+	struct envelope e;
+	int error = envelope_read(ctx, case_id, &e);
+
+	(void)r;
+	if (error == 0 && (e.state == CODE_MADE || !bytes_equal(e.staff, message_get(q->message, TAG_STAFF, 0)->p, 16)))
+		error = ICERT_E_STATE;
+	if (error == 0 && has_code(&e)) {
+		memset(e.code, 0, OPENING_DIGITS);
+		error = envelope_write(ctx, case_id, &e);
+	}
+	bytes_wipe(&e, sizeof(e));
 	return error;
 }
 
@@ -369,6 +400,7 @@ try_code(struct keeper *k, const uint8_t case_id[16], struct envelope *e, const 
 
 	if (error != 0)
 		return error;
+	memset(e->code, 0, OPENING_DIGITS);	/* whoever tries one has heard one */
 	if (bytes_equal(hash, e->code_hash, 32)) {
 		e->state = OPENED;
 		e->opened_at = k->now();
@@ -434,29 +466,67 @@ keeper_on_envelope_done(void *ctx, const struct serve_request *q, struct serve_r
 	return error;
 }
 
+/* A new record that a crash kept from its name: nobody writes while this process looks. */
+static int
+is_torn(const char *name)
+{
+	size_t len = strlen(name);
+
+	return name[0] == '.' && len > 4 && strcmp(name + len - 4, ".new") == 0;
+}
+
+/* The case and label that a name stands for.  0 for a name that is none of ours. */
+static int
+read_name(const char *name, uint8_t case_id[16], const char **label)
+{
+	char id[ID_TEXT];
+
+	if (strlen(name) <= ID_TEXT || name[ID_TEXT - 1] != '.')
+		return 0;
+	memcpy(id, name, ID_TEXT - 1);
+	id[ID_TEXT - 1] = 0;
+	*label = name + ID_TEXT;
+	return id_raw(id, case_id) == 0 && (strcmp(*label, CODE_LABEL) == 0 || label_known(*label));
+}
+
+static int
+is_due(const struct keeper *k, const uint8_t case_id[16], const char *label)
+{
+	struct envelope e;
+	int64_t made_at = 0;
+	int opened = 0;
+
+	if (strcmp(label, CODE_LABEL) != 0)
+		return key_read(k, case_id, label, NULL, &made_at) == 0 && k->now() - made_at >= k->delivery_seconds;
+	if (envelope_read(k, case_id, &e) != 0)
+		return 0;
+	made_at = e.made_at;
+	opened = e.state == OPENED && k->now() - e.opened_at >= SEEN_AGAIN;
+	bytes_wipe(&e, sizeof(e));
+	return opened || k->now() - made_at >= k->delivery_seconds;
+}
+
 static void
 purge_one(struct keeper *k, const char *name)
 {
-	char id[ID_TEXT];
 	uint8_t case_id[16];
-	const char *label = name + ID_TEXT;
-	struct envelope e;
-	int64_t made_at;
+	const char *label;
 	int error = 0;
+	int ended;
 
-	if (strlen(name) <= ID_TEXT || name[ID_TEXT - 1] != '.')
-		return;
-	memcpy(id, name, ID_TEXT - 1);
-	id[ID_TEXT - 1] = 0;
-	if (id_raw(id, case_id) != 0)
-		return;
-	if (strcmp(label, CODE_LABEL) == 0) {
-		if (envelope_read(k, case_id, &e) == 0 && e.state == OPENED && k->now() - e.opened_at >= SEEN_AGAIN)
-			error = destroy(k, case_id, DELIVERY_ENVELOPE, DESTROYED_DELIVERY);
-		bytes_wipe(&e, sizeof(e));
-	} else if (label_known(label) && key_read(k, case_id, label, NULL, &made_at) == 0 &&
-	    k->now() - made_at >= k->delivery_seconds)
-		error = destroy(k, case_id, label, DESTROYED_DELIVERY);
+	if (is_torn(name))
+		error = record_unlink(k, k->delivery_fd, name);
+	else if (read_name(name, case_id, &label)) {
+		if (strcmp(label, CODE_LABEL) == 0)
+			ended = how_it_ended(k, case_id, DELIVERY_ENVELOPE);
+		else
+			ended = how_it_ended(k, case_id, label);
+		/* In the list and still here: a crash between the two, or a copy that came back. */
+		if (ended == ICERT_E_DESTROYED || ended == ICERT_E_CODE_SPENT)
+			error = record_unlink(k, k->delivery_fd, name);
+		else if (is_due(k, case_id, label))
+			error = destroy(k, case_id, strcmp(label, CODE_LABEL) == 0 ? DELIVERY_ENVELOPE : label, DESTROYED_DELIVERY);
+	}
 	if (error != 0)
 		log_error("delivery_not_destroyed", "%s", icert_err_code(error));
 }

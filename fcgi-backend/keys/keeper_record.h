@@ -68,10 +68,11 @@ int keeper_on_delivery_get(void *, const struct serve_request *, struct serve_re
 int keeper_on_delivery_destroy(void *, const struct serve_request *, struct serve_reply *);
 int keeper_on_envelope_new(void *, const struct serve_request *, struct serve_reply *);
 int keeper_on_opening_code_take(void *, const struct serve_request *, struct serve_reply *);
+int keeper_on_opening_code_told(void *, const struct serve_request *, struct serve_reply *);
 int keeper_on_envelope_open(void *, const struct serve_request *, struct serve_reply *);
 int keeper_on_envelope_done(void *, const struct serve_request *, struct serve_reply *);
 
-/* Destroys what is due: opened envelopes after their half hour, deliveries that are too old. */
+/* Destroys what is due: opened envelopes after their half hour, deliveries that are too old, what a crash left behind. */
 void keeper_purge(void *);
 
 #endif

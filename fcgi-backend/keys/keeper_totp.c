@@ -9,13 +9,14 @@
 #define STEP 30
 #define GRACE 1
 #define TRIES 10
-#define PAUSE 900	/* seconds without a try once they are used up */
+#define PAUSE 900	/* seconds without a try once they are used up; twice as long each time, until a right code */
+#define PAUSE_MAX 86400
 
 struct totp {
 	uint8_t seed[TOTP_SEED];
 	uint8_t person[32];
 	uint64_t last_step;
-	uint32_t wrong;		/* in a row */
+	uint32_t wrong;		/* in a row, pauses included */
 	int64_t wrong_at;
 };
 
@@ -103,6 +104,22 @@ find_step(const struct totp *t, uint64_t now_step, const char *code, uint64_t *f
 	return outcome;
 }
 
+/*
+ * Is this a pause?  Were it always of the same length, whoever holds the desk's socket could try a thousand codes a day on
+ * every staff member, and for each would be right some day within a year.
+ */
+static int
+pausing(const struct totp *t, int64_t now)
+{
+	int64_t pause = PAUSE;
+
+	if (t->wrong == 0 || t->wrong % TRIES != 0)
+		return 0;
+	for (uint32_t rounds = t->wrong / TRIES; rounds > 1 && pause < PAUSE_MAX; rounds--)
+		pause *= 2;
+	return now - t->wrong_at < (pause < PAUSE_MAX ? pause : PAUSE_MAX);
+}
+
 int
 totp_use(struct keeper *k, const uint8_t staff[16], const char *code, int *tries)
 {
@@ -114,9 +131,7 @@ totp_use(struct keeper *k, const uint8_t staff[16], const char *code, int *tries
 
 	if (outcome != 0)
 		return outcome;
-	if (t.wrong >= TRIES && now - t.wrong_at >= PAUSE)
-		t.wrong = 0;
-	if (t.wrong >= TRIES) {
+	if (pausing(&t, now)) {
 		bytes_wipe(&t, sizeof(t));
 		*tries = 0;
 		return ICERT_E_CODE_SPENT;
@@ -129,7 +144,7 @@ totp_use(struct keeper *k, const uint8_t staff[16], const char *code, int *tries
 	} else if (outcome == ICERT_E_CODE_WRONG) {
 		t.wrong++;
 		t.wrong_at = now;
-		*tries = TRIES - (int)t.wrong;
+		*tries = TRIES - 1 - (int)((t.wrong - 1) % TRIES);
 		error = totp_write(k, staff, &t);
 	}
 	bytes_wipe(&t, sizeof(t));

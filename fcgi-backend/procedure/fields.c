@@ -295,5 +295,7 @@ fields_opening_code(struct act *act, const char *application, char code[9])
 	if (error != 0)
 		return act_refuse(act, "envelope.code_told", "application", id_valid(application) ? application : NULL,
 		    c.a.province, error);
+	/* Should this not arrive, the same person can ask for it again: better than a code that nobody has. */
+	(void)keeper_opening_code_told(act->keeper, application, act->id);
 	return 0;
 }

@@ -226,6 +226,38 @@ totp_tries(void **state)
 	*shared_time = START;
 }
 
+/* Patience does not help who guesses: the pauses grow, up to a day, until a right code. */
+static void
+totp_pauses_grow(void **state)
+{
+	static const int pauses[] = { 900, 1800, 3600, 7200, 14400, 28800, 57600, 86400, 86400 };
+	char staff[ID_TEXT], wrong[TOTP_DIGITS + 1], code[TOTP_DIGITS + 1];
+	uint8_t seed[TOTP_SEED];
+
+	(void)state;
+	id_new(staff);
+	assert_int_equal(keeper_totp_enrol(&admin, staff, CEDULA, seed), 0);
+	for (size_t round = 0; round < sizeof(pauses) / sizeof(pauses[0]); round++) {
+		wrong_code(seed, wrong);
+		for (int i = 0; i < 10; i++)
+			assert_int_equal(keeper_totp_verify(&desk, staff, wrong), ICERT_E_CODE_WRONG);
+		*shared_time += pauses[round] - 1;
+		code_for(seed, *shared_time, code);
+		assert_int_equal(keeper_totp_verify(&desk, staff, code), ICERT_E_CODE_SPENT);
+		*shared_time += 1;
+	}
+	code_for(seed, *shared_time, code);
+	assert_int_equal(keeper_totp_verify(&desk, staff, code), 0);
+	/* forgotten */
+	wrong_code(seed, wrong);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(keeper_totp_verify(&desk, staff, wrong), ICERT_E_CODE_WRONG);
+	*shared_time += 900;
+	code_for(seed, *shared_time, code);
+	assert_int_equal(keeper_totp_verify(&desk, staff, code), 0);
+	*shared_time = START;
+}
+
 static struct cert_fields
 fields_of(const char *cedula)
 {
@@ -376,17 +408,45 @@ restored_delivery_key(void **state)
 static void
 new_envelope(char id[ID_TEXT], uint8_t key[32], char code[OPENING_DIGITS + 1])
 {
-	char staff[ID_TEXT];
+	char staff[ID_TEXT], other[ID_TEXT], same[OPENING_DIGITS + 1];
 	uint8_t again[32];
 
 	id_new(id);
 	id_new(staff);
+	id_new(other);
 	assert_int_equal(keeper_envelope_new(&issuer, id, key), 0);
 	assert_int_equal(keeper_envelope_new(&issuer, id, again), 0);
 	assert_memory_equal(key, again, 32);
 	assert_int_equal(keeper_opening_code_take(&desk, id, staff, code), 0);
 	assert_int_equal(strspn(code, "0123456789"), OPENING_DIGITS);
+	/* whoever took it may ask again until it is told: a crash on the way loses nothing */
+	assert_int_equal(keeper_opening_code_take(&desk, id, other, same), ICERT_E_STATE);
+	assert_int_equal(keeper_opening_code_take(&desk, id, staff, same), 0);
+	assert_string_equal(code, same);
+	assert_int_equal(keeper_opening_code_told(&portal, id, staff), ICERT_E_DENIED);
+	assert_int_equal(keeper_opening_code_told(&desk, id, other), ICERT_E_STATE);
+	assert_int_equal(keeper_opening_code_told(&desk, id, staff), 0);
+	assert_int_equal(keeper_opening_code_told(&desk, id, staff), 0);
+	assert_int_equal(keeper_opening_code_take(&desk, id, staff, same), ICERT_E_STATE);
+}
+
+/* A code that was tried was heard, whatever the desk says. */
+static void
+tried_is_told(void **state)
+{
+	const uint8_t session[32] = { 1 };
+	char id[ID_TEXT], staff[ID_TEXT], code[OPENING_DIGITS + 1];
+	uint8_t key[32];
+
+	(void)state;
+	id_new(id);
+	id_new(staff);
+	assert_int_equal(keeper_envelope_new(&issuer, id, key), 0);
+	assert_int_equal(keeper_opening_code_told(&desk, id, staff), ICERT_E_STATE);
+	assert_int_equal(keeper_opening_code_take(&desk, id, staff, code), 0);
+	assert_int_equal(keeper_envelope_open(&portal, id, session, code, key, NULL), 0);
 	assert_int_equal(keeper_opening_code_take(&desk, id, staff, code), ICERT_E_STATE);
+	assert_int_equal(keeper_opening_code_told(&desk, id, staff), 0);
 }
 
 static void
@@ -500,6 +560,66 @@ purge(void **state)
 }
 
 static void
+copy(const char *from, const char *to)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command), "cp %s/keeper/delivery/%s %s/keeper/delivery/%s", server.folder, from, server.folder, to);
+	assert_int_equal(system(command), 0);
+}
+
+static int
+is_there(const char *name)
+{
+	char path[192];
+
+	snprintf(path, sizeof(path), "%s/keeper/delivery/%s", server.folder, name);
+	return access(path, F_OK) == 0;
+}
+
+/*
+ * Killed between the list and the unlinking, or before a rename: what is destroyed does not stay on the disk.
+ */
+static void
+left_by_a_crash(void **state)
+{
+	const uint8_t session[32] = { 7 };
+	char id[ID_TEXT], kept[ID_TEXT], code[OPENING_DIGITS + 1], files[4][64];
+	uint8_t key[32];
+
+	(void)state;
+	*shared_time = START;
+	new_envelope(id, key, code);
+	id_new(kept);
+	assert_int_equal(keeper_delivery_new(&issuer, id, DELIVERY_PKCS12, key), 0);
+	assert_int_equal(keeper_delivery_new(&issuer, kept, DELIVERY_PRIVATE, key), 0);
+	snprintf(files[0], sizeof(files[0]), "%s.envelope", id);
+	snprintf(files[1], sizeof(files[1]), "%s.code", id);
+	snprintf(files[2], sizeof(files[2]), "%s.pkcs12", id);
+	snprintf(files[3], sizeof(files[3]), ".%s.pkcs12.new", id);
+	for (int i = 0; i < 3; i++) {
+		char away[80];
+
+		snprintf(away, sizeof(away), "away%d", i);
+		copy(files[i], away);
+	}
+	for (int i = 0; i < 5; i++)
+		keeper_envelope_open(&portal, id, session, strcmp(code, "00000000") == 0 ? "11111111" : "00000000", key, NULL);
+	assert_int_equal(keeper_envelope_open(&portal, id, session, code, key, NULL), ICERT_E_CODE_SPENT);
+	assert_int_equal(keeper_delivery_destroy(&clerk, id, DELIVERY_PKCS12), 0);
+	stop();
+	copy("away0", files[0]);
+	copy("away1", files[1]);
+	copy("away2", files[2]);
+	copy("away2", files[3]);
+	start();
+	for (int i = 0; i < 4; i++)
+		assert_false(is_there(files[i]));
+	assert_true(file_exists(kept, "private"));
+	assert_int_equal(keeper_delivery_get(&issuer, kept, DELIVERY_PRIVATE, key), 0);
+}
+
+static void
 initialising_again(void **state)
 {
 	char folder[96], path[128];
@@ -520,6 +640,13 @@ initialising_again(void **state)
 	snprintf(path, sizeof(path), "%s/keeper", server.folder);
 	assert_int_equal(keeper_init(path), ICERT_E_CONFLICT);
 	assert_int_equal(keeper_open(&keeper, path, 30), ICERT_E_NOT_FOUND);
+	/* second factors restored from a backup, and no keys: a trace as well */
+	snprintf(path, sizeof(path), "%s/half", server.folder);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/half/totp", server.folder);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/half", server.folder);
+	assert_int_equal(keeper_init(path), ICERT_E_CONFLICT);
 	snprintf(path, sizeof(path), "%s/keeper/master", server.folder);
 	assert_int_equal(rename(folder, path), 0);
 	start();
@@ -535,14 +662,17 @@ main(void)
 		cmocka_unit_test(look_ups),
 		cmocka_unit_test(totp_once),
 		cmocka_unit_test(totp_tries),
+		cmocka_unit_test(totp_pauses_grow),
 		cmocka_unit_test(applicant_accepts),
 		cmocka_unit_test(operator_approves),
 		cmocka_unit_test(delivery_keys),
 		cmocka_unit_test(restored_delivery_key),
+		cmocka_unit_test(tried_is_told),
 		cmocka_unit_test(envelope_opens_once),
 		cmocka_unit_test(envelope_tries),
 		cmocka_unit_test(envelope_done),
 		cmocka_unit_test(purge),
+		cmocka_unit_test(left_by_a_crash),
 		cmocka_unit_test(initialising_again)
 	};
 
