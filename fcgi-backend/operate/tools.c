@@ -1,10 +1,22 @@
 #include <glob.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "operate/tools.h"
+
+/* One under somebody's home is of no use to the users of the programs. */
+static int
+tools_reachable(const char *path)
+{
+	char real[PATH_MAX];
+
+	return access(path, X_OK) == 0 &&
+	    (geteuid() != 0 || (realpath(path, real) != NULL && path_traversable(dirname(real))));
+}
 
 /* The first executable of that name in PATH, then where daemons live. */
 static int
@@ -20,7 +32,7 @@ tools_in_path(char out[FILES_PATH], const char *name)
 	while ((dir = strsep(&rest, ":")) != NULL) {
 		if (*dir != '/' || path_join(out, "%s/%s", dir, name) != 0)
 			continue;
-		if (access(out, X_OK) == 0)
+		if (tools_reachable(out))
 			return 0;
 	}
 	return complain("%s is not installed; run ./configure --install-deps", name);
