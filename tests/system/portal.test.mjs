@@ -1,6 +1,9 @@
 // Bad input at the portal: the right status, one Spanish sentence, nothing typed or uploaded lost.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { startInstance } from '../lib/instance.mjs';
 import { Client, until } from '../lib/http.mjs';
 import { MailBox } from '../lib/mail.mjs';
@@ -280,4 +283,44 @@ test('a code: five tries, the same one again, never in an address', async () => 
 	assert.equal(done.status, 200, done.main);
 	assert.match(done.heading, /Mis trámites/);
 	assert.equal((await box.list({ to: who.email })).length, 2);
+});
+
+// The idle limit is a policy row; a short one stands in for half an hour of waiting.
+function idleLimit(seconds) {
+	const run = readFileSync(join(icert.prefix, 'etc/icert.conf'), 'utf8').match(/^run = (.*)$/m)[1];
+	execFileSync('psql', ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', `host=${run}/pg dbname=icert user=postgres`, '-c', seconds
+		? `insert into icert.policy (key, valid_from, number) values ('session.contact_idle', 1, ${seconds}) on conflict (key, valid_from) do update set number = ${seconds}`
+		: "delete from icert.policy where key = 'session.contact_idle' and valid_from = 1"]);
+}
+
+test('a session that expires in the middle of the form: what was typed comes back after a new code', async () => {
+	const who = person();
+	const id = await draft(who);
+	await (await who.client.visit('/mi-tramite')).form(/salir/).submit();
+	idleLimit(3);
+	try {
+		await signIn(who, `/solicitud/${id}/nombres`);
+		const names = await who.client.visit(`/solicitud/${id}/nombres`);
+		const upload = await who.client.visit(`/tramite/${id}/documento/cedula`);
+		await new Promise((resolve) => setTimeout(resolve, 4500));
+
+		const late = await names.form(/nombres/).send({ given_names: 'Rosa Elena', surname1: 'Ñúñez', surname2: 'Caiza' });
+		assert.equal(late.status, 401, late.main);
+		assert.match(late.main, /Guardamos lo que acaba de escribir/);
+		// A file is not read at all: the page says that it is still on the device.
+		const file = files.cedulaPdf();
+		const refused = await upload.form(/documento/).send({ file: { filename: file.filename, type: file.type, data: file.data ?? file.bytes } });
+		assert.ok([303, 401].includes(refused.status));
+		assert.match((await refused.follow()).main, /sigue en su equipo/);
+		// A page that is only looked at asks for the code too.
+		assert.match((await who.client.get(`/tramite/${id}`)).headers.location, /^\/entrar\?motivo=expired/);
+
+		const after = await signIn(who, '/mi-tramite');
+		assert.equal(after.status, 200, after.main);
+		const names2 = await who.client.visit(`/solicitud/${id}/nombres`);
+		assert.equal(names2.form(/nombres/).value('given_names').toUpperCase(), 'ROSA ELENA');
+		assert.equal(names2.form(/nombres/).value('surname1').toUpperCase(), 'ÑÚÑEZ');
+	} finally {
+		idleLimit(0);
+	}
 });
