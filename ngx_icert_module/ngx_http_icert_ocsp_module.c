@@ -256,8 +256,10 @@ ngx_http_icert_ocsp_body_copy(ngx_http_request_t *r, u_char *p, size_t *len)
             return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
         }
 
-        ngx_memcpy(p + *len, b->pos, size);
-        *len += size;
+        if (size) {
+            ngx_memcpy(p + *len, b->pos, size);
+            *len += size;
+        }
     }
 
     return NGX_OK;

@@ -584,7 +584,10 @@ ngx_http_icert_upload_data(ngx_http_icert_upload_ctx_t *ctx, const u_char *p,
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        ngx_memcpy(value, part->record.value.p, part->record.value.len);
+        if (part->record.value.len) {
+            ngx_memcpy(value, part->record.value.p, part->record.value.len);
+        }
+
         part->record.value.p = value;
         part->room = room;
     }
