@@ -26,6 +26,7 @@ typedef struct {
 
 typedef struct {
     ngx_flag_t                  enable;
+    ngx_flag_t                  discard;
     size_t                      file_size;
     ngx_uint_t                  files;
     ngx_uint_t                  parts;
@@ -77,6 +78,7 @@ typedef struct {
 
 static ngx_int_t ngx_http_icert_upload_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
+static ngx_int_t ngx_http_icert_upload_discard_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_icert_upload_start(ngx_http_request_t *r,
     ngx_http_icert_upload_conf_t *ucf, ngx_http_icert_upload_ctx_t **pctx);
 static ngx_int_t ngx_http_icert_upload_finish(ngx_http_icert_upload_ctx_t *ctx);
@@ -139,6 +141,13 @@ static ngx_command_t  ngx_http_icert_upload_commands[] = {
       ngx_conf_set_flag_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_icert_upload_conf_t, enable),
+      NULL },
+
+    { ngx_string("icert_upload_discard"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_icert_upload_conf_t, discard),
       NULL },
 
     { ngx_string("icert_upload_file_size"),
@@ -319,6 +328,29 @@ ngx_http_icert_upload_filter(ngx_http_request_t *r, ngx_chain_t *in)
     }
 
     return ngx_http_next_request_body_filter(r, &out);
+}
+
+
+/*
+ * Where a refusal is told, the body that was not read before is not read now:
+ * fastcgi_pass reads it even with fastcgi_pass_request_body off.
+ */
+
+static ngx_int_t
+ngx_http_icert_upload_discard_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                      rc;
+    ngx_http_icert_upload_conf_t  *ucf;
+
+    ucf = ngx_http_get_module_loc_conf(r, ngx_http_icert_upload_module);
+
+    if (!ucf->discard || r != r->main || r->request_body) {
+        return NGX_DECLINED;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    return (rc == NGX_OK) ? NGX_DECLINED : rc;
 }
 
 
@@ -1029,6 +1061,7 @@ ngx_http_icert_upload_create_conf(ngx_conf_t *cf)
      */
 
     conf->enable = NGX_CONF_UNSET;
+    conf->discard = NGX_CONF_UNSET;
     conf->file_size = NGX_CONF_UNSET_SIZE;
     conf->files = NGX_CONF_UNSET_UINT;
     conf->parts = NGX_CONF_UNSET_UINT;
@@ -1050,6 +1083,7 @@ ngx_http_icert_upload_merge_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_icert_upload_main_conf_t  *umcf;
 
     ngx_conf_merge_value(conf->enable, prev->enable, 0);
+    ngx_conf_merge_value(conf->discard, prev->discard, 0);
     ngx_conf_merge_size_value(conf->file_size, prev->file_size,
                               2 * 1024 * 1024);
     ngx_conf_merge_uint_value(conf->files, prev->files,
@@ -1124,6 +1158,18 @@ ngx_http_icert_upload_merge_conf(ngx_conf_t *cf, void *parent, void *child)
 static ngx_int_t
 ngx_http_icert_upload_init(ngx_conf_t *cf)
 {
+    ngx_http_handler_pt        *h;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PREACCESS_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_icert_upload_discard_handler;
+
     ngx_http_next_request_body_filter = ngx_http_top_request_body_filter;
     ngx_http_top_request_body_filter = ngx_http_icert_upload_filter;
 
