@@ -151,6 +151,12 @@ grant update (number, state, version, province, form, person_hash, reason, conse
 create policy portal on icert.application to icert_portal
 	using (contact_id = (select icert.me_contact())) with check (contact_id = (select icert.me_contact()));
 
+-- What is new begins at its beginning.
+create policy portal_new on icert.purchase as restrictive for insert to icert_portal
+	with check (state = 'created' and paid_at is null);
+create policy portal_new on icert.application as restrictive for insert to icert_portal
+	with check (state = 'draft' and submitted_at is null);
+
 -- Rows of a case follow the case: the inner query sees what the caller may see of it.
 grant select, insert on icert.document to icert_portal;
 grant update (replaced_by) on icert.document to icert_portal;

@@ -1,0 +1,311 @@
+// Who sees and changes which rows: the grants against docs/rows.csv, which is
+// written by hand, and the policies against a few people and cases made for it.
+import { after, before, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { startInstance } from '../lib/instance.mjs';
+
+const PICHINCHA = 17;
+const GUAYAS = 9;
+const REFERENCE = new Set(['policy', 'product', 'province', 'tariff', 'transition']);
+const sealed = "decode(repeat('00', 40), 'hex')";
+const now = Math.floor(Date.now() / 1000);
+
+let icert;
+let host;
+
+function psql(text) {
+	const { status, stdout, stderr } = spawnSync('psql', ['-X', '-q', '-At', '-v', 'ON_ERROR_STOP=1', '-h', host, '-U', 'postgres', '-d', 'icert', '-c', text],
+		{ encoding: 'utf8' });
+	return { ok: status === 0, rows: stdout.trim().split('\n').filter(Boolean), error: stderr };
+}
+
+function must(text) {
+	const result = psql(text);
+	assert.ok(result.ok, `${text}\n${result.error}`);
+	return result.rows;
+}
+
+const sha256 = (bytes) => createHash('sha256').update(bytes).digest();
+
+// What a program does under an identity; nothing stays.
+function as(role, identity, text) {
+	return psql(`begin; set local role icert_${role}; select set_config('icert.session', '${identity ? identity.toString('hex') : ''}', true) where false;`
+		+ `${identity ? `set local icert.session = '${identity.toString('hex')}';` : ''} ${text}; rollback`);
+}
+
+const count = (role, identity, relation, where = 'true', columns = '*') => {
+	const result = as(role, identity, `select count(${columns === '*' ? '*' : columns}) from icert.${relation} where ${where}`);
+	assert.ok(result.ok, result.error);
+	return Number(result.rows.at(-1));
+};
+
+const changed = (role, identity, text) => {
+	const result = as(role, identity, `with c as (${text} returning 1) select count(*) from c`);
+	return result.ok ? Number(result.rows.at(-1)) : result.error.match(/ERROR: {2}(.*)/)[1];
+};
+
+function session(kind, person, { idle = 600, absolute = 6000 } = {}) {
+	const identity = randomBytes(32);
+	must(`insert into icert.session (hash, kind, ${kind}_id, created_at, seen_at, idle_until, absolute_until)
+		values ('\\x${sha256(identity).toString('hex')}', '${kind}', '${person}', ${now}, ${now}, ${now + idle}, ${now + absolute})`);
+	return identity;
+}
+
+function key(kind) {
+	const id = randomUUID();
+	must(`insert into icert.data_key (id, kind, wrapped, created_at) values ('${id}', '${kind}', '\\x00', ${now})`);
+	return id;
+}
+
+function contact() {
+	const id = randomUUID();
+	must(`insert into icert.contact (id, email_hash, email, masked, key_id, created_at)
+		values ('${id}', '\\x${randomBytes(32).toString('hex')}', ${sealed}, 'a***@b.ec', '${key('contact')}', ${now})`);
+	return id;
+}
+
+function application(contactId, province, state, person = randomBytes(32)) {
+	const purchase = randomUUID();
+	const id = randomUUID();
+	must(`insert into icert.purchase (id, number, state, contact_id, key_id, tariff_id, container, kind, years, net, tax, total, tax_bp, currency,
+		billing, once, created_at, state_since, expires_at)
+		select '${purchase}', '${purchase}', 'used', '${contactId}', '${key('order')}', id, container, kind, years, net, 0, net, 0, currency,
+		${sealed}, '${purchase}', ${now}, ${now}, ${now} from icert.tariff limit 1;
+		insert into icert.application (id, number, state, province, contact_id, purchase_id, key_id, container, kind, years, form, person_hash,
+		created_at, submitted_at, state_since)
+		values ('${id}', '${id}', '${state}', ${province}, '${contactId}', '${purchase}', '${key('case')}', 'file', 'new', 2, ${sealed},
+		'\\x${person.toString('hex')}', ${now}, ${state === 'draft' ? 'null' : now}, ${now});
+		insert into icert.document (id, application_id, kind, file, key_id, type, size, sha256, original_sha256, created_at)
+		select gen_random_uuid(), id, 'cedula', gen_random_uuid(), key_id, 'image/png', 1, '\\x${randomBytes(32).toString('hex')}',
+		'\\x${randomBytes(32).toString('hex')}', ${now} from icert.application where id = '${id}';
+		insert into icert.audit (id, at_us, action, actor_kind, case_id) values (gen_random_uuid(), ${now}000000, 'test', 'anyone', '${id}')`);
+	return { id, purchase };
+}
+
+const staffId = (login) => icert.staff(login).id;
+
+let ana;
+let luis;
+let quito;
+let guayaquil;
+let draft;
+
+before(async () => {
+	icert = await startInstance();
+	host = join(readFileSync(join(icert.prefix, 'etc/icert.conf'), 'utf8').match(/^run = (.*)$/m)[1], 'pg');
+	ana = contact();
+	luis = contact();
+	quito = application(ana, PICHINCHA, 'in_review');
+	guayaquil = application(luis, GUAYAS, 'in_review');
+	draft = application(ana, PICHINCHA, 'draft');
+});
+after(() => icert?.stop());
+
+test('every relation has row-level security that binds its owner too, and belongs to icert_owner', () => {
+	const loose = must(`select c.relname from pg_class c where c.relnamespace = 'icert'::regnamespace and c.relkind = 'r' and c.relname <> 'migration'
+		and not (c.relrowsecurity and c.relforcerowsecurity and c.relowner = 'icert_owner'::regrole)`);
+	assert.deepEqual(loose, []);
+});
+
+test('grants are those of docs/rows.csv', () => {
+	const roles = ['portal', 'desk', 'webhook', 'issuer', 'clerk', 'publisher', 'admin', 'identity', 'login'];
+	const letter = (right, sign) => `case when has_table_privilege(r, c.oid, '${right}') then '${sign}'
+		${right === 'DELETE' ? '' : `when has_any_column_privilege(r, c.oid, '${right}') then '${sign.toLowerCase()}'`} else '' end`;
+	const actual = must(`select c.relname || ',' || substr(r, 7) || ',' || ${['SELECT/S', 'INSERT/I', 'UPDATE/U', 'DELETE/D']
+		.map((pair) => letter(...pair.split('/'))).join(' || ')} from unnest(array['${roles.map((r) => `icert_${r}`).join("','")}']) r,
+		pg_class c where c.relnamespace = 'icert'::regnamespace and c.relkind = 'r' and c.relname <> 'migration'`)
+		.filter((line) => !line.endsWith(',')).sort();
+	const expected = readFileSync(new URL('../../docs/rows.csv', import.meta.url), 'utf8').trim().split('\n').slice(1)
+		.map((line) => line.split(',').slice(0, 3).join(',')).sort();
+	assert.deepEqual(actual, expected);
+});
+
+test('no program may truncate, and none but icert_migrate passes policies by', () => {
+	assert.deepEqual(must(`select c.relname from pg_class c, unnest(array['icert_portal', 'icert_desk', 'icert_webhook', 'icert_issuer', 'icert_clerk',
+		'icert_publisher', 'icert_admin']) r where c.relnamespace = 'icert'::regnamespace and c.relkind = 'r'
+		and has_table_privilege(r, c.oid, 'TRUNCATE')`), []);
+	assert.deepEqual(must("select rolname from pg_roles where rolname like 'icert%' and (rolbypassrls or rolsuper)"), ['icert_migrate']);
+});
+
+test('without an identity portal and desk see nothing personal', () => {
+	for (const role of ['portal', 'desk']) {
+		const readable = must(`select c.relname from pg_class c where c.relnamespace = 'icert'::regnamespace and c.relkind = 'r'
+			and has_any_column_privilege('icert_${role}', c.oid, 'SELECT') and c.relname <> 'migration'`);
+		assert.ok(readable.length > 10);
+		for (const relation of readable) {
+			if (REFERENCE.has(relation)) continue;
+			const result = as(role, null, `select count(*) from icert.${relation}`);
+			assert.ok(result.ok, result.error);
+			assert.equal(result.rows.at(-1), '0', `${role}: ${relation}`);
+		}
+	}
+});
+
+test('a contact sees the own rows and no others', () => {
+	const me = session('contact', ana);
+	assert.equal(count('portal', me, 'application'), 2);
+	assert.equal(count('portal', me, 'application', `id = '${guayaquil.id}'`), 0);
+	assert.equal(count('portal', me, 'purchase'), 2);
+	assert.equal(count('portal', me, 'contact'), 1);
+	assert.equal(count('portal', me, 'document'), 2);
+	assert.equal(count('portal', me, 'audit', `case_id = '${guayaquil.id}'`, 'id'), 0);
+	assert.equal(count('portal', me, 'data_key'), 5);
+});
+
+test('a session that is over, idle or of staff shows the portal nothing', () => {
+	assert.equal(count('portal', session('contact', ana, { idle: -1 }), 'application'), 0);
+	assert.equal(count('portal', session('contact', ana, { absolute: -1 }), 'application'), 0);
+	assert.equal(count('portal', session('staff', staffId('operador.pichincha')), 'application'), 0);
+	assert.equal(count('portal', randomBytes(32), 'application'), 0);
+});
+
+test('an idle session may park a form for its own contact, and read none', () => {
+	const me = session('contact', ana, { idle: -10 });
+	const park = (who) => changed('portal', me, `insert into icert.parked_form (id, contact_id, path, body, created_at, expires_at)
+		values (gen_random_uuid(), '${who}', '/x', ${sealed}, ${now}, ${now + 60})`);
+	assert.match(String(as('portal', me, `insert into icert.parked_form (id, contact_id, path, body, created_at, expires_at)
+		values (gen_random_uuid(), '${ana}', '/x', ${sealed}, ${now}, ${now + 60})`).ok), /true/);
+	assert.match(String(park(luis)), /row-level security/);
+	assert.equal(count('portal', me, 'parked_form'), 0);
+});
+
+test('an operator sees the cases of the own province, submitted ones alone', () => {
+	const me = session('staff', staffId('operador.pichincha'));
+	assert.equal(count('desk', me, 'application'), 1);
+	assert.equal(count('desk', me, 'application', `id = '${quito.id}'`), 1);
+	assert.equal(count('desk', me, 'application', `id = '${draft.id}'`), 0);
+	assert.equal(count('desk', me, 'document'), 1);
+	assert.equal(count('desk', me, 'contact'), 1);
+	assert.equal(count('desk', me, 'purchase'), 1);
+	assert.equal(count('desk', me, 'audit', `case_id = '${guayaquil.id}'`), 0);
+	const touch = (id) => changed('desk', me, `update icert.application set version = version + 1 where id = '${id}'`);
+	assert.equal(touch(quito.id), 1);
+	assert.equal(touch(guayaquil.id), 0);
+});
+
+test('director, finance, administrator: no documents, no applications in review', () => {
+	for (const login of ['director.pichincha', 'finanzas', 'administrador']) {
+		const me = session('staff', staffId(login));
+		assert.equal(count('desk', me, 'application'), 0, login);
+		assert.equal(count('desk', me, 'document'), 0, login);
+		assert.equal(count('desk', me, 'certificate'), 0, login);
+	}
+	assert.equal(count('desk', session('staff', staffId('finanzas')), 'purchase'), 3);
+	assert.equal(count('desk', session('staff', staffId('administrador')), 'purchase'), 0);
+});
+
+test('the national office and the auditor see every case; the auditor changes none', () => {
+	const central = session('staff', staffId('central'));
+	const auditor = session('staff', staffId('auditor'));
+	assert.equal(count('desk', central, 'application'), 2);
+	assert.equal(count('desk', auditor, 'application'), 2);
+	const touch = (me) => changed('desk', me, `update icert.application set version = version + 1 where id = '${guayaquil.id}'`);
+	assert.equal(touch(central), 1);
+	assert.equal(touch(auditor), 0);
+});
+
+test('a role taken away ends what it showed at once', () => {
+	const me = session('staff', staffId('operador.guayas'));
+	assert.equal(count('desk', me, 'application'), 1);
+	const kept = must(`delete from icert.staff_role where staff_id = '${staffId('operador.guayas')}' returning role || ' ' || province`);
+	assert.equal(count('desk', me, 'application'), 0);
+	const [role, province] = kept[0].split(' ');
+	must(`insert into icert.staff_role (staff_id, role, province, since) values ('${staffId('operador.guayas')}', '${role}', ${province}, 0)`);
+});
+
+test('the database refuses a change of state that is not the program\'s', () => {
+	const me = session('contact', ana);
+	const move = (id, state) => changed('portal', me, `update icert.application set state = '${state}', version = version + 1 where id = '${id}'`);
+	assert.equal(move(quito.id, 'accepted'), 'no such transition');
+	assert.equal(move(quito.id, 'issued'), 'no such transition');
+	assert.equal(move(quito.id, 'cancelled'), 1);
+	assert.equal(changed('portal', me, `update icert.application set reason = 'x' where id = '${quito.id}'`), 'version');
+	assert.match(changed('portal', me, `update icert.purchase set state = 'paid', version = version + 1 where id = '${draft.purchase}'`), /transition/);
+	assert.match(changed('portal', me, `update icert.purchase set total = 0 where id = '${draft.purchase}'`), /permission denied/);
+	const staff = session('staff', staffId('operador.pichincha'));
+	const decide = (state) => changed('desk', staff, `update icert.application set state = '${state}', version = version + 1 where id = '${quito.id}'`);
+	assert.equal(decide('accepted'), 1);
+	assert.equal(decide('issuing'), 'no such transition');
+	assert.equal(changed('issuer', null, `update icert.application set state = 'issued', version = version + 1 where id = '${quito.id}'`), 0);
+});
+
+test('nothing new begins in the middle', () => {
+	const me = session('contact', ana);
+	const result = as('portal', me, `insert into icert.application (id, state, contact_id, purchase_id, key_id, container, kind, years, created_at,
+		submitted_at, state_since, number, province, person_hash)
+		select gen_random_uuid(), 'accepted', contact_id, purchase_id, key_id, container, kind, years, 1, 1, 1, 'x', 17, person_hash
+		from icert.application where id = '${quito.id}'`);
+	assert.match(result.error, /row-level security/);
+});
+
+test('one open application a person, from acceptance on', () => {
+	const person = randomBytes(32);
+	application(contact(), PICHINCHA, 'accepted', person);
+	const other = application(contact(), PICHINCHA, 'in_review', person);
+	const me = session('staff', staffId('operador.pichincha'));
+	assert.match(changed('desk', me, `update icert.application set state = 'accepted', version = version + 1 where id = '${other.id}'`),
+		/application_person/);
+	assert.equal(as('desk', me, `select icert.also_open('${other.id}')`).rows.at(-1), 't');
+	assert.equal(as('desk', session('staff', staffId('operador.guayas')), `select icert.also_open('${other.id}')`).rows.at(-1), 'f');
+});
+
+test('nobody approves in another\'s name', () => {
+	const me = session('staff', staffId('operador.pichincha'));
+	const approve = (kind, staff) => as('desk', me, `insert into icert.approval (id, application_id, kind, fields_hash, statement, staff_id, at)
+		values (gen_random_uuid(), '${quito.id}', '${kind}', '\\x${randomBytes(32).toString('hex')}', '\\x00', ${staff ? `'${staff}'` : 'null'}, 1)`);
+	assert.ok(approve('issue', staffId('operador.pichincha')).ok);
+	assert.match(approve('issue', staffId('director.pichincha')).error, /row-level security/);
+	assert.match(approve('accept', null).error, /row-level security/);
+	const applicant = session('contact', ana);
+	const result = as('portal', applicant, `insert into icert.approval (id, application_id, kind, fields_hash, statement, staff_id, at)
+		values (gen_random_uuid(), '${quito.id}', 'issue', '\\x${randomBytes(32).toString('hex')}', '\\x00', '${staffId('operador.pichincha')}', 1)`);
+	assert.match(result.error, /row-level security/);
+});
+
+test('the journals can be added to and not changed', () => {
+	for (const role of ['portal', 'desk', 'issuer', 'webhook', 'publisher', 'admin']) {
+		assert.match(changed(role, null, "update icert.audit set action = 'x'"), /permission denied/, role);
+		assert.match(changed(role, null, 'delete from icert.audit'), /permission denied/, role);
+	}
+	assert.match(changed('clerk', null, "update icert.audit set action = 'x'"), /permission denied/);
+	assert.match(changed('clerk', null, 'delete from icert.audit'), /permission denied/);
+	for (const role of ['portal', 'desk']) assert.match(changed(role, null, "update icert.outbox set state = 'sent'"), /permission denied/, role);
+});
+
+test('log-in functions are closed to the other side', () => {
+	assert.match(as('desk', null, "select icert.login_contact_find('\\x00')").error, /permission denied/);
+	assert.match(as('portal', null, "select icert.login_staff_find('central', '-')").error, /permission denied/);
+	assert.match(as('webhook', null, 'select icert.session_touch()').error, /permission denied/);
+	assert.equal(as('portal', null, 'select state from icert.session_touch()').rows.at(-1), 'none');
+});
+
+test('five wrong codes in one browser, and the owner in another is not locked out', () => {
+	const browsers = [randomBytes(32), randomBytes(32)].map((b) => b.toString('hex'));
+	const [stranger, owner] = browsers;
+	for (const browser of browsers) {
+		must(`set role icert_portal; select icert.login_code_new('${randomUUID()}', '${ana}', '\\x${browser}', ${sealed}, false)`);
+	}
+	const attempt = (browser) => must(`set role icert_portal; select verdict || ' ' || left_tries from icert.login_code_try('\\x${browser}')`)[0];
+	assert.deepEqual([1, 2, 3, 4, 5, 6].map(() => attempt(stranger)), ['ok 4', 'ok 3', 'ok 2', 'ok 1', 'ok 0', 'spent 0']);
+	assert.equal(attempt(owner), 'ok 4');
+});
+
+test('twenty wrong codes a day and mailbox; one asked for by a mailed link is outside', () => {
+	const who = contact();
+	const fresh = (vouched) => {
+		const browser = randomBytes(32).toString('hex');
+		must(`set role icert_portal; select icert.login_code_new('${randomUUID()}', '${who}', '\\x${browser}', ${sealed}, ${vouched})`);
+		return browser;
+	};
+	const attempt = (browser) => must(`set role icert_portal; select verdict from icert.login_code_try('\\x${browser}')`)[0];
+	for (let b = 0; b < 4; b++) {
+		const browser = fresh(false);
+		for (let n = 0; n < 5; n++) assert.equal(attempt(browser), 'ok');
+	}
+	assert.equal(attempt(fresh(false)), 'spent');
+	assert.equal(attempt(fresh(true)), 'ok');
+});
