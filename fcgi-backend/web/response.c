@@ -83,7 +83,7 @@ response_file(struct request *rq, const char *type, const char *name, const void
 /* A page needs our own style sheet and script and nothing else; forms go to
  * ourselves (a gateway is reached by a redirect to a GET page). */
 static const char page_policy[] =
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' blob:; "
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' blob:; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 static const char file_policy[] = "default-src 'none'; sandbox; frame-ancestors 'none'";
 

@@ -22,6 +22,26 @@
 		button.addEventListener('click', function () { window.print(); });
 	});
 
+	// A page that waits for something looks for news by itself, and is shown
+	// anew only when there is some.
+	var watched = document.querySelector('[data-watch]');
+	if (watched && window.fetch && window.DOMParser) {
+		var until = Date.now() + 10 * 60 * 1000;
+		var timer = setInterval(function () {
+			if (Date.now() > until) return clearInterval(timer);
+			if (document.hidden) return undefined;
+			fetch(location.href, { credentials: 'same-origin' }).then(function (answer) {
+				return answer.text();
+			}).then(function (text) {
+				var now = new DOMParser().parseFromString(text, 'text/html').querySelector('[data-watch]');
+				if (now && now.dataset.watch === watched.dataset.watch) return;
+				clearInterval(timer);
+				location.reload();
+			}).catch(function () { /* asked again in a moment */ });
+			return undefined;
+		}, 3000);
+	}
+
 	// A photograph above the limit is shrunk here; another file is refused
 	// here, before it travels.
 	function say(input, text) {

@@ -357,8 +357,10 @@ case_page(struct request *rq, int status, struct application *a)
 	    (rv = fill_tasks(rq, a, &v)) != 0 || (rv = fill_certificate(rq, a, &v)) != 0 ||
 	    (rv = fill_mails(rq, a, &v)) != 0)
 		return rv;
-	if (a->state == APPLICATION_ISSUING || (v.certificate != NULL && !v.certificate->ready))
-		response_header(rq->response, "Refresh", "4");
+	if (a->state == APPLICATION_ISSUING)
+		v.watch = "issuing";
+	else if (v.certificate != NULL && !v.certificate->ready)
+		v.watch = "publishing";
 	return page_send(rq, status, portal_case, &v);
 }
 

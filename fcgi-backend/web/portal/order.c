@@ -151,8 +151,6 @@ order_page(struct request *rq, int status, const struct purchase *p, bool waitin
 	v.expires_at = p->expires_at;
 	v.waiting = waiting && open_for_payment(p);
 	v.gateway_down = gateway_down;
-	if (v.waiting)
-		response_header(rq->response, "Refresh", "5");
 	return page_send(rq, status, portal_order, &v);
 }
 
