@@ -1,7 +1,6 @@
 #include "keys/signer_journal.h"
 #include "libicert/error.h"
 #include "libicert/log.h"
-#include "pki/keyfile.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -44,7 +43,6 @@ struct journal {
 	size_t slots_n;
 	struct recent certificates, refusals;
 	uint64_t crl_number;
-	int broken;		/* a torn line is still in the file: nothing may follow it */
 };
 
 static void
@@ -244,8 +242,6 @@ read_all(struct journal *j)
 	}
 	while (error == 0 && (n = getline(&line, &size, file)) > 0) {
 		if (line[n - 1] != '\n') {
-			if (!feof(file))
-				break;
 			log_warn("journal_torn", "a last line without its end is cut off");
 			if (ftruncate(j->fd, at) != 0)
 				error = ICERT_E_SYSTEM;
@@ -255,9 +251,6 @@ read_all(struct journal *j)
 		error = read_line(j, line, (size_t)n - 1, at);
 		at += n;
 	}
-	/* Only the file's end is the end: cut or continued at a read that failed, certificates would be forgotten. */
-	if (error == 0 && !feof(file))
-		error = ICERT_E_SYSTEM;
 	j->size = at;
 	free(line);
 	fclose(file);
@@ -280,9 +273,6 @@ journal_open(struct journal **out, const char *path)
 		error = ICERT_E_BUSY;
 	else
 		error = read_all(j);
-	/* A file that was just made has its name on the disk before it is relied on. */
-	if (error == 0 && j->size == 0)
-		error = keyfile_sync_folder(path);
 	if (error != 0) {
 		journal_close(j);
 		return error;
@@ -323,10 +313,8 @@ write_line(struct journal *j, enum journal_kind kind, int64_t time, const char *
 		buf_printf(&line, "%s\n", hash);
 		error = buf_error(&line);
 	}
-	if (error == 0 && j->broken)
-		error = ICERT_E_SYSTEM;
-	else if (error == 0 && (write(j->fd, line.p, line.len) != (ssize_t)line.len || fsync(j->fd) != 0)) {
-		if (ftruncate(j->fd, j->size) != 0 && (j->broken = 1))
+	if (error == 0 && (write(j->fd, line.p, line.len) != (ssize_t)line.len || fsync(j->fd) != 0)) {
+		if (ftruncate(j->fd, j->size) != 0)
 			log_error("journal_broken", "a torn line could not be taken back");
 		error = ICERT_E_SYSTEM;
 	}

@@ -47,8 +47,8 @@ keyfile_read_exact(const char *path, void *out, size_t n)
 	return error;
 }
 
-int
-keyfile_sync_folder(const char *path)
+static int
+sync_folder(const char *path)
 {
 	char folder[PATH_MAX];
 	char *slash;
@@ -82,5 +82,5 @@ keyfile_write(const char *path, const void *bytes, size_t n, mode_t mode)
 		unlink(temporary);
 		return ICERT_E_SYSTEM;
 	}
-	return keyfile_sync_folder(path);
+	return sync_folder(path);
 }

@@ -19,7 +19,5 @@ int keyfile_read_exact(const char *path, void *out, size_t n);
  * 0 or ICERT_E_SYSTEM.
  */
 int keyfile_write(const char *path, const void *, size_t n, mode_t mode);
-/* fsync of the folder that a file lies in: its name is on the disk then.  0 or ICERT_E_SYSTEM. */
-int keyfile_sync_folder(const char *path);
 
 #endif

@@ -9,6 +9,10 @@ static const struct db_stmt provinces = { "staff_province_list",
 static const struct db_stmt operators = { "staff_operators",
 	"select s.id, s.name from icert.staff s join icert.staff_role r on r.staff_id = s.id"
 	" where r.role = 'operator' and r.province = $1 order by s.name" };
+static const struct db_stmt posts = { "staff_posts",
+	"select s.id, s.login, s.name, s.email, r.role, p.name, s.enabled from icert.staff s"
+	" left join icert.staff_role r on r.staff_id = s.id left join icert.province p on p.id = r.province"
+	" order by s.name, s.id, r.role, r.province limit 500" };
 static const struct db_stmt mine = { "staff_my_provinces",
 	"select unnest(icert.me_provinces()) order by 1" };
 
@@ -88,6 +92,33 @@ staff_operators(struct act *act, int province, struct staff *rows, size_t *n)
 		snprintf(s->id, sizeof s->id, "%s", db_text(r, i, 0));
 		snprintf(s->name, sizeof s->name, "%s", db_text(r, i, 1));
 		s->roles = BY_OPERATOR;
+	}
+	db_result_free(r);
+	return 0;
+}
+
+int
+staff_posts(struct act *act, struct staff_post *rows, size_t *n)
+{
+	struct db_result *r;
+	size_t room = *n;
+	int error;
+
+	*n = 0;
+	if (!(act->roles & BY_ADMIN))
+		return act_refuse(act, "staff.list", "staff", NULL, 0, ICERT_E_DENIED);
+	if ((error = read_rows(act, &posts, NULL, 0, &r)) != 0)
+		return error;
+	for (int i = 0; i < db_rows(r) && *n < room; i++) {
+		struct staff_post *s = &rows[(*n)++];
+
+		snprintf(s->id, sizeof s->id, "%s", db_text(r, i, 0));
+		snprintf(s->login, sizeof s->login, "%s", db_text(r, i, 1));
+		snprintf(s->name, sizeof s->name, "%s", db_text(r, i, 2));
+		snprintf(s->email, sizeof s->email, "%s", db_text(r, i, 3));
+		snprintf(s->role, sizeof s->role, "%s", db_text(r, i, 4));
+		snprintf(s->province, sizeof s->province, "%s", db_text(r, i, 5));
+		s->enabled = db_bool(r, i, 6);
 	}
 	db_result_free(r);
 	return 0;

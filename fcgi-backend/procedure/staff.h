@@ -29,6 +29,17 @@ struct staff {
 };
 /* Operators who may be given cases of a province. */
 int	staff_operators(struct act *, int province, struct staff *rows, size_t *n);
+
+/* Everybody who works here, one row a role; for the administrator.  *n: room, then filled. */
+struct staff_post {
+	char	id[ID_TEXT];
+	char	login[48], name[128], email[160];
+	char	role[16];		/* as stored: "operator", …; "" none */
+	char	province[64];		/* name, "" none */
+	int	enabled;
+};
+int	staff_posts(struct act *, struct staff_post *rows, size_t *n);
+
 /* Provinces of the caller.  *n: room, then filled. */
 int	staff_provinces(struct act *, int *provinces, size_t *n);
 

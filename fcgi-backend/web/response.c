@@ -80,6 +80,21 @@ response_file(struct request *rq, const char *type, const char *name, const void
 	return 0;
 }
 
+int
+response_picture(struct request *rq, const char *type, const void *data, size_t len)
+{
+	struct response *rs = rq->response;
+
+	if (strcmp(type, "image/jpeg") != 0 && strcmp(type, "image/png") != 0)
+		return ICERT_E_INVALID;
+	rs->status = 200;
+	rs->type = type;
+	rs->picture = true;
+	buf_reset(&rs->body);
+	buf_put(&rs->body, data, len);
+	return 0;
+}
+
 /* A page needs our own style sheet and script and nothing else; forms go to
  * ourselves (a gateway is reached by a redirect to a GET page). */
 static const char page_policy[] =
@@ -91,7 +106,7 @@ static void
 put_security(const struct response *rs, struct buf *out)
 {
 	buf_printf(out, "Content-Security-Policy: %s\r\n",
-	    rs->download != NULL ? file_policy : page_policy);
+	    rs->download != NULL || rs->picture ? file_policy : page_policy);
 	buf_puts(out, "X-Content-Type-Options: nosniff\r\n"
 	    "Referrer-Policy: no-referrer\r\n"
 	    "Cross-Origin-Opener-Policy: same-origin\r\n"

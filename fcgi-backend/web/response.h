@@ -18,6 +18,7 @@ struct response {
 	struct buf body;
 	const char *type;	/* Content-Type */
 	const char *download;	/* file name for Content-Disposition: attachment */
+	bool picture;		/* shown by an <img>, with the rights of a file */
 	bool failed;		/* a header or the body could not be stored */
 };
 
@@ -38,6 +39,10 @@ int response_gateway(struct request *, const char *url);
 /* A file that the browser saves: never shown inside our origin.  The bytes are
  * copied; the name is ASCII without quotes. */
 int response_file(struct request *, const char *type, const char *name, const void *data, size_t len);
+
+/* A picture that the checker has encoded anew ("image/jpeg", "image/png"), for an
+ * <img> of our own page; by itself it opens without any right. */
+int response_picture(struct request *, const char *type, const void *data, size_t len);
 
 /* The whole answer as CGI headers and body, ready for FCGX_PutStr; production
  * tells whether cookies and headers are for a public name. */

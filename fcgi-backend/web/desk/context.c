@@ -1,0 +1,254 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "libicert/error.h"
+#include "libicert/log.h"
+#include "procedure/login.h"
+#include "procedure/staff.h"
+#include "web/desk/desk.h"
+
+#define PROVINCES 32
+
+const struct route *const desk_routes[] = {
+	desk_login_routes, desk_queue_routes, desk_case_routes, desk_review_routes, desk_slot_routes,
+	desk_document_routes, desk_upload_routes, desk_identify_routes, desk_issue_routes, desk_office_routes, NULL
+};
+
+struct desk *
+desk_of(struct request *rq)
+{
+	return rq->app->ctx;
+}
+
+int
+desk_start(struct app *app)
+{
+	static struct desk desk;
+	const struct config *c = app->config;
+	char conninfo[512];
+
+	desk.config = c;
+	if (config_conninfo(c, "desk", conninfo, sizeof(conninfo)) != 0 || (desk.db = db_open(conninfo)) == NULL)
+		return ICERT_E_CONFIG;
+	keyclient_init(&desk.keeper, config_require(c, "sockets", "keeper-desk"));
+	keyclient_init(&desk.checker, config_require(c, "sockets", "checker-desk"));
+	app->ctx = &desk;
+	return document_store_open(&desk.files, config_require(c, "paths", "documents"),
+	    config_require(c, "paths", "spool"));
+}
+
+struct act *
+desk_act(struct request *rq)
+{
+	struct desk *d = desk_of(rq);
+	struct act *a = &d->act;
+	char *network = arena_alloc(&rq->arena, LOG_ADDRESS);
+
+	memset(a, 0, sizeof(*a));
+	a->db = d->db;
+	a->keeper = &d->keeper;
+	a->config = d->config;
+	a->program = "icert-desk";
+	a->country = rq->country;
+	a->network = network != NULL ? log_address(rq->address, network) : NULL;
+	/* A visitor's hash names no session, so it shows what NULL would. */
+	memcpy(a->identity.hash, rq->session.identity, sizeof(a->identity.hash));
+	a->identified = 1;
+	if (rq->session.state == SESSION_LIVE) {
+		a->roles = rq->session.roles;
+		memcpy(a->id, rq->session.person, sizeof(a->id));
+	}
+	return a;
+}
+
+/* Staff's sessions are always read from PostgreSQL: a role removed counts at once. */
+int
+desk_load_session(struct request *rq)
+{
+	struct session *s = &rq->session;
+	struct principal who;
+	int rv = login_principal(desk_act(rq), &who);
+
+	if (rv < 0)
+		return rv;
+	if (who.state != PRINCIPAL_LIVE)
+		return 0;
+	s->state = SESSION_LIVE;
+	s->roles = who.roles;
+	s->fresh_until = who.fresh_until;
+	memcpy(s->person, who.id, sizeof(s->person));
+	memcpy(s->name, who.name, sizeof(s->name));
+	return 0;
+}
+
+/* "Pichincha, Guayas"; those who see every province have that said instead. */
+static const char *
+provinces_text(struct request *rq)
+{
+	struct province *all = arena_array(&rq->arena, struct province, PROVINCES);
+	size_t n = PROVINCES, nall = PROVINCES;
+	const char *text = NULL;
+	int mine[PROVINCES];
+
+	if (rq->session.roles & (ROLE_NATIONAL | ROLE_AUDITOR | ROLE_FINANCE | ROLE_ADMIN))
+		return catalogue("desk.every_province");
+	if (all == NULL || staff_provinces(desk_act(rq), mine, &n) != 0 || province_list(desk_act(rq), all, &nall) != 0)
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < nall; k++)
+			if (all[k].id == mine[i])
+				text = text == NULL ? all[k].name : arena_printf(&rq->arena, "%s, %s", text, all[k].name);
+	return text;
+}
+
+void
+desk_frame(struct request *rq, struct view_page *page)
+{
+	static const struct {
+		unsigned roles;
+		const char *href, *text;
+	} items[] = {
+		{ DESK_READS, "/casos", "desk.menu.cases" },
+		{ ROLE_DIRECTOR, "/contratos", "desk.menu.contracts" },
+		{ ROLE_FINANCE, "/ordenes", "desk.menu.orders" },
+		{ ROLE_ADMIN, "/personal", "desk.menu.staff" },
+		{ ROLE_NATIONAL | ROLE_AUDITOR, "/registro", "desk.menu.journal" },
+	};
+	size_t room = sizeof(items) / sizeof(items[0]);
+	struct view_page_staff *staff = arena_new(&rq->arena, struct view_page_staff);
+	struct view_page_staff_menu *menu = arena_array(&rq->arena, struct view_page_staff_menu, room);
+
+	if (staff == NULL || menu == NULL)
+		return;
+	page->staff = staff;
+	staff->menu = menu;
+	if (rq->session.state != SESSION_LIVE)
+		return;
+	staff->name = rq->session.name;
+	staff->provinces = provinces_text(rq);
+	for (size_t i = 0; i < room; i++) {
+		if (!(items[i].roles & rq->session.roles))
+			continue;
+		menu[staff->nmenu].href = items[i].href;
+		menu[staff->nmenu].text = catalogue(items[i].text);
+		menu[staff->nmenu].here = strcmp(rq->path, items[i].href) == 0;
+		staff->nmenu++;
+	}
+}
+
+const char *
+desk_local_path(const char *text)
+{
+	static const char allowed[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./";
+
+	if (text == NULL || text[0] != '/' || text[1] == '/' || strlen(text) > 200 ||
+	    text[strspn(text, allowed)] != '\0')
+		return NULL;
+	return text;
+}
+
+int
+desk_denied(struct request *rq)
+{
+	const char *next = rq->method == METHOD_GET ? desk_local_path(rq->path) : NULL;
+
+	return response_redirect(rq, "/entrar?motivo=needed%s%s", next != NULL ? "&next=" : "",
+	    next != NULL ? next : "");
+}
+
+int
+desk_case(struct request *rq, struct application **out)
+{
+	struct application *a = arena_new(&rq->arena, struct application);
+	int rv;
+
+	if (a == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = application_get(desk_act(rq), rq->id[0], a)) == 0)
+		*out = a;
+	return rv;
+}
+
+const char *
+desk_name(struct request *rq, const struct application *a)
+{
+	char name[512];
+
+	application_full_name(&a->form, name, sizeof(name));
+	return arena_strdup(&rq->arena, name);
+}
+
+const char *
+desk_href(struct request *rq, const struct application *a)
+{
+	return arena_printf(&rq->arena, "/caso/%s", a->id);
+}
+
+int
+desk_version(const struct request *rq)
+{
+	const char *text = request_form(rq, "version");
+
+	return text != NULL ? atoi(text) : -1;
+}
+
+bool
+desk_mine(const struct request *rq, const struct application *a)
+{
+	return a->operator[0] != '\0' && strcmp(a->operator, rq->session.person) == 0;
+}
+
+/* What the person can mend or must see stands on the page; the rest is the framework's. */
+int
+desk_done(struct request *rq, const char *id, int rv, const char *notice)
+{
+	struct application *a;
+	char code[64];
+	int status;
+
+	switch (rv) {
+	case 0:
+		return response_redirect(rq, "/caso/%s?aviso=%s", id, notice);
+	case ICERT_E_CONFLICT:
+	case ICERT_E_STATE:
+	case ICERT_E_EXISTS:
+		status = 409;
+		break;
+	case ICERT_E_OWN_CASE:
+	case ICERT_E_DENIED:
+		status = 403;
+		break;
+	case ICERT_E_MISSING:
+	case ICERT_E_INVALID:
+	case ICERT_E_EXPIRED:
+		status = 422;
+		break;
+	default:
+		return rv;
+	}
+	snprintf(code, sizeof(code), "desk.error.%s", icert_err_code(rv));
+	page_field_error(rq, NULL, code);
+	if ((rv = desk_case(rq, &a)) != 0)
+		return rv;
+	return desk_case_page(rq, status, a);
+}
+
+struct view_option *
+desk_options(struct request *rq, const char *const *codes, const char *prefix, const char *selected, size_t *n)
+{
+	struct view_option *options;
+	size_t count = 0;
+
+	while (codes[count] != NULL)
+		count++;
+	*n = 0;
+	if ((options = arena_array(&rq->arena, struct view_option, count + 1)) == NULL)
+		return NULL;
+	for (; *n < count; (*n)++) {
+		options[*n].value = codes[*n];
+		options[*n].text = catalogue(arena_printf(&rq->arena, "%s%s", prefix, codes[*n]));
+		options[*n].selected = selected != NULL && strcmp(selected, codes[*n]) == 0;
+	}
+	return options;
+}

@@ -1,0 +1,78 @@
+#ifndef WEB_DESK_H
+#define WEB_DESK_H
+
+#include "crypt/keyclient.h"
+#include "documents/store.h"
+#include "procedure/act.h"
+#include "procedure/application.h"
+#include "web/page.h"
+#include "web/worker.h"
+
+/*
+ * The pages of the staff.  One file a part of their work, each with its routes;
+ * the program is programs/desk.c.  What a page may show, row-level security
+ * decides: a case of another province is not there.
+ */
+
+/* What a worker holds between requests: connections, nothing of a person. */
+struct desk {
+	struct db *db;
+	struct keyclient keeper;
+	struct keyclient checker;
+	struct document_store files;
+	const struct config *config;
+	struct act act;		/* of the request in hand */
+};
+
+/* The hooks of struct app, and the list of tables. */
+int desk_start(struct app *);
+int desk_load_session(struct request *);
+void desk_frame(struct request *, struct view_page *);
+int desk_denied(struct request *);
+extern const struct route *const desk_routes[];
+
+/* Who sees cases at all, and who works on them. */
+#define DESK_READS	(ROLE_OPERATOR | ROLE_NATIONAL | ROLE_AUDITOR)
+#define DESK_WORKS	ROLE_OPERATOR
+
+struct desk *desk_of(struct request *);
+
+/* Who asks, for procedure/: filled anew from the session at each call. */
+struct act *desk_act(struct request *);
+
+/* "/path" of this site that a log-in may lead to; NULL for anything else. */
+const char *desk_local_path(const char *text);
+
+/* The application {id} of the path, in the request's arena. */
+int desk_case(struct request *, struct application **);
+
+/* "NAMES SURNAMES" in the arena. */
+const char *desk_name(struct request *, const struct application *);
+
+/* The address of a case's page. */
+const char *desk_href(struct request *, const struct application *);
+
+/* Version of the page that sent the form; -1 when it says none. */
+int desk_version(const struct request *);
+
+/* Whether the person at the desk is the operator of this case. */
+bool desk_mine(const struct request *, const struct application *);
+
+/*
+ * After an act on a case: 0 leads to the case with the notice; an error that
+ * the person can mend is shown on the case's page as it now stands.
+ */
+int desk_done(struct request *, const char *id, int rv, const char *notice);
+
+/* The case's page; errors noted before are shown on it. */
+int desk_case_page(struct request *, int status, struct application *);
+
+/* A select's or radio's choices: code → catalogue "<prefix><code>". */
+struct view_option *desk_options(struct request *, const char *const *codes, const char *prefix,
+    const char *selected, size_t *n);
+
+extern const struct route desk_login_routes[], desk_queue_routes[], desk_case_routes[], desk_review_routes[],
+    desk_slot_routes[], desk_document_routes[], desk_upload_routes[], desk_identify_routes[], desk_issue_routes[],
+    desk_office_routes[];
+
+#endif

@@ -1,0 +1,151 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "libicert/error.h"
+#include "procedure/journal.h"
+#include "procedure/purchase.h"
+#include "procedure/staff.h"
+#include "web/desk/desk.h"
+
+/* Lists of those who do not work on cases: orders, people, contracts, the log. */
+
+#define ORDERS		50
+#define POSTS		500
+#define LINES		100
+#define CONTRACTS	100
+
+static int
+orders(struct request *rq)
+{
+	struct view_desk_orders v = { 0 };
+	struct purchase *list = arena_array(&rq->arena, struct purchase, ORDERS);
+	struct view_desk_orders_rows *rows = arena_array(&rq->arena, struct view_desk_orders_rows, ORDERS);
+	const char *from = request_query(rq, "desde");
+	int offset = from != NULL ? atoi(from) : 0;
+	size_t n = ORDERS;
+	int rv;
+
+	if (list == NULL || rows == NULL)
+		return ICERT_E_MEMORY;
+	if (offset < 0 || offset > 1000000)
+		offset = 0;
+	if ((rv = purchase_list(desk_act(rq), offset, list, &n)) != 0)
+		return rv;
+	for (size_t i = 0; i < n; i++) {
+		rows[i].number = list[i].number;
+		rows[i].state = list[i].state;
+		rows[i].product = list[i].container;
+		rows[i].years = list[i].years;
+		rows[i].net = list[i].net;
+		rows[i].tax = list[i].tax;
+		rows[i].total = list[i].total;
+		rows[i].gateway = list[i].gateway;
+		rows[i].at = list[i].created_at;
+		rows[i].paid_at = list[i].paid_at;
+	}
+	v.rows = rows;
+	v.nrows = n;
+	if (n == ORDERS)
+		v.next = arena_printf(&rq->arena, "/ordenes?desde=%d", offset + ORDERS);
+	if (offset > 0)
+		v.previous = arena_printf(&rq->arena, "/ordenes?desde=%d", offset > ORDERS ? offset - ORDERS : 0);
+	return page_send(rq, 200, desk_orders, &v);
+}
+
+static int
+people(struct request *rq)
+{
+	struct view_desk_people v = { 0 };
+	struct staff_post *list = arena_array(&rq->arena, struct staff_post, POSTS);
+	struct view_desk_people_rows *rows = arena_array(&rq->arena, struct view_desk_people_rows, POSTS);
+	size_t n = POSTS;
+	int rv;
+
+	if (list == NULL || rows == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = staff_posts(desk_act(rq), list, &n)) != 0)
+		return rv;
+	for (size_t i = 0; i < n; i++) {
+		rows[i].name = list[i].name;
+		rows[i].login = list[i].login;
+		rows[i].email = list[i].email;
+		rows[i].role = list[i].role;
+		rows[i].province = list[i].province;
+		rows[i].enabled = list[i].enabled;
+	}
+	v.rows = rows;
+	v.nrows = n;
+	return page_send(rq, 200, desk_people, &v);
+}
+
+/* What awaits the director's signature: contracts that their holders have signed. */
+static int
+contracts(struct request *rq)
+{
+	struct application_filter f = { .states = 1u << APPLICATION_CONTRACT_SIGNED };
+	struct view_desk_contracts v = { 0 };
+	struct application *list = arena_array(&rq->arena, struct application, CONTRACTS);
+	struct view_desk_contracts_rows *rows = arena_array(&rq->arena, struct view_desk_contracts_rows, CONTRACTS);
+	size_t n = CONTRACTS;
+	int rv;
+
+	if (list == NULL || rows == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = application_queue(desk_act(rq), &f, list, &n)) != 0)
+		return rv;
+	for (size_t i = 0; i < n; i++) {
+		rows[i].number = list[i].number;
+		rows[i].name = desk_name(rq, &list[i]);
+		rows[i].since = list[i].state_since;
+	}
+	v.rows = rows;
+	v.nrows = n;
+	return page_send(rq, 200, desk_contracts, &v);
+}
+
+static int
+journal(struct request *rq)
+{
+	struct view_desk_journal v = { 0 };
+	struct audit_line *list = arena_array(&rq->arena, struct audit_line, LINES);
+	struct view_desk_journal_rows *rows = arena_array(&rq->arena, struct view_desk_journal_rows, LINES);
+	const char *before = request_query(rq, "antes");
+	size_t n = LINES;
+	int rv;
+
+	if (list == NULL || rows == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = journal_list(desk_act(rq), before != NULL ? atoll(before) : 0, list, &n)) != 0)
+		return rv;
+	for (size_t i = 0; i < n; i++) {
+		const struct audit_line *l = &list[i];
+
+		rows[i].at = l->at;
+		rows[i].action = l->action;
+		rows[i].refused = strcmp(l->outcome, "refused") == 0;
+		rows[i].reason = l->reason;
+		rows[i].actor_kind = l->actor_kind;
+		rows[i].actor = l->actor_name[0] != '\0' ? l->actor_name :
+		    strcmp(l->actor_kind, "program") == 0 ? l->actor : arena_strndup(&rq->arena, l->actor, 8);
+		rows[i].number = l->case_number;
+		rows[i].href = l->case_number[0] != '\0' ? arena_printf(&rq->arena, "/caso/%s", l->case_id) : NULL;
+		rows[i].subject_kind = l->subject_kind;
+		rows[i].country = l->country;
+		rows[i].count = l->count;
+		rows[i].placed = l->leaf >= 0;
+		rows[i].leaf = l->leaf;
+	}
+	v.rows = rows;
+	v.nrows = n;
+	if (n == LINES)
+		v.next = arena_printf(&rq->arena, "/registro?antes=%lld", (long long)list[n - 1].at_us);
+	return page_send(rq, 200, desk_journal, &v);
+}
+
+const struct route desk_office_routes[] = {
+	{ METHOD_GET, "/ordenes", ROLE_FINANCE, PROVINCE_ALL, 0, orders },
+	{ METHOD_GET, "/personal", ROLE_ADMIN, PROVINCE_NONE, 0, people },
+	{ METHOD_GET, "/contratos", ROLE_DIRECTOR, PROVINCE_CASE, 0, contracts },
+	{ METHOD_GET, "/registro", ROLE_NATIONAL | ROLE_AUDITOR, PROVINCE_ALL, 0, journal },
+	{ 0 }
+};
