@@ -172,10 +172,8 @@ program_start(struct supervisor *s, const struct program_row *row)
 	unit_init(&u, row->name);
 	if (path_join(binary, "%s/icert-%s", i->bin, row->name) != 0)
 		return -1;
-	if (access(binary, X_OK) != 0) {
-		printf("  icert-%s is not built: left out\n", row->name);
-		return 0;
-	}
+	if (access(binary, X_OK) != 0)
+		return complain("%s is not built; run make", binary);
 	u.ready = row->ready;
 	if (users_find(row->user, &u.user) != 0 || program_sockets(i, row, &u) != 0 ||
 	    unit_arg(&u, "%s", binary) != 0 || unit_arg(&u, "--config") != 0 ||
@@ -234,10 +232,8 @@ programs_edge(struct supervisor *s)
 	char path[FILES_PATH];
 	struct unit u;
 
-	if (!file_exists(i->module)) {
-		printf("  %s is not built: nginx left out\n", i->module);
-		return 0;
-	}
+	if (!file_exists(i->module))
+		return complain("%s is not built; run make", i->module);
 	unit_init(&u, "nginx");
 	u.as_admin = 1;
 	u.ready = ready_edge;
@@ -284,10 +280,8 @@ simulator_start(struct supervisor *s, struct unit *u, const char *script)
 
 	if (path_join(path, "%s/%s", i->simulators, script) != 0)
 		return -1;
-	if (!file_exists(path)) {
-		printf("  %s is not there: left out\n", path);
-		return 0;
-	}
+	if (!file_exists(path))
+		return complain("%s is not there", path);
 	/* node SCRIPT, then what the caller has added. */
 	for (n = UNIT_ARGS - 1; n >= 2; n--)
 		u->argv[n] = u->argv[n - 2];

@@ -258,7 +258,7 @@ supervisor_wait_ready(struct supervisor *s, int ms)
 		if (supervisor_turn(s, POLL_MS))
 			return -2;
 		for (k = waiting = 0; k < s->n; k++) {
-			if (s->units[k].is_ready || s->units[k].expendable)
+			if (s->units[k].is_ready)
 				continue;
 			waiting++;
 			hopeless |= s->units[k].restarts >= START_DEATHS;

@@ -26,7 +26,6 @@ struct unit {
 	int fds[UNIT_SOCKETS];
 	char fdnames[256];
 	int stop_signal;		/* asks it to leave */
-	int expendable;			/* a simulator: its absence fails nothing */
 	/* Does it answer?  NULL: alive is ready. */
 	int (*ready)(const struct instance *, const struct unit *);
 
