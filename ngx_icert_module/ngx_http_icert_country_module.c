@@ -47,12 +47,22 @@ static ngx_command_t  ngx_http_icert_country_commands[] = {
 };
 
 
+/* for logs, where nobody must be found; for limits, where one is meant */
+
+#define NGX_HTTP_ICERT_NET_LOG  0
+#define NGX_HTTP_ICERT_NET_KEY  1
+
+
 static ngx_http_variable_t  ngx_http_icert_country_vars[] = {
 
     { ngx_string("icert_country"), NULL, ngx_http_icert_country_variable,
       0, 0, 0 },
 
-    { ngx_string("icert_net"), NULL, ngx_http_icert_net_variable, 0, 0, 0 },
+    { ngx_string("icert_net"), NULL, ngx_http_icert_net_variable,
+      NGX_HTTP_ICERT_NET_LOG, 0, 0 },
+
+    { ngx_string("icert_subscriber"), NULL, ngx_http_icert_net_variable,
+      NGX_HTTP_ICERT_NET_KEY, 0, 0 },
 
       ngx_http_null_variable
 };
@@ -210,19 +220,19 @@ ngx_http_icert_net_variable(ngx_http_request_t *r,
 
     case AF_INET:
         in = *(struct sockaddr_in *) r->connection->sockaddr;
-        in.sin_addr.s_addr &= htonl(0xffffff00);
+        bits = (data == NGX_HTTP_ICERT_NET_LOG) ? 24 : 32;
+        in.sin_addr.s_addr &= htonl(0xffffffff << (32 - bits));
         sa = (struct sockaddr *) &in;
         len = sizeof(struct sockaddr_in);
-        bits = 24;
         break;
 
 #if (NGX_HAVE_INET6)
     case AF_INET6:
         in6 = *(struct sockaddr_in6 *) r->connection->sockaddr;
-        ngx_memzero(&in6.sin6_addr.s6_addr[6], 10);
+        bits = (data == NGX_HTTP_ICERT_NET_LOG) ? 48 : 64;
+        ngx_memzero(&in6.sin6_addr.s6_addr[bits / 8], 16 - bits / 8);
         sa = (struct sockaddr *) &in6;
         len = sizeof(struct sockaddr_in6);
-        bits = 48;
         break;
 #endif
 

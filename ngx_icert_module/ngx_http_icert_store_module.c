@@ -49,6 +49,7 @@ static void *ngx_http_icert_store_create_conf(ngx_conf_t *cf);
 static char *ngx_http_icert_store_merge_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static ngx_int_t ngx_http_icert_store_init_process(ngx_cycle_t *cycle);
+static void ngx_http_icert_store_exit_process(ngx_cycle_t *cycle);
 
 
 static ngx_command_t  ngx_http_icert_store_commands[] = {
@@ -154,7 +155,7 @@ ngx_module_t  ngx_http_icert_store_module = {
     ngx_http_icert_store_init_process,       /* init process */
     NULL,                                    /* init thread */
     NULL,                                    /* exit thread */
-    NULL,                                    /* exit process */
+    ngx_http_icert_store_exit_process,       /* exit process */
     NULL,                                    /* exit master */
     NGX_MODULE_V1_PADDING
 };
@@ -903,4 +904,19 @@ ngx_http_icert_store_init_process(ngx_cycle_t *cycle)
     ngx_add_timer(&smcf->event, smcf->poll);
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_icert_store_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_http_icert_store_main_conf_t  *smcf;
+
+    smcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_icert_store_module);
+
+    if (smcf && smcf->set) {
+        ngx_http_icert_set_release(smcf->set);
+        smcf->set = NULL;
+    }
 }
