@@ -1,0 +1,63 @@
+
+#ifndef _NGX_HTTP_ICERT_LIMIT_H_INCLUDED_
+#define _NGX_HTTP_ICERT_LIMIT_H_INCLUDED_
+
+
+#include "ngx_http_icert.h"
+
+#include <libicert/gcra.h>
+#include <libicert/siphash.h>
+
+
+#define NGX_HTTP_ICERT_LIMIT_KEY  16
+
+
+/* nodes refer to each other by number, 0 is none */
+
+typedef struct {
+    int64_t                     tat;         /* ns, monotonic */
+    uint32_t                    next;        /* in its bucket */
+    uint32_t                    newer;
+    uint32_t                    older;
+    uint32_t                    bucket;
+    u_char                      key[NGX_HTTP_ICERT_LIMIT_KEY];
+} ngx_http_icert_limit_node_t;
+
+
+typedef struct {
+    u_char                      seed[SIPHASH_SEED];
+    uint32_t                    n;           /* nodes, and buckets */
+    uint32_t                    used;
+    uint32_t                    newest;
+    uint32_t                    oldest;
+    int64_t                     warned;      /* ns, monotonic */
+    uint64_t                    evicted;     /* keys forgotten before their time */
+    uint32_t                   *buckets;
+    ngx_http_icert_limit_node_t *nodes;      /* nodes[0] is not used */
+} ngx_http_icert_limit_shctx_t;
+
+
+typedef struct {
+    ngx_http_icert_limit_shctx_t *sh;
+    ngx_slab_pool_t              *shpool;
+    struct gcra                   gcra;
+    ngx_uint_t                    kind;      /* of the key */
+    ngx_str_t                     key_text;  /* as configured */
+    ngx_http_complex_value_t      key;
+    ngx_str_t                     name;
+} ngx_http_icert_limit_zone_t;
+
+
+/* asks the policy for a key; charges it when commit is set and it allows */
+
+void ngx_http_icert_limit_ask(ngx_http_request_t *r,
+    ngx_http_icert_limit_zone_t *z, u_char *key, int64_t now, uint32_t cost,
+    ngx_uint_t commit, struct gcra_answer *a);
+
+/* shared memory: kept over a reload, empty when new or of another size */
+
+ngx_int_t ngx_http_icert_limit_init_zone(ngx_shm_zone_t *zone,
+    void *data);
+
+
+#endif /* _NGX_HTTP_ICERT_LIMIT_H_INCLUDED_ */

@@ -1,0 +1,363 @@
+
+#include "ngx_http_icert_upload.h"
+
+
+#define NGX_HTTP_ICERT_UPLOAD_NAME_MAX   120    /* octets of a cleaned name */
+
+
+static ngx_int_t ngx_http_icert_upload_part(ngx_http_icert_upload_ctx_t *ctx,
+    const struct multipart_event *e);
+static ngx_int_t ngx_http_icert_upload_data(ngx_http_icert_upload_ctx_t *ctx,
+    const u_char *p, size_t len);
+static ngx_int_t ngx_http_icert_upload_file_data(
+    ngx_http_icert_upload_ctx_t *ctx, ngx_http_icert_upload_part_t *part,
+    const u_char *p, size_t len);
+static ngx_int_t ngx_http_icert_upload_spooled(
+    ngx_http_icert_upload_ctx_t *ctx, ngx_http_icert_upload_part_t *part,
+    const u_char *p, size_t len);
+static ngx_int_t ngx_http_icert_upload_part_end(
+    ngx_http_icert_upload_ctx_t *ctx);
+
+
+/* What follows of the body is not read: the connection cannot be kept. */
+
+ngx_int_t
+ngx_http_icert_upload_refuse(ngx_http_icert_upload_ctx_t *ctx,
+    ngx_int_t status, const char *reason, const char *detail)
+{
+    u_char                        *p;
+    uintptr_t                      escaped;
+    ngx_http_request_t            *r;
+    ngx_http_icert_note_t         *note;
+    ngx_http_icert_upload_part_t  *part;
+
+    r = ctx->request;
+    ctx->status = status;
+
+    if (ctx->event.timer_set) {
+        ngx_del_timer(&ctx->event);
+    }
+
+    note = ngx_http_icert_note_make(r);
+
+    if (note && ctx->parts.nelts) {
+        part = (ngx_http_icert_upload_part_t *) ctx->parts.elts
+               + ctx->parts.nelts - 1;
+
+        escaped = ngx_escape_uri(NULL, (u_char *) part->record.name.p,
+                                 part->record.name.len,
+                                 NGX_ESCAPE_URI_COMPONENT);
+
+        p = ngx_pnalloc(r->pool, part->record.name.len + 2 * escaped);
+        if (p) {
+            note->field.data = p;
+            note->field.len = (u_char *) ngx_escape_uri(p,
+                                  (u_char *) part->record.name.p,
+                                  part->record.name.len,
+                                  NGX_ESCAPE_URI_COMPONENT) - p;
+        }
+    }
+
+    ngx_http_icert_refuse(r, reason, detail);
+
+    r->keepalive = 0;
+    r->lingering_close = 1;
+
+    return status;
+}
+
+
+int
+ngx_http_icert_upload_event(void *arg, const struct multipart_event *e)
+{
+    ngx_http_icert_upload_ctx_t *ctx = arg;
+
+    ngx_int_t  rc;
+
+    switch (e->kind) {
+
+    case MULTIPART_PART:
+        rc = ngx_http_icert_upload_part(ctx, e);
+        break;
+
+    case MULTIPART_DATA:
+        rc = ngx_http_icert_upload_data(ctx, e->data, e->len);
+        break;
+
+    case MULTIPART_PART_END:
+        rc = ngx_http_icert_upload_part_end(ctx);
+        break;
+
+    default: /* MULTIPART_END */
+        rc = NGX_OK;
+        break;
+    }
+
+    if (rc != NGX_OK && ctx->status == 0) {
+        ctx->status = rc;
+    }
+
+    return (int) ctx->status;
+}
+
+
+static ngx_int_t
+ngx_http_icert_upload_part(ngx_http_icert_upload_ctx_t *ctx,
+    const struct multipart_event *e)
+{
+    char                          *p;
+    ngx_http_request_t            *r;
+    ngx_http_icert_upload_part_t  *part;
+
+    r = ctx->request;
+
+    if (ctx->parts.nelts == ctx->conf->parts) {
+        return ngx_http_icert_upload_refuse(ctx,
+                                            NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                                            "upload_parts", NULL);
+    }
+
+    part = ngx_array_push(&ctx->parts);
+    p = ngx_pnalloc(r->pool,
+                    e->name_len + NGX_HTTP_ICERT_UPLOAD_NAME_MAX + 1);
+    if (part == NULL || p == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_memzero(part, sizeof(ngx_http_icert_upload_part_t));
+
+    part->record.kind = e->file_name ? HANDOVER_FILE : HANDOVER_FIELD;
+    part->record.name.p = p;
+    part->record.name.len = e->name_len;
+    ngx_memcpy(p, e->name, e->name_len);
+
+    ctx->file = (e->file_name != NULL);
+    ctx->named = (e->file_name_len != 0);
+    ctx->typed = 0;
+    ctx->head_len = 0;
+
+    ctx->field_octets += e->name_len + e->file_name_len;
+
+    if (ctx->field_octets > ctx->conf->field_size) {
+        return ngx_http_icert_upload_refuse(ctx,
+                                            NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                                            "upload_fields", NULL);
+    }
+
+    if (ctx->file) {
+        p += e->name_len;
+        part->record.file_name.p = p;
+        part->record.file_name.len = multipart_clean_name(e->file_name,
+                                              e->file_name_len, p,
+                                              NGX_HTTP_ICERT_UPLOAD_NAME_MAX);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_icert_upload_data(ngx_http_icert_upload_ctx_t *ctx, const u_char *p,
+    size_t len)
+{
+    char                          *value;
+    size_t                         room;
+    ngx_http_icert_upload_part_t  *part;
+
+    part = (ngx_http_icert_upload_part_t *) ctx->parts.elts
+           + ctx->parts.nelts - 1;
+
+    if (ctx->file) {
+        return ngx_http_icert_upload_file_data(ctx, part, p, len);
+    }
+
+    ctx->field_octets += len;
+
+    if (ctx->field_octets > ctx->conf->field_size) {
+        return ngx_http_icert_upload_refuse(ctx,
+                                            NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                                            "upload_fields", NULL);
+    }
+
+    if (part->record.value.len + len > part->room) {
+
+        room = ngx_max(2 * part->room, part->record.value.len + len);
+
+        value = ngx_pnalloc(ctx->request->pool, room);
+        if (value == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        if (part->record.value.len) {
+            ngx_memcpy(value, part->record.value.p, part->record.value.len);
+        }
+
+        part->record.value.p = value;
+        part->room = room;
+    }
+
+    ngx_memcpy((char *) part->record.value.p + part->record.value.len, p, len);
+    part->record.value.len += len;
+
+    return NGX_OK;
+}
+
+
+/* Nothing is spooled before the first octets have told an accepted type. */
+
+static ngx_int_t
+ngx_http_icert_upload_file_data(ngx_http_icert_upload_ctx_t *ctx,
+    ngx_http_icert_upload_part_t *part, const u_char *p, size_t len)
+{
+    size_t           n;
+    ngx_int_t        rc;
+    enum sniff_type  type;
+
+    if (part->record.size + len > ctx->conf->file_size) {
+        return ngx_http_icert_upload_refuse(ctx,
+                                            NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                                            "upload_file_size", NULL);
+    }
+
+    part->record.size += len;
+
+    if (!ctx->typed) {
+
+        n = ngx_min(len, SNIFF_OCTETS - ctx->head_len);
+        ngx_memcpy(ctx->head + ctx->head_len, p, n);
+        ctx->head_len += n;
+        p += n;
+        len -= n;
+
+        type = sniff(ctx->head, ctx->head_len);
+
+        if (type == SNIFF_MORE) {
+            return NGX_OK;
+        }
+
+        if (type == SNIFF_OTHER || !(ctx->conf->types & (1 << type))) {
+            return ngx_http_icert_upload_refuse(ctx,
+                                            NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                                            "upload_type", sniff_name(type));
+        }
+
+        if (ctx->files++ == ctx->conf->files) {
+            return ngx_http_icert_upload_refuse(ctx,
+                                            NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                                            "upload_files", NULL);
+        }
+
+        ctx->typed = 1;
+        part->record.type = type;
+
+        ctx->fd = ngx_http_icert_spool_create(ctx->spool, part->spool,
+                                              ctx->request->connection->log);
+        if (ctx->fd == NGX_INVALID_FILE) {
+            return ngx_http_icert_upload_refuse(ctx,
+                                                NGX_HTTP_INSUFFICIENT_STORAGE,
+                                                "upload_spool", NULL);
+        }
+
+        part->spooled = 1;
+
+        if (ctx->md == NULL) {
+            ctx->md = EVP_MD_CTX_new();
+        }
+
+        if (ctx->md == NULL
+            || EVP_DigestInit_ex(ctx->md, EVP_sha256(), NULL) != 1)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        rc = ngx_http_icert_upload_spooled(ctx, part, ctx->head,
+                                           ctx->head_len);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    return ngx_http_icert_upload_spooled(ctx, part, p, len);
+}
+
+
+static ngx_int_t
+ngx_http_icert_upload_spooled(ngx_http_icert_upload_ctx_t *ctx,
+    ngx_http_icert_upload_part_t *part, const u_char *p, size_t len)
+{
+    ssize_t  n;
+
+    if (EVP_DigestUpdate(ctx->md, p, len) != 1) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    while (len) {
+        n = write(ctx->fd, p, len);
+
+        if (n == -1 && ngx_errno == NGX_EINTR) {
+            continue;
+        }
+
+        if (n <= 0) {
+            ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log,
+                          ngx_errno, "the spool takes no more");
+            return ngx_http_icert_upload_refuse(ctx,
+                                                NGX_HTTP_INSUFFICIENT_STORAGE,
+                                                "upload_spool", NULL);
+        }
+
+        p += n;
+        len -= n;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_icert_upload_part_end(ngx_http_icert_upload_ctx_t *ctx)
+{
+    ngx_fd_t                       fd;
+    ngx_http_icert_upload_part_t  *part;
+
+    if (!ctx->file) {
+        return NGX_OK;
+    }
+
+    part = (ngx_http_icert_upload_part_t *) ctx->parts.elts
+           + ctx->parts.nelts - 1;
+
+    if (part->record.size == 0) {
+
+        if (ctx->named) {
+            return ngx_http_icert_upload_refuse(ctx,
+                                            NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                                            "upload_empty", NULL);
+        }
+
+        /* no file was chosen for this field */
+
+        ctx->parts.nelts--;
+        return NGX_OK;
+    }
+
+    if (!ctx->typed) {
+        return ngx_http_icert_upload_refuse(ctx,
+                                            NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                                            "upload_type", "other");
+    }
+
+    if (EVP_DigestFinal_ex(ctx->md, part->sha256, NULL) != 1) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    fd = ctx->fd;
+    ctx->fd = NGX_INVALID_FILE;
+
+    if (close(fd) == -1) {
+        return ngx_http_icert_upload_refuse(ctx, NGX_HTTP_INSUFFICIENT_STORAGE,
+                                            "upload_spool", NULL);
+    }
+
+    return NGX_OK;
+}
