@@ -231,13 +231,19 @@ put_rows(struct test *t)
 static int
 write_result(struct test *t, struct db_result *rows)
 {
-	char path[FILES_PATH], serial[2 * PROFILE_SERIAL + 1];
-	const uint8_t *der;
+	char path[FILES_PATH], serial[2 * PROFILE_SERIAL + 1], place[80];
+	struct buf der = BUF_INIT;
+	const uint8_t *sealed;
 	size_t n;
+	int written;
 
 	bytes_to_hex(serial, t->serial, sizeof(t->serial));
-	der = db_bytes(rows, 0, 3, &n);
-	if (path_join(path, "%s/demo/%s.cer", t->i->data, serial) != 0 || keyfile_write(path, der, n, 0644) != 0)
+	snprintf(place, sizeof(place), "certificate|der|%s", t->certificate);
+	sealed = db_bytes(rows, 0, 3, &n);
+	written = open_field(t->key[CASE], place, sealed, n, &der) == 0 &&
+	    path_join(path, "%s/demo/%s.cer", t->i->data, serial) == 0 && keyfile_write(path, der.p, der.len, 0644) == 0;
+	buf_free(&der);
+	if (!written)
 		return complain("the certificate was not written");
 	printf("%s\nopenssl ocsp -issuer %s/chain.pem -CAfile %s/chain.pem -cert %s -url %s\n", path,
 	    config_require(&t->i->config, "paths", "ca"), config_require(&t->i->config, "paths", "ca"), path,

@@ -6,6 +6,7 @@
 #include "libicert/keyproto.h"
 #include "libicert/sealed.h"
 #include "procedure/certificate.h"
+#include "procedure/datakey.h"
 
 #define SERIAL_BYTES 16
 
@@ -19,7 +20,9 @@
 static const struct db_stmt of_case = { "certificate_of_case",
 	"select " COLUMNS " from icert.certificate c where c.application_id = $1 order by c.created_at desc, c.id limit 1" };
 static const struct db_stmt get = { "certificate_get", "select " COLUMNS " from icert.certificate c where c.id = $1" };
-static const struct db_stmt der = { "certificate_der", "select der from icert.certificate where id = $1" };
+static const struct db_stmt der = { "certificate_der",
+	"select c.der, k.wrapped from icert.certificate c join icert.application a on a.id = c.application_id"
+	" join icert.data_key k on k.id = a.key_id where c.id = $1 and c.der is not null" };
 static const struct db_stmt pkcs12 = { "certificate_pkcs12",
 	"select sealed from icert.delivery where certificate_id = $1 and label = 'pkcs12' and destroyed_at is null" };
 
@@ -96,21 +99,36 @@ certificate_get(struct act *act, const char *id, struct certificate *c)
 	return read_one(act, &get, id, c);
 }
 
+static int
+open_der(struct act *act, const char *id, struct db_result *r, struct buf *out)
+{
+	uint8_t key[DATAKEY_BYTES];
+	const uint8_t *p;
+	char place[80];
+	size_t n;
+	int error;
+
+	p = db_bytes(r, 0, 1, &n);
+	if ((error = datakey_unwrap(act, p, n, key)) != 0)
+		return error;
+	snprintf(place, sizeof place, "certificate|der|%s", id);
+	p = db_bytes(r, 0, 0, &n);
+	error = sealed_open(key, place, p, n, out);
+	bytes_wipe(key, sizeof key);
+	return error;
+}
+
 int
 certificate_der(struct act *act, const char *id, struct buf *out)
 {
 	struct db_result *r;
-	const uint8_t *p;
-	size_t n;
 	int error;
 
 	if (!id_valid(id))
 		return ICERT_E_NOT_FOUND;
 	if ((error = act_begin(act)) != 0 || (error = DB_QUERY_COMMIT(act->db, &der, &r, P_TEXT(id))) != 0)
 		return error;
-	p = db_bytes(r, 0, 0, &n);
-	buf_put(out, p, n);
-	error = n == 0 ? ICERT_E_NOT_FOUND : buf_error(out);
+	error = db_rows(r) == 1 ? open_der(act, id, r, out) : ICERT_E_NOT_FOUND;
 	db_result_free(r);
 	return error;
 }

@@ -102,7 +102,7 @@ struct job {
 	int version, province, packed;
 	uint8_t serial[16], fields_hash[32], key[DATAKEY_BYTES];
 	int64_t not_before;
-	struct buf sealed_fields, store;	/* store: what fields points into */
+	struct buf sealed_fields, sealed_der, store;	/* store: what fields points into */
 	struct cert_fields fields;
 	struct buf spki, der, sealed_private;
 	struct statement word;
@@ -168,7 +168,7 @@ read_row(struct job *j, struct db_result *rows)
 		return error;
 	take(&j->sealed_fields, rows, 2);
 	take(&j->spki, rows, 4);
-	take(&j->der, rows, 6);
+	take(&j->sealed_der, rows, 6);
 	take(&j->sealed_private, rows, 15);
 	word = db_bytes(rows, 0, 5, &n);
 	if (n > 0 && (error = statement_decode(&j->word, word, n)) != 0)
@@ -190,6 +190,9 @@ open_fields(struct job *j)
 	    (error = cert_fields_decode(&j->fields, plain.p, plain.len, &j->store)) == 0 &&
 	    (error = cert_fields_hash(&j->fields, hash)) == 0 && memcmp(hash, j->fields_hash, sizeof(hash)) != 0)
 		error = ICERT_E_MISMATCH;
+	snprintf(place, sizeof(place), "certificate|der|%s", j->id);
+	if (error == 0 && j->sealed_der.len > 0)
+		error = open_field(j->key, place, j->sealed_der.p, j->sealed_der.len, &j->der);
 	buf_free(&plain);
 	return error;
 }
@@ -334,6 +337,21 @@ is_final(int error)
 	return 0;
 }
 
+/* It holds an address and a telephone: sealed like the form they come from. */
+static int
+store_der(struct job *j, int64_t not_after)
+{
+	struct buf sealed = BUF_INIT;
+	char place[80];
+	int error;
+
+	snprintf(place, sizeof(place), "certificate|der|%s", j->id);
+	if ((error = seal_field(j->key, place, j->der.p, j->der.len, &sealed)) == 0)
+		error = change_one(j->act, &sql_der, DB_PARAMS(P_TEXT(j->id), P_BYTES(sealed.p, sealed.len), P_INT(not_after)));
+	buf_free(&sealed);
+	return error;
+}
+
 static int
 sign(struct job *j)
 {
@@ -354,7 +372,7 @@ sign(struct job *j)
 		}
 		return error;
 	}
-	return change_one(j->act, &sql_der, DB_PARAMS(P_TEXT(j->id), P_BYTES(j->der.p, j->der.len), P_INT(not_after)));
+	return store_der(j, not_after);
 }
 
 static int
@@ -518,7 +536,7 @@ steps(struct job *j)
 int
 issuance_run(struct issuance *i, const char *certificate)
 {
-	struct job j = { .i = i, .act = i->act, .id = certificate, .sealed_fields = BUF_INIT, .store = BUF_INIT,
+	struct job j = { .i = i, .act = i->act, .id = certificate, .sealed_fields = BUF_INIT, .sealed_der = BUF_INIT, .store = BUF_INIT,
 	    .spki = BUF_INIT, .der = BUF_INIT, .sealed_private = BUF_INIT };
 	int error = steps(&j);
 
@@ -528,6 +546,7 @@ issuance_run(struct issuance *i, const char *certificate)
 		error = 0;	/* somebody else has finished it */
 	bytes_wipe(j.key, sizeof(j.key));
 	buf_free(&j.sealed_fields);
+	buf_free(&j.sealed_der);
 	buf_free(&j.store);
 	buf_free(&j.spki);
 	buf_free(&j.der);

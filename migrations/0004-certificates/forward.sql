@@ -15,7 +15,7 @@ create table icert.certificate (
 	spki_sha256 icert.sha256,
 	key_word bytea,				-- statement and signature
 	-- of the signer
-	der bytea,
+	der icert.sealed,			-- it holds an address and a telephone
 	not_before icert.instant,		-- real time
 	not_after icert.instant,
 	-- of the keymaker's packing

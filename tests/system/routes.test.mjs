@@ -18,3 +18,18 @@ for (const program of ['portal', 'desk']) {
 		assert.equal(new Set(declared.map((line) => line.split(',').slice(0, 3).join())).size, declared.length, 'a route is declared twice');
 	});
 }
+
+test('the table itself: staff routes name staff roles, cases name the province, no documents for administrators and finance', () => {
+	for (const line of written) {
+		const [program, method, route, roles, province] = line.split(',');
+		assert.match(method, /^(GET|POST)$/, line);
+		assert.match(province, /^(none|own|case|all)$/, line);
+		if (roles === 'public') assert.equal(province, 'none', line);
+		else if (program === 'portal') assert.equal(roles, 'applicant', line);
+		else assert.match(roles, /^((operator|director|finance|national|administrator|auditor)(\+|$))+$/, line);
+		if (program === 'desk' && route.startsWith('/caso')) {
+			assert.equal(province, 'case', line);
+			assert.doesNotMatch(roles, /administrator|finance|director/, line);
+		}
+	}
+});
