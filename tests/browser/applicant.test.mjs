@@ -1,6 +1,9 @@
 // The applicant's part in Chromium: with and without JavaScript, on a phone and on a desktop.
 import { test, before, after } from 'node:test';
+import { randomFillSync } from 'node:crypto';
+import { deflateSync } from 'node:zlib';
 import assert from 'node:assert/strict';
+import { until } from '../lib/http.mjs';
 import { startInstance } from '../lib/instance.mjs';
 import * as files from '../lib/files.mjs';
 import { Person, closeBrowser } from './walk.mjs';
@@ -43,5 +46,56 @@ test('what is wrong is said beside the field, and nothing typed is lost', async 
 	assert.equal(await person.page.inputValue('#email'), 'esto no es un correo');
 	assert.equal(await person.page.getAttribute('#email', 'aria-describedby'), 'email-hint email-error');
 	assert.equal(await person.page.locator('.govuk-error-summary a').getAttribute('href'), '#email');
+	await person.close();
+});
+
+/** A PNG of noise: nothing compresses it, as with a large photograph. */
+function noisePng(side) {
+	const rows = Buffer.alloc(side * (side * 3 + 1));
+	for (let y = 0; y < side; y++) randomFillSync(rows, y * (side * 3 + 1) + 1, side * 3);
+	const chunk = (type, data) => {
+		const body = Buffer.concat([Buffer.from(type), data]);
+		const out = Buffer.alloc(8);
+		out.writeUInt32BE(data.length);
+		out.writeUInt32BE(crc32(body), 4);
+		return Buffer.concat([out.subarray(0, 4), body, out.subarray(4)]);
+	};
+	const header = Buffer.alloc(13);
+	header.writeUInt32BE(side);
+	header.writeUInt32BE(side, 4);
+	header.set([8, 2, 0, 0, 0], 8);
+	return Buffer.concat([Buffer.from([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10]), chunk('IHDR', header), chunk('IDAT', deflateSync(rows, { level: 1 })), chunk('IEND', Buffer.alloc(0))]);
+}
+
+function crc32(bytes) {
+	let crc = ~0;
+	for (const byte of bytes) {
+		crc ^= byte;
+		for (let k = 0; k < 8; k++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+	}
+	return ~crc >>> 0;
+}
+
+test('a photograph above 2 MB is shrunk in the browser; a PDF above it is refused there', async () => {
+	const person = await new Person(icert).open();
+	await person.buy();
+	await person.pay();
+	await person.answer();
+	await person.press('Cédula o pasaporte');
+	const { page } = person;
+	const big = noisePng(1100);
+	assert.ok(big.length > files.LIMIT);
+	await page.setInputFiles('#file', { name: 'foto.png', mimeType: 'image/png', buffer: big });
+	await until(() => page.evaluate(() => document.querySelector('#file').files[0]?.type === 'image/jpeg'), { timeout: 30_000 });
+	assert.ok(await page.evaluate(() => document.querySelector('#file').files[0].size) <= files.LIMIT);
+	await person.press('Cargar', 'upload-shrunk');
+	assert.match(person.path, /\/documentos$/);
+
+	await person.press('Planilla');
+	const large = files.tooLarge();
+	await page.setInputFiles('#file', { name: large.filename, mimeType: large.type, buffer: large.data ?? large.bytes });
+	await until(() => page.evaluate(() => document.querySelector('#file-error').textContent !== ''));
+	assert.equal(await page.evaluate(() => document.querySelector('#file').files.length), 0);
+	await person.check('upload-too-large');
 	await person.close();
 });

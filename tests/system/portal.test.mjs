@@ -324,3 +324,51 @@ test('a session that expires in the middle of the form: what was typed comes bac
 		idleLimit(0);
 	}
 });
+
+test('one passport serves for two documents', async () => {
+	const who = person();
+	const id = await draft(who);
+	const save = async (step, values) => (await who.client.visit(`/solicitud/${id}/${step}`)).form(new RegExp(step)).submit(values);
+	await save('identidad', { id_kind: 'passport', id_number: 'AB123456' });
+	await save('votacion', { voting_paper: 'passport', voting_reason: '' });
+	const before = await who.client.visit(`/tramite/${id}/documento/voting`);
+	assert.equal(before.forms.some((f) => /mismo-pasaporte/.test(f.action)), false);
+	const file = files.cedulaPdf();
+	await upload(who, id, 'cedula', file);
+	const shared = await (await who.client.visit(`/tramite/${id}/documento/voting`)).form(/mismo-pasaporte/).submit();
+	assert.equal((shared.main.match(/Recibido/g) ?? []).length, 2, shared.main);
+	await upload(who, id, 'utility', files.billPng());
+	const sent = await (await who.client.visit(`/solicitud/${id}/resumen`)).form(/enviar/).submit();
+	assert.match(sent.heading, /enviada/);
+});
+
+test('workers keep nothing of one person for the next', async () => {
+	const [a, b] = [person(), person()];
+	const [one, two] = [await draft(a, '1710034065'), await draft(b, '0923456784')];
+	for (let n = 0; n < 24; n++) {
+		const [first, second] = await Promise.all([a.client.get(`/solicitud/${one}/resumen`), b.client.get(`/solicitud/${two}/resumen`)]);
+		assert.equal(first.status, 200);
+		assert.equal(second.status, 200);
+		assert.match(first.main, /1710034065/);
+		assert.doesNotMatch(first.html, /0923456784/);
+		assert.match(second.main, /0923456784/);
+		assert.doesNotMatch(second.html, /1710034065/);
+		const stranger = await new Client({ base: icert.portal }).get('/');
+		assert.doesNotMatch(stranger.html, /1710034065|0923456784|Cerrar sesión/);
+	}
+});
+
+test('the applicant gives up before issuing', async () => {
+	const who = person();
+	const id = await draft(who);
+	await complete(who, id);
+	assert.match((await who.client.visit(`/tramite/${id}/cancelar`)).path, /^\/solicitud\//, 'a draft is only left');
+	await (await who.client.visit(`/solicitud/${id}/resumen`)).form(/enviar/).submit();
+	const ask = await who.client.visit(`/tramite/${id}/cancelar`);
+	const done = await ask.form(/cancelar/).submit();
+	assert.match(done.main, /cancelada/);
+	// Pressed again from the page of before: the same end.
+	assert.equal((await ask.form(/cancelar/).submit()).path, '/mi-tramite');
+	assert.match((await who.client.visit(`/tramite/${id}`)).heading, /cancelada/);
+	await until(async () => (await box.list({ to: who.email, subject: /cancel/i })).length === 1, { what: 'the mail' });
+});

@@ -195,6 +195,9 @@ cancel_show(struct request *rq)
 
 	if (rv != 0)
 		return rv;
+	/* From a page of before, or a draft, which goes by itself: nothing to give up here. */
+	if (!(transition_possible(a->state, ROLE_CONTACT) & (1u << ACTION_CANCEL)))
+		return response_redirect(rq, "/tramite/%s", a->id);
 	v.id = a->id;
 	v.version = a->version;
 	v.number = a->number;
