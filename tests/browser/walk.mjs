@@ -181,4 +181,63 @@ export class Person {
 	async submit() {
 		await this.press('Enviar la solicitud', 'submitted');
 	}
+
+	/** The case's own page. */
+	async see(name) {
+		await this.go(`/tramite/${this.application}`, name);
+	}
+
+	/** What the operator named is mended and sent back. */
+	async mend({ address, voting }) {
+		await this.see('observed');
+		await this.press('Dirección');
+		await this.fill({ address });
+		await this.press('Guardar y continuar', 'mended-one');
+		await this.upload('Certificado de votación', voting);
+		await this.press('Enviar las correcciones', 'mended');
+	}
+
+	async confirmSlot() {
+		await this.see('slot-proposed');
+		await this.press('Confirmar esta hora', 'slot-confirmed');
+	}
+
+	async prepare(cedula) {
+		await this.upload('segunda copia', cedula, 'second-cedula');
+		await this.press('Acepto', 'prepared');
+	}
+
+	async acceptFields() {
+		await this.see();
+		await this.press('Aceptar los datos exactos', 'fields');
+		await this.page.check('#understood');
+		await this.press('Acepto estos datos', 'fields-accepted');
+	}
+
+	/** The file, as a browser saves it. */
+	async download() {
+		await this.see('issued');
+		const [file] = await Promise.all([this.page.waitForEvent('download'), this.page.getByRole('link', { name: 'Descargar el archivo' }).click()]);
+		return readFileSync(await file.path());
+	}
+
+	async openEnvelope(code) {
+		await this.see();
+		await this.press('Abrir el sobre', 'envelope');
+		await this.fill({ code });
+		await this.press('Abrir el sobre', 'envelope-open');
+		return { password: (await this.page.textContent('#clave')).trim(), revocationCode: (await this.page.textContent('#codigo-revocacion')).trim() };
+	}
+
+	async keptEnvelope() {
+		await this.press('Ya lo guardé', 'envelope-kept');
+	}
+
+	async revoke() {
+		await this.see();
+		await this.press('Revocar mi certificado', 'revoke');
+		await this.choose('reason', 'key_compromise');
+		await this.page.check('#sure');
+		await this.press('Revocar ahora', 'revoked');
+	}
 }

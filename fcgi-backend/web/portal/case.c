@@ -349,7 +349,10 @@ case_page(struct request *rq, int status, struct application *a)
 	v.state = application_state_name(a->state);
 	v.who = who_acts(a->state);
 	v.email = a->email_masked;
-	v.by = a->closes_at;
+	if (a->state < APPLICATION_ISSUING)
+		v.by = a->closes_at;
+	if (a->state == APPLICATION_IDENTIFIED && !a->fields_accepted)
+		v.who = "applicant";
 	v.reason = reason_text(a);
 	v.can_cancel = (transition_possible(a->state, ROLE_CONTACT) & (1u << ACTION_CANCEL)) != 0;
 	fill_steps(rq, a, &v);
@@ -359,7 +362,7 @@ case_page(struct request *rq, int status, struct application *a)
 		return rv;
 	if (a->state == APPLICATION_ISSUING)
 		v.watch = "issuing";
-	else if (v.certificate != NULL && !v.certificate->ready)
+	else if (v.certificate != NULL && !v.certificate->ready && strcmp(v.certificate->state, "good") == 0)
 		v.watch = "publishing";
 	return page_send(rq, status, portal_case, &v);
 }
