@@ -530,6 +530,9 @@ steps(struct job *j)
 	}
 	if ((error = make_key(j)) != 0 || (error = sign(j)) != 0 || (error = pack(j)) != 0)
 		return error;
+	/* From here on the private key lies in the PKCS#12 alone, behind its password: nobody can take it out for the holder. */
+	if ((error = keeper_delivery_destroy(j->act->keeper, j->application, DELIVERY_PRIVATE)) != 0)
+		return error;
 	return finish(j);
 }
 

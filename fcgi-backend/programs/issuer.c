@@ -39,19 +39,30 @@ read_certificate(const struct config *config, const char *name, struct buf *out)
 	return error;
 }
 
-/* One after the other; the first that fails ends the round, since what it lacks the others lack too. */
+/* What one case lacks, the others lack too. */
+static int
+is_common(int error)
+{
+	return error == ICERT_E_UNAVAILABLE || error == ICERT_E_TIMEOUT || error == ICERT_E_CEILING || error == ICERT_E_SYSTEM ||
+	    error == ICERT_E_MEMORY || error == ICERT_E_BUSY;
+}
+
+/* One after the other.  A case with a trouble of its own, a row that does not open or a key that is gone, holds up no other. */
 static int
 round_of(struct issuance *issuance)
 {
 	static char ids[BATCH][ID_TEXT];
 	size_t i, n = BATCH;
-	int error;
+	int error, failed;
 
-	error = issuance_waiting(issuance->act, ids, &n);
-	for (i = 0; i < n && error == 0 && !stopping; i++)
-		if ((error = issuance_run(issuance, ids[i])) != 0)
+	if ((failed = issuance_waiting(issuance->act, ids, &n)) != 0)
+		return failed;
+	for (i = 0, error = 0; i < n && !is_common(error) && !stopping; i++)
+		if ((error = issuance_run(issuance, ids[i])) != 0) {
 			log_error("issue_failed", "certificate %s: %s", ids[i], icert_err_code(error));
-	return error;
+			failed = error;
+		}
+	return failed;
 }
 
 static void

@@ -3,7 +3,7 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startInstance } from '../lib/instance.mjs';
 
@@ -78,6 +78,11 @@ test('subject, policy, key usage and every otherName are read back', () => {
 	assert.equal(aia[2], `${icert.status}/ocsp`);
 });
 
+test('what opens the private key is gone once the PKCS#12 is packed', () => {
+	const keys = readdirSync(join(icert.prefix, 'keeper/delivery')).map((name) => name.split('.')[1]).sort();
+	assert.deepEqual(keys, ['code', 'envelope', 'pkcs12']);
+});
+
 test('the status set needs no second publication for a certificate that is there', async () => {
 	const epochs = sql('select count(*), count(published_epoch) from icert.status_change').split('|');
 	assert.equal(epochs[0], epochs[1], 'every change is public');
@@ -129,4 +134,19 @@ test('programs killed while they issue cost a step, never a second certificate',
 	assert.equal(journal.match(/^\d+ \d+ certificate /gm).length, 2, 'one line a certificate');
 	assert.ok((await icert.processes()).some((row) => row.restarts > 0), 'something was killed');
 	assert.match(ocsp(certificate), /: revoked/, 'revoked stays revoked');
+});
+
+test('a case that cannot be finished holds up no other', async () => {
+	const issuer = (await icert.processes()).find((row) => row.name === 'issuer').pid;
+	process.kill(issuer, 'SIGSTOP');
+	try {
+		icert.icertctl('issue-test', '1714616123', 'Eva', 'Rota').catch(() => {});
+		for (let i = 0; i < 900 && sql("select count(*) from icert.certificate where state = 'issuing'") !== '1'; i++)
+			await sleep(50);
+		sql("update icert.certificate set fields_hash = decode(repeat('00', 32), 'hex') where state = 'issuing'");
+	} finally {
+		process.kill(issuer, 'SIGCONT');
+	}
+	assert.match(ocsp(await issue('1801884519', 'Ana', 'Sana')), /: good/);
+	assert.equal(sql("select count(*) from icert.certificate where state = 'issuing'"), '1');
 });
