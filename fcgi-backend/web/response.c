@@ -113,6 +113,8 @@ put_security(const struct response *rs, struct buf *out)
 	    "Cross-Origin-Resource-Policy: same-origin\r\n"
 	    "Permissions-Policy: camera=(), microphone=(), geolocation=()\r\n"
 	    "Cache-Control: no-store\r\n");
+	if (rs->hsts)
+		buf_puts(out, "Strict-Transport-Security: max-age=31536000\r\n");
 }
 
 int

@@ -19,6 +19,7 @@ struct response {
 	const char *type;	/* Content-Type */
 	const char *download;	/* file name for Content-Disposition: attachment */
 	bool picture;		/* shown by an <img>, with the rights of a file */
+	bool hsts;		/* the program answers under a public name: HTTPS only, for a year */
 	bool failed;		/* a header or the body could not be stored */
 };
 

@@ -122,6 +122,14 @@ worker_replay(struct request *rq, const char *path)
 	}
 }
 
+/* A browser that learned HSTS from localhost would refuse every other port of it. */
+static bool
+public_name(const char *url)
+{
+	return strncmp(url, "https://", 8) == 0 && strncmp(url + 8, "localhost", 9) != 0 &&
+	    strncmp(url + 8, "127.", 4) != 0 && url[8] != '[';
+}
+
 static void
 serve(struct app *app, FCGX_Request *fcgi)
 {
@@ -131,6 +139,7 @@ serve(struct app *app, FCGX_Request *fcgi)
 	int status;
 
 	response_init(&rs);
+	rs.hsts = public_name(app->public_url);
 	if (rq == NULL) {
 		rs.failed = true;
 	} else {

@@ -80,6 +80,34 @@ function sentence(page, status) {
 	assert.doesNotMatch(page.main, /ICERT_E|icert\.|SQLSTATE|\.c:|\/var\/|\/dev\/shm/);
 }
 
+/** The published comparison, word for word. */
+const STATEMENTS = {
+	token: ['Tokens compatibles con sistemas Quipux, SRI, Ministerio de Salud Pública MSP, otros (Activar Modo de compatibilidad)',
+		'Permite firmar documentos sin necesitar conexión de Internet', 'Espacio de libre escritura para guardar documentos (memoria flash)',
+		'Fácil instalación de drivers en sistemas operativos (Windows, Linux, Mac)', 'Contiene de forma segura su certificado de firma electrónica.',
+		'Dispone de herramientas que facilitan su uso e interoperabilidad con aplicaciones de terceros.',
+		'Contiene software integrado para firma de documentos (pdf, xml, otros), validación de documentos (pdf, xml, otros).',
+		'Permite el cambio de su contraseña.', 'Software integrado para actualización del token.', 'Doble factor de seguridad hardware y software.'],
+	file: ['Compatible con sistemas del Ministerio de Salud Pública.', 'Seguridad por software.', 'La seguridad del archivo depende del manejo del propietario.',
+		'Susceptible a pérdida o daño de su firma electrónica por falla de su computador', 'No permite el cambio de su contraseña.',
+		'Necesita instalar aplicaciones de terceros para la firma de documentos.'],
+};
+
+test('the tariff says, before paying, what the published text says', async () => {
+	const page = await new Client({ base: icert.portal }).visit('/tarifas');
+	const cells = [...page.html.matchAll(/<td class="govuk-table__cell" data-label="([^"]+)">(.*?)<\/td>/gs)].map((m) => m[2]);
+	assert.equal(cells.length, 3);
+	for (const text of STATEMENTS.token) assert.ok(cells[0].includes(`<li>${text}</li>`), text);
+	for (const text of STATEMENTS.file) assert.ok(cells[1].includes(`<li>${text}</li>`), text);
+	assert.match(page.main, /120 horas/);
+	assert.match(page.main, /30 días calendario/);
+	assert.match(page.main, /2 MB/);
+	assert.match(page.main, /IVA/);
+	assert.equal(page.links.filter((a) => /Comprar/.test(a.text)).every((a) => a.href.startsWith('/comprar/')), true);
+	// Only the file is on sale; the others say so.
+	assert.match(page.main, /Todavía no está a la venta|Disponible desde|A la venta en línea desde/);
+});
+
 test('wrong cédula, RUC and passport are named, and stay as they were typed', async () => {
 	const who = person();
 	const start = await (await paid(who)).form(/solicitud$/).submit();

@@ -251,6 +251,11 @@ test_serialise(void **state)
 	assert_non_null(strstr(buf_str(&out), "Content-Security-Policy: default-src 'none'; sandbox"));
 	assert_non_null(strstr(buf_str(&out), "\r\n\r\nhola"));
 	assert_null(strstr(buf_str(&out), "unsafe-"));
+	assert_null(strstr(buf_str(&out), "Strict-Transport-Security"));
+	rs.hsts = true;
+	buf_reset(&out);
+	assert_int_equal(response_serialise(&rs, false, &out), 0);
+	assert_non_null(strstr(buf_str(&out), "Strict-Transport-Security: max-age=31536000\r\n"));
 	buf_reset(&out);
 	assert_int_equal(response_serialise(&rs, true, &out), 0);
 	assert_null(strstr(buf_str(&out), "hola"));
