@@ -229,12 +229,14 @@ complete(struct act *act, struct case_file *c)
 static int
 start_clock(struct act *act, const struct case_file *c)
 {
-	static const int warn_days[] = { 15, 25, 29 };
+	static const struct { const char *key; int days; } warnings[] = {
+		{ "application.warn_days_1", 15 }, { "application.warn_days_2", 25 }, { "application.warn_days_3", 29 },
+	};
 	int error;
 
-	for (size_t i = 0; i < sizeof warn_days / sizeof warn_days[0]; i++)
+	for (size_t i = 0; i < sizeof warnings / sizeof warnings[0]; i++)
 		if ((error = deadline_add(act, DEADLINE_APPLICATION_WARN, "application", c->a.id, c->a.id,
-		    c->a.submitted_at + warn_days[i] * DAY_S)) != 0)
+		    c->a.submitted_at + policy_int(act, warnings[i].key, warnings[i].days) * DAY_S)) != 0)
 			return error;
 	return deadline_add(act, DEADLINE_APPLICATION_CANCEL, "application", c->a.id, c->a.id, c->a.closes_at);
 }

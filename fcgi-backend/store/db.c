@@ -1,4 +1,5 @@
 /* One connection: made, lost, made again. */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,13 +53,34 @@ ignore_notice(void *arg, const PGresult *res)
 	(void)res;
 }
 
+/* A server that went away since the last use has said so on the socket. */
+static int
+alive(struct db *db)
+{
+	if (PQstatus(db->conn) != CONNECTION_OK)
+		return 0;
+	if (db->head != db->tail)
+		return 1;
+	/* Farewell and end of file take a read each; anything else that waits
+	 * here is a notification, which libpq keeps. */
+	for (int i = 0; i < 3; i++) {
+		struct pollfd pfd = { .fd = PQsocket(db->conn), .events = POLLIN };
+
+		if (poll(&pfd, 1, 0) != 1)
+			return 1;
+		if (PQconsumeInput(db->conn) != 1)
+			return 0;
+	}
+	return PQstatus(db->conn) == CONNECTION_OK;
+}
+
 int
 db_connected(struct db *db)
 {
 	static const char *const keys[] = { "dbname", "connect_timeout", "client_encoding", NULL };
 	const char *const values[] = { db->conninfo, CONNECT_TIMEOUT_S, "UTF8", NULL };
 
-	if (db->conn != NULL && PQstatus(db->conn) == CONNECTION_OK)
+	if (db->conn != NULL && alive(db))
 		return 0;
 	db_disconnect(db);
 	db->conn = PQconnectdbParams(keys, values, 1);
