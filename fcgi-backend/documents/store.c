@@ -163,9 +163,15 @@ static int
 shelf_open(const struct document_store *s, const char *id, int make)
 {
 	char shelf[3] = { id[0], id[1], '\0' };
+	mode_t before;
 
-	if (make && mkdirat(s->root, shelf, 0700) == 0)
-		fsync(s->root);
+	/* Portal and desk both put files on it: open to their group from the first moment. */
+	if (make) {
+		before = umask(0007);
+		if (mkdirat(s->root, shelf, 0770) == 0)
+			fsync(s->root);
+		umask(before);
+	}
 	return openat(s->root, shelf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 

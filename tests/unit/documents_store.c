@@ -87,6 +87,27 @@ test_round_trip(void **state)
 	round_trip(3 * STORE_CHUNK + 5);
 }
 
+/* The desk reads what the portal put, and puts beside it, as one of their group. */
+static void
+test_shared(void **state)
+{
+	mode_t before = umask(0077);
+	char id[ID_TEXT], path[128];
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(document_put(&store, key, "x", 1, id), 0);
+	assert_int_equal(umask(before), 0077);
+	path_of(id, path);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0640);
+	*strrchr(path, '/') = '\0';
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0770);
+	assert_int_equal(document_drop(&store, id), 0);
+	assert_int_equal(rmdir(path), 0);
+}
+
 /* Nothing readable on the disk; a cut, a moved or a changed file does not open. */
 static void
 test_tampering(void **state)
@@ -187,7 +208,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_tampering),
+		cmocka_unit_test(test_shared), cmocka_unit_test(test_round_trip), cmocka_unit_test(test_tampering),
 		cmocka_unit_test(test_spool), cmocka_unit_test(test_limit),
 	};
 
