@@ -33,7 +33,7 @@ $$;
 -- A contact whose session has been idle too long may still park a form, for a day.
 create function icert.me_parking() returns uuid language sql stable security definer set search_path = '' as $$
 	select contact_id from icert.session where hash = icert.me_hash() and kind = 'contact'
-		and idle_until + 86400 > icert.real_now()
+		and least(idle_until, absolute_until) + 86400 > icert.real_now()
 $$;
 
 create function icert.me_staff() returns uuid language sql stable security definer set search_path = '' as $$
@@ -82,7 +82,7 @@ declare
 	idle bigint;
 begin
 	select * into s from icert.session where hash = icert.me_hash();
-	if not found or s.absolute_until <= t then
+	if not found then
 		state := 'none';
 		return;
 	end if;
@@ -101,8 +101,9 @@ begin
 		select coalesce(array_agg(distinct r.role), '{}') into roles from icert.staff_role r where r.staff_id = s.staff_id;
 		idle := icert.policy_number('session.staff_idle', 900);
 	end if;
-	if s.idle_until <= t then
-		state := case when s.kind = 'contact' and s.idle_until + 86400 > t then 'locked' else 'none' end;
+	if least(s.idle_until, s.absolute_until) <= t then
+		state := case when s.kind = 'contact' and least(s.idle_until, s.absolute_until) + 86400 > t
+			then 'locked' else 'none' end;
 		return;
 	end if;
 	state := 'live';
@@ -223,7 +224,7 @@ begin
 		return null;
 	end if;
 	update icert.contact set proved_at = coalesce(proved_at, t) where id = who;
-	delete from icert.session where contact_id = who and least(absolute_until, idle_until + 86400) < t;
+	delete from icert.session where contact_id = who and least(idle_until, absolute_until) + 86400 < t;
 	insert into icert.session (hash, kind, contact_id, created_at, seen_at, idle_until, absolute_until, country, network)
 		values (p_hash, 'contact', who, t, t, t + icert.policy_number('session.contact_idle', 1800),
 			t + icert.policy_number('session.contact_absolute', 43200), p_country, p_network);

@@ -173,6 +173,16 @@ test('an idle session may park a form for its own contact, and read none', () =>
 	assert.equal(count('portal', me, 'parked_form'), 0);
 });
 
+test('a contact\'s session stays locked for a day, a member of staff\'s ends', () => {
+	const state = (identity) => as('portal', identity, 'select state from icert.session_touch()').rows.at(-1);
+	assert.equal(state(session('contact', ana)), 'live');
+	assert.equal(state(session('contact', ana, { idle: -10 })), 'locked');
+	assert.equal(state(session('contact', ana, { absolute: -10 })), 'locked');
+	assert.equal(state(session('contact', ana, { idle: -86401 })), 'none');
+	assert.equal(state(session('staff', staffId('central'))), 'live');
+	assert.equal(state(session('staff', staffId('central'), { idle: -10 })), 'none');
+});
+
 test('an operator sees the cases of the own province, submitted ones alone', () => {
 	const me = session('staff', staffId('operador.pichincha'));
 	assert.equal(count('desk', me, 'application'), 1);
