@@ -1,11 +1,16 @@
 // The applicant's part in Chromium: with and without JavaScript, on a phone and on a desktop.
 import { test, before, after } from 'node:test';
 import { randomFillSync } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { deflateSync } from 'node:zlib';
 import assert from 'node:assert/strict';
 import { until } from '../lib/http.mjs';
 import { startInstance } from '../lib/instance.mjs';
 import * as files from '../lib/files.mjs';
+import { openssl } from '../lib/tools.mjs';
+import { Operator } from '../system/walk.mjs';
 import { Person, closeBrowser } from './walk.mjs';
 
 let icert;
@@ -99,3 +104,47 @@ test('a photograph above 2 MB is shrunk in the browser; a PDF above it is refuse
 	await person.check('upload-too-large');
 	await person.close();
 });
+
+for (const options of [{ javaScript: true, width: 390 }, { javaScript: false, width: 320 }]) {
+	test(`from submitted to revoked: ${options.width} px, ${options.javaScript ? 'with' : 'without'} JavaScript`, async () => {
+		const person = await new Person(icert, options).open();
+		await person.buy();
+		await person.pay();
+		await person.answer();
+		await person.documents(documents());
+		await person.submit();
+		const number = (await person.page.textContent('main')).match(/\d{2}-\d{4}-\d{6}-\d/)[0];
+
+		const operator = new Operator(icert);
+		await operator.signIn();
+		await operator.find(number);
+		await operator.take();
+		await operator.observe({ 'form.address': 'Falta el número de la casa.', 'document.voting': 'La fotografía está borrosa.' });
+		await person.mend({ address: 'Av. Amazonas N23-45, casa 7', voting: files.votingJpeg() });
+		await operator.accept();
+		await operator.propose();
+		await person.confirmSlot();
+		await person.prepare(files.cedulaPdf());
+		await operator.identify();
+		await person.acceptFields();
+		await operator.issue();
+		const code = await operator.openingCode();
+
+		const pkcs12 = await person.download();
+		const { password } = await person.openEnvelope(code);
+		assert.match(password, /^[A-Z0-9-]{20,}$/);
+		const dir = mkdtempSync(join(tmpdir(), 'icert-browser-'));
+		try {
+			writeFileSync(join(dir, 'c.p12'), pkcs12);
+			const opened = openssl(['pkcs12', '-in', join(dir, 'c.p12'), '-passin', `pass:${password}`, '-nokeys', '-clcerts']);
+			assert.equal(opened.status, 0, opened.stderr);
+		} finally {
+			rmSync(dir, { recursive: true });
+		}
+		await person.keptEnvelope();
+		await person.revoke();
+		assert.match(await person.heading, /revocado/);
+		operator.close();
+		await person.close();
+	});
+}

@@ -216,8 +216,15 @@ export class Person {
 
 	/** The file, as a browser saves it. */
 	async download() {
-		await this.see('issued');
-		const [file] = await Promise.all([this.page.waitForEvent('download'), this.page.getByRole('link', { name: 'Descargar el archivo' }).click()]);
+		const link = this.page.getByRole('link', { name: 'Descargar el archivo' });
+		// Its status is published first; without scripts a person reloads the page.
+		for (let tries = 0; tries < 40; tries++) {
+			await this.see();
+			if (await link.count()) break;
+			await this.page.waitForTimeout(250);
+		}
+		await this.check('issued');
+		const [file] = await Promise.all([this.page.waitForEvent('download'), link.click()]);
 		return readFileSync(await file.path());
 	}
 
