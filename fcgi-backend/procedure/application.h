@@ -101,7 +101,7 @@ struct application_filter {
 };
 
 /* What the caller may see, oldest first; forms opened with one batch to the
- * keeper.  *n: room (at most 100), then rows filled. */
+ * keeper.  *n: room (at most 50), then rows filled. */
 int	application_queue(struct act *, const struct application_filter *, struct application *rows, size_t *n);
 
 /* submitted → in_review.  staff NULL: oneself. */

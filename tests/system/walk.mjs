@@ -142,9 +142,10 @@ export class Operator {
 		});
 	}
 
-	/** The list's row of a case leads to its page. */
-	async find(number, list = 'todos') {
-		const page = await this.client.visit(`/casos?lista=${list}`);
+	/** The row of a case leads to its page: in one of the lists, or searched for. */
+	async find(number, list) {
+		const page = list ? await this.client.visit(`/casos?lista=${list}`)
+			: await (await this.client.visit('/casos')).form('Buscar').submit({ buscar: number });
 		this.path = new URL(page.link(number)).pathname;
 		return page.click(number);
 	}

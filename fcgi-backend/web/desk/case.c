@@ -24,26 +24,40 @@ fill_rows(struct request *rq, const struct application *a, struct view_desk_case
 		return ICERT_E_MEMORY;
 	for (size_t i = 0; i < FORM_FIELDS; i++) {
 		const char *name = application_fields[i].name;
-		const char *value = application_form_get(&a->form, name);
-		char code[64];
+		const char *value = desk_value(a, name);
 
 		if (strcmp(name, "privacy") == 0 || value[0] == '\0')
 			continue;
-		snprintf(code, sizeof(code), "value.%s", value);
 		rows[v->nrows].label = name;
-		rows[v->nrows].value = strcmp(name, "province") == 0 ? v->province :
-		    (strcmp(name, "id_kind") == 0 || strcmp(name, "invoices") == 0 || strcmp(name, "voting_paper") == 0) &&
-		    catalogue(code) != NULL ? catalogue(code) : value;
-		rows[v->nrows].certificate = application_fields[i].in_certificate;
+		rows[v->nrows].value = strcmp(name, "province") == 0 ? v->province : value;
 		v->nrows++;
 	}
 	v->rows = rows;
 	return 0;
 }
 
+static void
+fill_document(struct request *rq, struct view_desk_case *v, struct view_desk_case_documents *row,
+    const struct document *d)
+{
+	row->kind = d->kind;
+	row->href = arena_printf(&rq->arena, "/caso/%s/archivo/%s", d->application, d->id);
+	row->type = d->type;
+	row->kb = (d->size + 1023) / 1024;
+	row->pages = d->pages;
+	row->width = d->width;
+	row->height = d->height;
+	row->at = d->at;
+	row->by_staff = d->by_staff;
+	v->ndocuments++;
+}
+
+/* In the order of the text. */
 static int
 fill_documents(struct request *rq, const struct application *a, struct view_desk_case *v)
 {
+	static const char *const kinds[] = { DOCUMENT_CEDULA, DOCUMENT_VOTING, DOCUMENT_UTILITY, DOCUMENT_SECOND_CEDULA,
+		DOCUMENT_FACE };
 	struct document *list = arena_array(&rq->arena, struct document, LIST_MAX);
 	struct view_desk_case_documents *rows = arena_array(&rq->arena, struct view_desk_case_documents, LIST_MAX);
 	size_t n = LIST_MAX;
@@ -53,19 +67,11 @@ fill_documents(struct request *rq, const struct application *a, struct view_desk
 		return ICERT_E_MEMORY;
 	if ((rv = document_list(desk_act(rq), a->id, list, &n)) != 0)
 		return rv;
-	for (size_t i = 0; i < n; i++) {
-		rows[i].kind = list[i].kind;
-		rows[i].href = arena_printf(&rq->arena, "/caso/%s/archivo/%s", a->id, list[i].id);
-		rows[i].type = list[i].type;
-		rows[i].kb = (list[i].size + 1023) / 1024;
-		rows[i].pages = list[i].pages;
-		rows[i].width = list[i].width;
-		rows[i].height = list[i].height;
-		rows[i].at = list[i].at;
-		rows[i].by_staff = list[i].by_staff;
-	}
+	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
+		for (size_t i = 0; i < n; i++)
+			if (strcmp(list[i].kind, kinds[k]) == 0)
+				fill_document(rq, v, &rows[v->ndocuments], &list[i]);
 	v->documents = rows;
-	v->ndocuments = n;
 	return 0;
 }
 
@@ -295,11 +301,14 @@ desk_case_page(struct request *rq, int status, struct application *a)
 	v.years = a->years;
 	v.envelope = a->envelope;
 	v.submitted_at = a->submitted_at;
-	v.closes_at = a->closes_at;
+	v.closes_at = transition_possible(a->state, ROLE_CONTACT) & (1u << ACTION_CANCEL) ? a->closes_at : 0;
 	v.since = a->state_since;
-	v.twin = a->also_open;
+	v.twin = a->also_open && (a->state == APPLICATION_SUBMITTED || a->state == APPLICATION_IN_REVIEW);
 	v.fields_accepted = a->fields_accepted;
-	v.reason = a->reason[0] != '\0' ? a->reason : NULL;
+	/* The code of an ending; in other states it says how the last step came about. */
+	if (a->reason[0] != '\0' && (a->state == APPLICATION_REJECTED || a->state == APPLICATION_CANCELLED ||
+	    a->state == APPLICATION_CLOSED_REVOKED))
+		v.reason = a->reason;
 	fill_acts(rq, a, &v);
 	if ((rv = fill_rows(rq, a, &v)) != 0 || (rv = fill_documents(rq, a, &v)) != 0 ||
 	    (rv = fill_slot(rq, a, &v)) != 0 || (rv = fill_attempts(rq, a, &v)) != 0 ||

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -177,6 +178,19 @@ desk_name(struct request *rq, const struct application *a)
 
 	application_full_name(&a->form, name, sizeof(name));
 	return arena_strdup(&rq->arena, name);
+}
+
+const char *
+desk_value(const struct application *a, const char *field)
+{
+	const char *value = application_form_get(&a->form, field), *words;
+	char code[64];
+
+	if (strcmp(field, "id_kind") != 0 && strcmp(field, "invoices") != 0 && strcmp(field, "voting_paper") != 0)
+		return value;
+	snprintf(code, sizeof(code), "value.%s", value);
+	words = catalogue(code);
+	return words != NULL ? words : value;
 }
 
 const char *

@@ -49,6 +49,9 @@ int desk_case(struct request *, struct application **);
 /* "NAMES SURNAMES" in the arena. */
 const char *desk_name(struct request *, const struct application *);
 
+/* What the applicant answered, in words where it is a choice; "" when nothing. */
+const char *desk_value(const struct application *, const char *field);
+
 /* The address of a case's page. */
 const char *desk_href(struct request *, const struct application *);
 

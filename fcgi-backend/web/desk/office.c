@@ -12,7 +12,7 @@
 #define ORDERS		50
 #define POSTS		500
 #define LINES		100
-#define CONTRACTS	100
+#define CONTRACTS	50
 
 static int
 orders(struct request *rq)

@@ -9,7 +9,7 @@
 
 /* The list of cases: the caller's provinces, oldest first. */
 
-#define PAGE_ROWS	50
+#define PAGE_ROWS	40	/* and one more tells whether there is a next page */
 #define PROVINCES	32
 #define AGENDA_ROWS	500
 #define DAY_S		86400

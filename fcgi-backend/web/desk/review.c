@@ -85,7 +85,7 @@ observe_page(struct request *rq, int status, const struct application *a)
 		rows[v.nrows].target = arena_printf(&rq->arena, "form.%s", name);
 		rows[v.nrows].kind = "label.";
 		rows[v.nrows].label = name;
-		rows[v.nrows].value = application_form_get(&a->form, name);
+		rows[v.nrows].value = desk_value(a, name);
 		v.nrows++;
 	}
 	for (size_t i = 0; i < v.nrows; i++)
