@@ -3,6 +3,7 @@
 #include "libicert/error.h"
 #include "procedure/datakey.h"
 #include "procedure/document.h"
+#include "procedure/photograph.h"
 #include "web/desk/desk.h"
 
 /* Looking at the files of a case.  Every reading is a row of the log. */
@@ -37,6 +38,28 @@ find(struct request *rq, const struct application *a, struct document **out)
 	return ICERT_E_NOT_FOUND;
 }
 
+/* What is kept with the capture of the face. */
+static int
+fill_caption(struct request *rq, const struct application *a, const struct document *d, struct view_desk_document *v)
+{
+	struct view_desk_document_caption *caption = arena_new(&rq->arena, struct view_desk_document_caption);
+	struct photograph *p = arena_new(&rq->arena, struct photograph);
+	int rv;
+
+	if (strcmp(d->kind, DOCUMENT_FACE) != 0)
+		return 0;
+	if (caption == NULL || p == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = photograph_get(desk_act(rq), a->id, p)) != 0)
+		return rv;
+	caption->envelope = p->envelope;
+	caption->identification = p->identification;
+	caption->name = p->name;
+	caption->override = p->override_reason;
+	v->caption = caption;
+	return 0;
+}
+
 /* The page with the picture beside what the applicant typed. */
 static int
 view(struct request *rq)
@@ -65,7 +88,8 @@ view(struct request *rq)
 	v.pages = d->pages;
 	v.kb = (d->size + 1023) / 1024;
 	v.at = d->at;
-	v.override = d->override_reason[0] != '\0' ? d->override_reason : NULL;
+	if ((rv = fill_caption(rq, a, d, &v)) != 0)
+		return rv;
 	for (size_t i = 0; i < FORM_FIELDS; i++) {
 		const char *value = application_form_get(&a->form, application_fields[i].name);
 
