@@ -72,7 +72,9 @@ insert into icert.policy (key, valid_from, number) values
 	('appointment.minutes', 0, 30),
 	('appointment.ahead_days', 0, 30),
 	('photo.width', 0, 600),
-	('photo.height', 0, 500)
+	('photo.height', 0, 500),
+	('photo.background_mean', 0, 160),
+	('photo.background_deviation', 0, 45)
 on conflict do nothing;
 
 insert into icert.staff (id, login, name, email, created_at) values

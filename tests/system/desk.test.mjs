@@ -168,6 +168,30 @@ test('a correction without a reason and a rejection without one are not sent; wh
 	assert.match((await operator.see()).main, /En revisión/);
 });
 
+test('a form sent after the session has ended is kept, and sent when the person is back', async () => {
+	const page = await operator.see('/contacto');
+	// The same session is ended from another window.
+	const { entries, action } = (await operator.see()).form(/salir/).entries();
+	const cookies = operator.client.jar.header(page.url);
+	const window = keep(new Client({ base: icert.desk, ca: icert.ca, headers: { Cookie: cookies } }));
+	assert.equal((await window.post(action, new URLSearchParams(entries).toString(), { headers: { 'Content-Type': 'application/x-www-form-urlencoded' } })).status, 303);
+	const late = await page.form(/contacto$/).submit({ channel: 'telephone', outcome: 'later', note: 'Pidió que le llamen el «lunes» & el martes.' });
+	assert.equal(late.status, 401);
+	assert.match(late.main, /no se perdió/);
+	const wrong = await late.form(/entrar/).submit({ user: operator.account.login, password: 'otra-clave', code: '123456' });
+	sentence(wrong, 422);
+	const back = await wrong.form(/entrar/).submit({ user: operator.account.login, password: operator.account.password, code: await icert.totp(operator.account.login) });
+	expect(back, 200);
+	assert.match(back.path, /aviso=desk-noted/);
+	assert.match(back.main, /Pidió que le llamen el «lunes» & el martes\./);
+	// Only what may wait is sent again, whatever the page says.
+	const other = keep(new Client({ base: icert.desk, ca: icert.ca }));
+	const login = (await other.visit('/entrar')).form(/entrar/);
+	const forged = await login.submit({ user: operator.account.login, password: operator.account.password, code: await icert.totp(operator.account.login), replay: `${operator.path}/admitir`, 'k.version': '3' });
+	assert.equal(forged.path.split('?')[0], '/casos');
+	assert.match((await operator.see()).main, /En revisión/);
+});
+
 test('an old page cannot overwrite what happened since', async () => {
 	const old = await operator.see();
 	await operator.accept();

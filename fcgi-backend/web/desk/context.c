@@ -154,6 +154,8 @@ desk_denied(struct request *rq)
 {
 	const char *next = rq->method == METHOD_GET ? desk_local_path(rq->path) : NULL;
 
+	if (rq->method == METHOD_POST && (rq->route->flags & ROUTE_PARK))
+		return desk_login_again(rq);
 	return response_redirect(rq, "/entrar?motivo=needed%s%s", next != NULL ? "&next=" : "",
 	    next != NULL ? next : "");
 }

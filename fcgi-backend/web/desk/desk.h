@@ -43,6 +43,9 @@ struct act *desk_act(struct request *);
 /* "/path" of this site that a log-in may lead to; NULL for anything else. */
 const char *desk_local_path(const char *text);
 
+/* The log-in page, which takes the form in hand along. */
+int desk_login_again(struct request *);
+
 /* The application {id} of the path, in the request's arena. */
 int desk_case(struct request *, struct application **);
 

@@ -2,9 +2,39 @@
 
 #include "libicert/error.h"
 #include "procedure/login.h"
+#include "web/csrf.h"
 #include "web/desk/desk.h"
 
-/* Staff: a password and a TOTP code, 15 idle minutes. */
+/*
+ * Staff: a password and a TOTP code, 15 idle minutes.  A form sent after them
+ * travels with the log-in page and is sent again when the person is back.
+ */
+
+#define KEPT	"k."	/* before the names of a form that waits */
+
+/* A form that came too late (from its own page), or that an earlier log-in page brought along. */
+static void
+fill_kept(struct request *rq, struct view_desk_login *v)
+{
+	struct view_desk_login_kept *kept = arena_array(&rq->arena, struct view_desk_login_kept, rq->nform + 1);
+	bool here = strcmp(rq->path, "/entrar") == 0;
+
+	v->replay = here ? desk_local_path(request_form(rq, "replay")) : rq->path;
+	if (kept == NULL || v->replay == NULL || rq->method != METHOD_POST)
+		return;
+	for (size_t i = 0; i < rq->nform; i++) {
+		const char *name = rq->form[i].name;
+
+		if (here && strncmp(name, KEPT, strlen(KEPT)) != 0)
+			continue;
+		if (!here && strcmp(name, CSRF_FIELD) == 0)
+			continue;
+		kept[v->nkept].name = here ? name : arena_printf(&rq->arena, KEPT "%s", name);
+		kept[v->nkept].value = rq->form[i].value;
+		v->nkept++;
+	}
+	v->kept = kept;
+}
 
 static int
 login_page(struct request *rq, int status)
@@ -17,6 +47,9 @@ login_page(struct request *rq, int status)
 	v.error = page_error_of(rq, "password");
 	v.next = desk_local_path(next);
 	v.why = why != NULL && strcmp(why, "needed") == 0 ? catalogue("desk.login.needed") : NULL;
+	fill_kept(rq, &v);
+	if (v.nkept > 0)
+		v.why = catalogue("desk.login.kept");
 	return page_send(rq, status, desk_login, &v);
 }
 
@@ -58,6 +91,35 @@ login_wrong(struct request *rq, int rv)
 	}
 }
 
+int
+desk_login_again(struct request *rq)
+{
+	response_header(rq->response, "WWW-Authenticate", "Cookie realm=\"icert\"");
+	return login_page(rq, 401);
+}
+
+/* The form that waited, sent again for the person who is back. */
+static bool
+replay(struct request *rq)
+{
+	const char *path = desk_local_path(request_form(rq, "replay"));
+	struct field *form = arena_array(&rq->arena, struct field, rq->nform + 1);
+	size_t n = 0;
+
+	if (path == NULL || form == NULL)
+		return false;
+	for (size_t i = 0; i < rq->nform; i++)
+		if (strncmp(rq->form[i].name, KEPT, strlen(KEPT)) == 0)
+			form[n++] = rq->form[i];
+	if (n == 0 || desk_load_session(rq) != 0 || rq->session.state != SESSION_LIVE)
+		return false;
+	rq->nform = 0;
+	for (size_t i = 0; i < n; i++)
+		request_add_field(rq, form[i].name + strlen(KEPT), form[i].value);
+	worker_replay(rq, path);
+	return true;
+}
+
 static int
 login_send(struct request *rq)
 {
@@ -83,6 +145,8 @@ login_send(struct request *rq)
 	}
 	if ((rv = session_send(rq)) != 0)
 		return rv;
+	if (replay(rq))
+		return 0;
 	return response_redirect(rq, "%s", next != NULL ? next : "/");
 }
 

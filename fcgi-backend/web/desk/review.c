@@ -209,8 +209,8 @@ const struct route desk_review_routes[] = {
 	{ METHOD_POST, "/caso/{id}/asignar", DESK_WORKS | ROLE_NATIONAL, PROVINCE_CASE, 0, give },
 	{ METHOD_POST, "/caso/{id}/admitir", DESK_WORKS, PROVINCE_CASE, 0, accept },
 	{ METHOD_GET, "/caso/{id}/corregir", DESK_WORKS, PROVINCE_CASE, 0, observe_show },
-	{ METHOD_POST, "/caso/{id}/corregir", DESK_WORKS, PROVINCE_CASE, 0, observe_send },
+	{ METHOD_POST, "/caso/{id}/corregir", DESK_WORKS, PROVINCE_CASE, ROUTE_PARK, observe_send },
 	{ METHOD_GET, "/caso/{id}/rechazar", DESK_WORKS, PROVINCE_CASE, 0, reject_show },
-	{ METHOD_POST, "/caso/{id}/rechazar", DESK_WORKS, PROVINCE_CASE, 0, reject_send },
+	{ METHOD_POST, "/caso/{id}/rechazar", DESK_WORKS, PROVINCE_CASE, ROUTE_PARK, reject_send },
 	{ 0 }
 };

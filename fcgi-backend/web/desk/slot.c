@@ -225,9 +225,9 @@ attempt_send(struct request *rq)
 
 const struct route desk_slot_routes[] = {
 	{ METHOD_GET, "/caso/{id}/cita", DESK_WORKS, PROVINCE_CASE, 0, slot_show },
-	{ METHOD_POST, "/caso/{id}/cita", DESK_WORKS, PROVINCE_CASE, 0, slot_send },
+	{ METHOD_POST, "/caso/{id}/cita", DESK_WORKS, PROVINCE_CASE, ROUTE_PARK, slot_send },
 	{ METHOD_POST, "/caso/{id}/cita/soltar", DESK_WORKS, PROVINCE_CASE, 0, slot_release },
 	{ METHOD_GET, "/caso/{id}/contacto", DESK_WORKS, PROVINCE_CASE, 0, attempt_show },
-	{ METHOD_POST, "/caso/{id}/contacto", DESK_WORKS, PROVINCE_CASE, 0, attempt_send },
+	{ METHOD_POST, "/caso/{id}/contacto", DESK_WORKS, PROVINCE_CASE, ROUTE_PARK, attempt_send },
 	{ 0 }
 };
