@@ -95,6 +95,9 @@ title_code(int status)
 		return "http.403.title";
 	case 404:
 		return "http.404.title";
+	case 409:
+	case 410:
+		return "http.409.title";
 	case 429:
 		return "http.429.title";
 	case 503:
