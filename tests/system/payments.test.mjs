@@ -63,13 +63,14 @@ async function notPaid(person) {
 
 test('approved: paid within seconds, mailed once', async () => {
 	const person = await ordered();
-	assert.equal((await mails(person, /orden de pago/)).length, 1);
+	await box.wait({ to: person.email, subject: /orden de pago/ });
 	await pays(person, 'aprobar');
 	await isPaid(person);
 	const mail = await box.wait({ to: person.email, subject: RECEIVED });
 	assert.match(mail.text, /USD 31,05/);
 	assert.doesNotMatch(mail.subject, /\d{4}-\d/);
 	assert.equal((await mails(person, RECEIVED)).length, 1);
+	assert.equal((await mails(person, /orden de pago/)).length, 1);
 });
 
 test('the same notification twice: paid once', async () => {
