@@ -49,7 +49,7 @@ BACKEND_BINARIES = $(filter-out $(KEY_BINARIES),$(PROGRAMS))
 
 KEY_LDLIBS = -lcrypto -lsodium -loath -lseccomp -linih -ljpeg -lpng -lqpdf -lxml2 -ldl
 BACKEND_LDLIBS = -lfcgi -lpq -lhiredis -lsodium -lssl -lcrypto -ljansson -lcurl -lcairo -lpangocairo-1.0 \
-	-lpango-1.0 -lgobject-2.0 -lqrencode -linih -lmaxminddb -lseccomp -loath -ldl -lm
+	-lpango-1.0 -lgobject-2.0 -lqrencode -lqpdf -linih -lmaxminddb -lseccomp -loath -ldl -lm
 
 .PHONY: all module programs views check test unit fuzz system browser walls run reset bench soak clean install
 .DELETE_ON_ERROR:
