@@ -24,6 +24,9 @@ static const char *const names[MAIL_TEMPLATES] = {
 	[MAIL_REVOKED] = "revoked",
 	[MAIL_CANCELLED] = "cancelled",
 	[MAIL_STAFF_QUEUE] = "staff_queue",
+	[MAIL_DEADLINE_WARNING] = "deadline_warning",
+	[MAIL_SLOT_REMINDER] = "slot_reminder",
+	[MAIL_EXPIRES] = "expires",
 };
 
 const char *

@@ -38,7 +38,10 @@ enum mail_template {
 	MAIL_ENVELOPE,           /* number, until, telephone, hours, token: the link to the credential envelope */
 	MAIL_REVOKED,            /* number, reason (code), serial, at, token */
 	MAIL_CANCELLED,          /* number, reason (code), token */
-	MAIL_STAFF_QUEUE,        /* number, queue (code: "review", "issue", "payment") */
+	MAIL_STAFF_QUEUE,        /* number, queue (code: "review", "issue", "payment", "deadline", "stale") */
+	MAIL_DEADLINE_WARNING,   /* number, days, one ("1": a single day), until, state, province, telephone, hours, token */
+	MAIL_SLOT_REMINDER,      /* number, start, end, mode, galapagos, meeting, telephone, hours, token */
+	MAIL_EXPIRES,            /* number, days, one, until, serial, telephone, hours, token */
 	MAIL_TEMPLATES           /* one above the last */
 };
 

@@ -95,14 +95,18 @@ mail(struct act *act, const struct case_file *c, enum mail_template template, co
 	return case_mail(act, c, template, variables, sizeof variables / sizeof variables[0], dedup);
 }
 
+/* What would come at once, with the confirmation, is not a reminder. */
 static int
 remind(struct act *act, const struct case_file *c, const struct appointment *p)
 {
+	static const int64_t before[] = { DAY_S, HOUR_S };
 	int error;
 
-	if ((error = deadline_add(act, DEADLINE_APPOINTMENT_REMIND, "appointment", p->id, c->a.id, p->starts_at - DAY_S)) != 0)
-		return error;
-	return deadline_add(act, DEADLINE_APPOINTMENT_REMIND, "appointment", p->id, c->a.id, p->starts_at - HOUR_S);
+	for (size_t i = 0; i < sizeof before / sizeof before[0]; i++)
+		if (p->starts_at - before[i] > clock_business() && (error = deadline_add(act, DEADLINE_APPOINTMENT_REMIND,
+		    "appointment", p->id, c->a.id, p->starts_at - before[i])) != 0)
+			return error;
+	return 0;
 }
 
 /* The envelope's number belongs to the case from its first scheduling on. */

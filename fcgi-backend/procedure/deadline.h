@@ -19,6 +19,8 @@
 #define DEADLINE_CONTRACT_DUE		"contract_due"		/* 120 h from issuance */
 #define DEADLINE_DELIVERY_DESTROY	"delivery_destroy"	/* 15 days from issuance */
 #define DEADLINE_APPOINTMENT_REMIND	"appointment_remind"	/* 24 h and 1 h before */
+#define DEADLINE_CERTIFICATE_WARN	"certificate_warn"	/* 60, 30, 15, 7, 1 days before notAfter */
+#define DEADLINE_CERTIFICATE_EXPIRE	"certificate_expire"	/* notAfter */
 
 /* Queues one in the open transaction.  subject_kind: "application", "purchase",
  * "certificate", "appointment"; application may be NULL. */

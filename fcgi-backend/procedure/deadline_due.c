@@ -12,12 +12,12 @@
 #include "libicert/error.h"
 #include "libicert/log.h"
 #include "procedure/datakey.h"
-#include "procedure/deadline.h"
-#include "procedure/mailing.h"
+#include "procedure/deadline_hand.h"
 #include "procedure/policy.h"
 #include "procedure/transition.h"
 
 #define DAY_S 86400
+#define HOUR_S 3600
 #define AGAIN_S 5            /* a deadline that must wait for something else */
 
 #define TRIES_A_DAY (DAY_S / AGAIN_S)
@@ -26,7 +26,8 @@
 static const struct db_stmt take = { "deadline_take",
 	"select id::text, kind, subject::text, coalesce(application_id::text, ''), tries from icert.deadline"
 	" where state = 'waiting' and due_at <= $1"
-	" and kind in ('purchase_expire', 'draft_remove', 'application_cancel', 'delivery_destroy')"
+	" and kind in ('purchase_expire', 'draft_remove', 'application_cancel', 'delivery_destroy', 'application_warn',"
+	" 'identified_stale', 'appointment_remind', 'certificate_warn', 'certificate_expire')"
 	" order by due_at limit 1 for update skip locked" };
 static const struct db_stmt closed = { "deadline_close",
 	"update icert.deadline set state = $2, done_at = $3 where id = $1" };
@@ -36,17 +37,8 @@ static const struct db_stmt failed = { "deadline_failed",
 	"update icert.deadline set due_at = $2 + least(60 * (1::bigint << least(tries, 10)), 3600), tries = tries + 1"
 	" where id = $1" };
 
-struct due {
-	char id[ID_TEXT], kind[32], subject[ID_TEXT], application[ID_TEXT];
-	int tries;                  /* how often it had to wait, or failed */
-	int64_t now;                /* business clock */
-	int64_t later_at;           /* set by a handler that answers OUTCOME_LATER */
-};
-
-enum outcome { OUTCOME_DONE, OUTCOME_VOID, OUTCOME_LATER };
-
-static enum outcome
-wait_until(struct due *due, int64_t at)
+enum outcome
+deadline_wait(struct due *due, int64_t at)
 {
 	due->later_at = at > due->now ? at : due->now + AGAIN_S;
 	return OUTCOME_LATER;
@@ -72,29 +64,21 @@ purchase_expire(struct act *act, struct due *due, enum outcome *outcome)
 	if (db_rows(r) == 0 || (strcmp(db_text(r, 0, 0), "created") != 0 && strcmp(db_text(r, 0, 0), "pending") != 0))
 		*outcome = OUTCOME_VOID;
 	else if (db_int(r, 0, 1) > due->now)
-		*outcome = wait_until(due, db_int(r, 0, 1));
+		*outcome = deadline_wait(due, db_int(r, 0, 1));
 	else if (db_bool(r, 0, 2) && db_int(r, 0, 3) < db_int(r, 0, 1) && due->tries < TRIES_A_DAY)
-		*outcome = wait_until(due, 0);
+		*outcome = deadline_wait(due, 0);
 	else if ((error = DB_QUERY(act->db, &expire, NULL, P_TEXT(due->subject), P_INT(due->now))) == 0)
 		error = act_audit(act, "purchase.expire", "purchase", due->subject, NULL, 0, "deadline", NULL);
 	db_result_free(r);
 	return error;
 }
 
-/* The state and version of a case under lock, and what its mails need. */
-struct held {
-	enum application_state state;
-	int version, province;
-	char contact[ID_TEXT], key[ID_TEXT], number[32];
-	int64_t created_at, closes_at;
-};
-
-static int
-hold(struct act *act, const char *application, struct held *held)
+int
+deadline_hold(struct act *act, const char *application, struct held *held)
 {
 	static const struct db_stmt read = { "due_application",
 		"select state, version, coalesce(province, 0), contact_id::text, key_id::text, coalesce(number, ''), created_at,"
-		" coalesce(closes_at, 0) from icert.application where id = $1 for update" };
+		" coalesce(closes_at, 0), state_since from icert.application where id = $1 for update" };
 	struct db_result *r = NULL;
 	int error;
 
@@ -110,6 +94,7 @@ hold(struct act *act, const char *application, struct held *held)
 		snprintf(held->number, sizeof(held->number), "%s", db_text(r, 0, 5));
 		held->created_at = db_int(r, 0, 6);
 		held->closes_at = db_int(r, 0, 7);
+		held->since = db_int(r, 0, 8);
 	}
 	db_result_free(r);
 	return 0;
@@ -138,7 +123,7 @@ draft_remove(struct act *act, struct due *due, enum outcome *outcome)
 	int64_t until;
 	int error;
 
-	if ((error = hold(act, due->subject, &held)) != 0)
+	if ((error = deadline_hold(act, due->subject, &held)) != 0)
 		return error;
 	until = held.created_at + policy_int(act, "draft.days", 30) * DAY_S;
 	if (held.state != APPLICATION_DRAFT) {
@@ -146,29 +131,45 @@ draft_remove(struct act *act, struct due *due, enum outcome *outcome)
 		return 0;
 	}
 	if (until > due->now) {
-		*outcome = wait_until(due, until);
+		*outcome = deadline_wait(due, until);
 		return 0;
 	}
 	error = transition_apply(act, ACTION_REMOVE, due->subject, held.state, held.version, held.province, &also);
 	return error != 0 ? error : destroy_key(act, held.key, due->subject);
 }
 
+/* One mail of a case: to its contact, or (template 0) to the province's queue. */
 static int
-mail_cancelled(struct act *act, const struct due *due, const struct held *held)
+mail_of(struct act *act, const char *application, const struct held *held, enum mail_template template,
+    const struct outbox_variable *variables, size_t n, const char *queue, const char *dedup)
 {
-	static const struct outbox_variable variables[] = { { "reason", "thirty_days" } };
 	uint8_t key[DATAKEY_BYTES];
-	struct mailing mailing = {
-		.application = due->subject, .contact = held->contact, .number = held->number, .province = held->province,
+	const struct mailing mailing = {
+		.application = application, .contact = held->contact, .number = held->number, .province = held->province,
 		.key_id = held->key, .key = key,
 	};
 	int error;
 
 	if ((error = datakey_open(act, held->key, key)) != 0)
 		return error;
-	error = mailing_contact(act, &mailing, MAIL_CANCELLED, variables, 1, "cancelled", NULL);
+	error = template != 0 ? mailing_contact(act, &mailing, template, variables, n, dedup, NULL) :
+	    mailing_staff(act, &mailing, queue, dedup);
 	bytes_wipe(key, sizeof(key));
 	return error;
+}
+
+int
+deadline_mail(struct act *act, const char *application, const struct held *held, enum mail_template template,
+    const struct outbox_variable *variables, size_t n, const char *dedup)
+{
+	return mail_of(act, application, held, template, variables, n, NULL, dedup);
+}
+
+int
+deadline_mail_staff(struct act *act, const char *application, const struct held *held, const char *queue,
+    const char *dedup)
+{
+	return mail_of(act, application, held, 0, NULL, 0, queue, dedup);
 }
 
 /* Nobody comes to an appointment of a case that has ended. */
@@ -185,25 +186,56 @@ drop_appointment(struct act *act, const struct due *due)
 static int
 application_close(struct act *act, struct due *due, enum outcome *outcome)
 {
+	static const struct outbox_variable variables[] = { { "reason", "thirty_days" } };
 	const struct transition_also also = { .reason = "thirty_days" };
 	struct held held;
 	int error;
 
-	if ((error = hold(act, due->subject, &held)) != 0)
+	if ((error = deadline_hold(act, due->subject, &held)) != 0)
 		return error;
 	if (transition_find(ACTION_CANCEL, held.state, BY_CLERK, NULL) == NULL) {
 		/* While it is being issued it may yet come back; ended cases do not. */
-		*outcome = held.state == APPLICATION_ISSUING ? wait_until(due, 0) : OUTCOME_VOID;
+		*outcome = held.state == APPLICATION_ISSUING ? deadline_wait(due, 0) : OUTCOME_VOID;
 		return 0;
 	}
 	if (held.closes_at > due->now) {
-		*outcome = wait_until(due, held.closes_at);
+		*outcome = deadline_wait(due, held.closes_at);
 		return 0;
 	}
 	if ((error = transition_apply(act, ACTION_CANCEL, due->subject, held.state, held.version, held.province, &also)) != 0 ||
 	    (error = drop_appointment(act, due)) != 0)
 		return error;
-	return mail_cancelled(act, due, &held);
+	return deadline_mail(act, due->subject, &held, MAIL_CANCELLED, variables, 1, "cancelled");
+}
+
+/* An identification that is a day old proves nothing any more: it is done again. */
+static int
+identified_stale(struct act *act, struct due *due, enum outcome *outcome)
+{
+	static const struct db_stmt untick = { "due_untick", "delete from icert.check_item where application_id = $1" };
+	const struct transition_also also = { .reason = "stale" };
+	struct held held;
+	char dedup[16 + ID_TEXT];
+	int64_t until;
+	int error;
+
+	if ((error = deadline_hold(act, due->subject, &held)) != 0)
+		return error;
+	until = held.since + policy_int(act, "identified.hours", 24) * HOUR_S;
+	if (held.state != APPLICATION_IDENTIFIED) {
+		*outcome = OUTCOME_VOID;
+		return 0;
+	}
+	if (until > due->now) {
+		*outcome = deadline_wait(due, until);
+		return 0;
+	}
+	snprintf(dedup, sizeof(dedup), "stale:%s", due->id);
+	if ((error = DB_QUERY(act->db, &untick, NULL, P_TEXT(due->subject))) != 0 ||
+	    (error = transition_apply(act, ACTION_SEND_BACK, due->subject, held.state, held.version, held.province,
+	    &also)) != 0)
+		return error;
+	return deadline_mail_staff(act, due->subject, &held, "stale", dedup);
 }
 
 /* PKCS#12 and envelope are destroyed: their keys first, for good. */
@@ -231,7 +263,7 @@ delivery_destroy(struct act *act, struct due *due, enum outcome *outcome)
 		return 0;
 	}
 	if (until > due->now) {
-		*outcome = wait_until(due, until);
+		*outcome = deadline_wait(due, until);
 		return 0;
 	}
 	for (i = 0; i < sizeof(labels) / sizeof(labels[0]); i++)
@@ -242,6 +274,29 @@ delivery_destroy(struct act *act, struct due *due, enum outcome *outcome)
 	return act_audit(act, "certificate.destroy_delivery", "certificate", due->subject, application, 0, "deadline", NULL);
 }
 
+/* good → expired, at the end of its validity. */
+static int
+certificate_expire(struct act *act, struct due *due, enum outcome *outcome)
+{
+	static const struct db_stmt read = { "due_certificate",
+		"select state, not_after from icert.certificate where id = $1 for update" };
+	static const struct db_stmt expire = { "due_certificate_expire",
+		"update icert.certificate set state = 'expired' where id = $1 and state = 'good'" };
+	struct db_result *r = NULL;
+	int error;
+
+	if ((error = DB_QUERY(act->db, &read, &r, P_TEXT(due->subject))) != 0)
+		return error;
+	if (db_rows(r) == 0 || strcmp(db_text(r, 0, 0), "good") != 0)
+		*outcome = OUTCOME_VOID;
+	else if (db_int(r, 0, 1) > due->now)
+		*outcome = deadline_wait(due, db_int(r, 0, 1));
+	else if ((error = DB_QUERY(act->db, &expire, NULL, P_TEXT(due->subject))) == 0)
+		error = act_audit(act, "certificate.expire", "certificate", due->subject, due->application, 0, "deadline", NULL);
+	db_result_free(r);
+	return error;
+}
+
 static const struct handler {
 	const char *kind;
 	int (*run)(struct act *, struct due *, enum outcome *);
@@ -250,6 +305,11 @@ static const struct handler {
 	{ DEADLINE_DRAFT_REMOVE, draft_remove },
 	{ DEADLINE_APPLICATION_CANCEL, application_close },
 	{ DEADLINE_DELIVERY_DESTROY, delivery_destroy },
+	{ DEADLINE_APPLICATION_WARN, deadline_application_warn },
+	{ DEADLINE_IDENTIFIED_STALE, identified_stale },
+	{ DEADLINE_APPOINTMENT_REMIND, deadline_appointment_remind },
+	{ DEADLINE_CERTIFICATE_WARN, deadline_certificate_warn },
+	{ DEADLINE_CERTIFICATE_EXPIRE, certificate_expire },
 };
 
 static int

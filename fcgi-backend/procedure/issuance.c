@@ -421,6 +421,8 @@ static int
 put_deadlines(struct job *j, int64_t now, int64_t delivery_until)
 {
 	static const int64_t warnings[] = { 24, 72, 108 };
+	static const int64_t notices[] = { 60, 30, 15, 7, 1 };	/* days before its end */
+	int64_t not_after = profile_years(j->not_before, atoi(j->fields.years));
 	int64_t hours = policy_int(j->act, "contract.hours", CONTRACT_HOURS);
 	size_t w;
 	int error;
@@ -431,6 +433,11 @@ put_deadlines(struct job *j, int64_t now, int64_t delivery_until)
 		    now + warnings[w] * HOUR);
 	if (error == 0)
 		error = deadline_add(j->act, DEADLINE_DELIVERY_DESTROY, "certificate", j->id, j->application, delivery_until);
+	for (w = 0; w < sizeof(notices) / sizeof(notices[0]) && error == 0; w++)
+		error = deadline_add(j->act, DEADLINE_CERTIFICATE_WARN, "certificate", j->id, j->application,
+		    not_after - notices[w] * DAY);
+	if (error == 0)
+		error = deadline_add(j->act, DEADLINE_CERTIFICATE_EXPIRE, "certificate", j->id, j->application, not_after);
 	return error;
 }
 

@@ -3,6 +3,7 @@
  * docs/states.csv, which is written by hand, and the database's own table
  * (migrations/0007-rows) against both.
  */
+#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,6 +50,25 @@ slurp(const char *path)
 	fclose(f);
 	assert_true(n > 0);
 	return text;
+}
+
+/* The pairs stand in several migrations, each adding its own. */
+static char *
+slurp_migrations(void)
+{
+	char *all = calloc(1, 1 << 22), *one;
+	glob_t found;
+
+	assert_non_null(all);
+	assert_int_equal(glob("migrations/*/forward.sql", 0, NULL, &found), 0);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		one = slurp(found.gl_pathv[i]);
+		assert_true(strlen(all) + strlen(one) < 1 << 22);
+		strcat(all, one);
+		free(one);
+	}
+	globfree(&found);
+	return all;
 }
 
 static unsigned
@@ -181,12 +201,16 @@ in_code(const char *from, const char *to, const char *program)
 static void
 test_database_agrees(void **state)
 {
-	char *text = slurp("migrations/0007-rows/forward.sql"), from[32], to[32], program[32], line[160];
+	char *text = slurp_migrations(), from[32], to[32], program[32], line[160];
 	int rows = 0;
 
 	(void)state;
-	for (char *p = text; (p = strstr(p, "('application', '")) != NULL; p++, rows++) {
-		assert_int_equal(sscanf(p, "('application', '%31[^']', '%31[^']', '%31[^']')", from, to, program), 3);
+	for (char *p = text; (p = strstr(p, "('application', '")) != NULL; p++) {
+		/* Other lists begin with the same word. */
+		if (sscanf(p, "('application', '%31[^']', '%31[^']', '%31[^']')", from, to, program) != 3 ||
+		    strncmp(program, "icert_", 6) != 0)
+			continue;
+		rows++;
 		if (!in_code(from, to, program))
 			fail_msg("only in the database: %s to %s by %s", from, to, program);
 	}
