@@ -92,7 +92,7 @@ instance_install(struct instance *i)
 	if (file_exists(path) && tree_copy(path, i->module) != 0)
 		return -1;
 	if (path_join(from, "%s/%s", i->share, INSTANCE_GEO) != 0 ||
-	    (file_exists(from) && tree_copy(from, i->geo) != 0))
+	    path_join(path, "%s/country.mmdb", to) != 0 || (file_exists(from) && tree_copy(from, path) != 0))
 		return -1;
 	return install_simulators(i, to);
 }

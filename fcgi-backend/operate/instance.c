@@ -120,6 +120,19 @@ instance_built(const struct instance *i, const char *what, char out[FILES_PATH])
 	return out;
 }
 
+/* An administrator's own country database replaces the one installed with the
+ * packages: they want a fresher one than a release brings. */
+static int
+instance_find_geo(struct instance *i)
+{
+	if (path_join(i->geo, "%s/etc/country.mmdb", i->data) != 0)
+		return -1;
+	if (file_exists(i->geo))
+		return 0;
+	return i->hidden_build ? path_join(i->geo, "%s/lib/country.mmdb", i->data) :
+	    path_join(i->geo, "%s/" INSTANCE_GEO, i->share);
+}
+
 static int
 instance_find_lib(struct instance *i)
 {
@@ -129,12 +142,10 @@ instance_find_lib(struct instance *i)
 		return path_join(i->bin, "%s/lib/bin", i->data) |
 		    path_join(i->web, "%s/lib/static", i->data) |
 		    path_join(i->module, "%s/lib/ngx_icert_module.so", i->data) |
-		    path_join(i->geo, "%s/lib/country.mmdb", i->data) |
 		    path_join(i->simulators, "%s/lib/simulators", i->data);
 	return path_join(i->bin, "%s/bin", i->build) |
 	    path_join(i->web, "%s", instance_built(i, "static", path)) |
 	    path_join(i->module, "%s", instance_built(i, "modules/ngx_icert_module.so", path)) |
-	    path_join(i->geo, "%s/" INSTANCE_GEO, i->share) |
 	    path_join(i->simulators, "%s/tests/simulators", i->share);
 }
 
@@ -150,7 +161,7 @@ instance_find(struct instance *i, const char *prefix)
 		return -1;
 	i->hidden_build = geteuid() == 0 &&
 	    (!path_traversable(i->build) || !path_traversable(i->share));
-	if (instance_find_lib(i) != 0)
+	if (instance_find_lib(i) != 0 || instance_find_geo(i) != 0)
 		return -1;
 	return instance_read_port(i);
 }

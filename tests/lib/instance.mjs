@@ -165,6 +165,23 @@ export class Instance {
 		return stdout.trim();
 	}
 
+	/** The folder of its sockets. */
+	get run() { return readFileSync(join(this.prefix, 'etc/icert.conf'), 'utf8').match(/^run = (.*)$/m)[1]; }
+
+	/** psql as the database's own superuser, which no program of the house is: { ok, text, error }. */
+	psql(text) {
+		const { status, stdout, stderr } = spawnSync('psql', ['-X', '-q', '-At', '-v', 'ON_ERROR_STOP=1', '-h', join(this.run, 'pg'),
+			'-U', 'postgres', '-d', 'icert', '-c', text], { encoding: 'utf8' });
+		return { ok: status === 0, text: stdout.trim(), error: stderr };
+	}
+
+	/** The same, which must succeed: its rows as text. */
+	sql(text) {
+		const { ok, text: rows, error } = this.psql(text);
+		if (!ok) throw new Error(`${text}\n${error}`);
+		return rows;
+	}
+
 	/** Business time becomes real time plus these seconds. */
 	moveClock(seconds) {
 		const bytes = Buffer.alloc(8);

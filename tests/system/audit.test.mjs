@@ -2,7 +2,6 @@
 // the past is found by `icertctl audit verify`, by the heads published outside.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { createHash, createPrivateKey, createPublicKey, sign, verify as checkSignature } from 'node:crypto';
 import { appendFileSync, cpSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { request } from 'node:https';
@@ -12,11 +11,9 @@ import { startInstance } from '../lib/instance.mjs';
 
 let icert;
 let heads;
-let run;
 
 // As the database's own superuser: what no program of the house may do.
-const sql = (text) => execFileSync('psql', ['-X', '-q', '-At', '-v', 'ON_ERROR_STOP=1', '-d',
-	`host=${run}/pg dbname=icert user=postgres`, '-c', `set session_replication_role = replica; ${text}`], { encoding: 'utf8' }).trim();
+const sql = (text) => icert.sql(`set session_replication_role = replica; ${text}`);
 
 const verify = (...args) => icert.icertctl('audit', 'verify', '--heads', heads, ...args);
 
@@ -65,7 +62,6 @@ async function tampered(change, expected) {
 
 before(async () => {
 	icert = await startInstance();
-	run = /^run = (.*)$/m.exec(readFileSync(join(icert.prefix, 'etc/icert.conf'), 'utf8'))[1];
 	assert.equal(await knock(), 401);
 	let leaves = 0;
 	for (let i = 0; leaves < 2 && i < 100; i++) {

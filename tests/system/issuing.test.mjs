@@ -8,13 +8,11 @@ import { join } from 'node:path';
 import { startInstance } from '../lib/instance.mjs';
 
 let icert;
-let run;
 let chain;
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // As the database's own superuser, past triggers and policies.
-const sql = (text) => execFileSync('psql', ['-X', '-q', '-At', '-v', 'ON_ERROR_STOP=1', '-d',
-	`host=${run}/pg dbname=icert user=postgres`, '-c', `set session_replication_role = replica; ${text}`], { encoding: 'utf8' }).trim();
+const sql = (text) => icert.sql(`set session_replication_role = replica; ${text}`);
 
 const openssl = (...args) => {
 	const result = spawnSync('openssl', args, { encoding: 'utf8' });
@@ -50,7 +48,6 @@ let certificate;
 
 before(async () => {
 	icert = await startInstance();
-	run = /^run = (.*)$/m.exec(readFileSync(join(icert.prefix, 'etc/icert.conf'), 'utf8'))[1];
 	chain = join(icert.prefix, 'ca/public/chain.pem');
 });
 after(() => icert?.stop());

@@ -1,9 +1,6 @@
 // Bad input at the portal: the right status, one Spanish sentence, nothing typed or uploaded lost.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { startInstance } from '../lib/instance.mjs';
 import { Client, until } from '../lib/http.mjs';
 import { MailBox } from '../lib/mail.mjs';
@@ -315,10 +312,9 @@ test('a code: five tries, the same one again, never in an address', async () => 
 
 // The idle limit is a policy row; a short one stands in for half an hour of waiting.
 function idleLimit(seconds) {
-	const run = readFileSync(join(icert.prefix, 'etc/icert.conf'), 'utf8').match(/^run = (.*)$/m)[1];
-	execFileSync('psql', ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', `host=${run}/pg dbname=icert user=postgres`, '-c', seconds
+	icert.sql(seconds
 		? `insert into icert.policy (key, valid_from, number) values ('session.contact_idle', 1, ${seconds}) on conflict (key, valid_from) do update set number = ${seconds}`
-		: "delete from icert.policy where key = 'session.contact_idle' and valid_from = 1"]);
+		: "delete from icert.policy where key = 'session.contact_idle' and valid_from = 1");
 }
 
 test('a session that expires in the middle of the form: what was typed comes back after a new code', async () => {

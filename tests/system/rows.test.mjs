@@ -4,8 +4,6 @@ import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { spawnSync } from 'node:child_process';
 import { startInstance } from '../lib/instance.mjs';
 
 const PICHINCHA = 17;
@@ -15,12 +13,10 @@ const sealed = "decode(repeat('00', 40), 'hex')";
 const now = Math.floor(Date.now() / 1000);
 
 let icert;
-let host;
 
 function psql(text) {
-	const { status, stdout, stderr } = spawnSync('psql', ['-X', '-q', '-At', '-v', 'ON_ERROR_STOP=1', '-h', host, '-U', 'postgres', '-d', 'icert', '-c', text],
-		{ encoding: 'utf8' });
-	return { ok: status === 0, rows: stdout.trim().split('\n').filter(Boolean), error: stderr };
+	const { ok, text: rows, error } = icert.psql(text);
+	return { ok, rows: rows.split('\n').filter(Boolean), error };
 }
 
 function must(text) {
@@ -96,7 +92,6 @@ let draft;
 
 before(async () => {
 	icert = await startInstance();
-	host = join(readFileSync(join(icert.prefix, 'etc/icert.conf'), 'utf8').match(/^run = (.*)$/m)[1], 'pg');
 	ana = contact();
 	luis = contact();
 	quito = application(ana, PICHINCHA, 'in_review');
