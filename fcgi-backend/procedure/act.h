@@ -38,7 +38,7 @@ struct act {
 
 	unsigned		 roles;		/* BY_…; 0: nobody known */
 	char			 id[ID_TEXT];	/* contact's or staff member's, "" for others */
-	const char		*program;	/* "icert-clerk": when it acts by itself */
+	const char		*program;	/* "icert-clerk": when it acts by itself; NULL when somebody asks it to */
 	struct db_identity	 identity;
 	int			 identified;	/* identity is set */
 

@@ -49,7 +49,6 @@ desk_act(struct request *rq)
 	a->db = d->db;
 	a->keeper = &d->keeper;
 	a->config = d->config;
-	a->program = "icert-desk";
 	a->country = rq->country;
 	a->network = network != NULL ? log_address(rq->address, network) : NULL;
 	/* A visitor's hash names no session, so it shows what NULL would. */

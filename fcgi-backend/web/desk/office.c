@@ -130,7 +130,7 @@ journal(struct request *rq)
 		rows[i].number = l->case_number;
 		rows[i].href = l->case_number[0] != '\0' ? arena_printf(&rq->arena, "/caso/%s", l->case_id) : NULL;
 		rows[i].subject_kind = l->subject_kind;
-		rows[i].country = l->country;
+		rows[i].country = strcmp(l->country, "unk") == 0 ? NULL : l->country;
 		rows[i].count = l->count;
 		rows[i].placed = l->leaf >= 0;
 		rows[i].leaf = l->leaf;

@@ -60,7 +60,6 @@ portal_act(struct request *rq)
 	a->keeper = &p->keeper;
 	a->cache = p->cache;
 	a->config = p->config;
-	a->program = "icert-portal";
 	a->country = rq->country;
 	a->network = network != NULL ? log_address(rq->address, network) : NULL;
 	/* A visitor's hash names no session, so it shows what NULL would. */
