@@ -14,6 +14,8 @@
 
 #define CONNECT_S 10L
 #define TOTAL_S 60L
+/* Servers end idle sessions, some after a minute: a mail sent into one of those is lost time. */
+#define IDLE_S 5L
 #define ENCODED_WORD 42      /* bytes of text in one RFC 2047 word: below 75 characters encoded */
 #define ADDRESS_MAX 254      /* RFC 5321, 4.5.3.1.3, without the angle brackets */
 
@@ -261,6 +263,7 @@ options(struct smtp *smtp, curl_mime *mime, struct curl_slist *list, struct curl
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_S);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT, TOTAL_S);
+	curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, IDLE_S);
 	curl_easy_setopt(curl, CURLOPT_USE_SSL, smtp->tls);
 	if (smtp->user[0] != '\0') {
 		curl_easy_setopt(curl, CURLOPT_USERNAME, smtp->user);
