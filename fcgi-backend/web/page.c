@@ -96,8 +96,9 @@ title_code(int status)
 	case 404:
 		return "http.404.title";
 	case 409:
-	case 410:
 		return "http.409.title";
+	case 410:
+		return "http.410.title";
 	case 429:
 		return "http.429.title";
 	case 503:
@@ -111,12 +112,15 @@ int
 page_error(struct request *rq, int status, const char *code)
 {
 	struct view_web_error v = { 0 };
-	const char *text = catalogue(code);
+	const char *text = catalogue(code), *title;
+	char own[64];
 
 	/* Known before the frame is made: one for a failure asks nobody anything. */
 	rq->response->status = status;
 	v.status = status;
-	v.title = catalogue(title_code(status));
+	snprintf(own, sizeof(own), "%s.title", code);
+	title = catalogue(own);
+	v.title = title != NULL ? title : catalogue(title_code(status));
 	v.text = text != NULL ? text : catalogue("http.500");
 	v.reference = status >= 500 ? rq->request_id : NULL;
 	return page_send(rq, status, web_error, &v);

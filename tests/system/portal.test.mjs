@@ -242,6 +242,7 @@ test('a form from another site, without its token or from an old session is refu
 		{ headers: { 'Content-Type': 'application/x-www-form-urlencoded', ...headers }, ...options });
 	const noToken = await send(entries.filter(([name]) => name !== '_csrf'));
 	assert.equal(noToken.status, 403);
+	assert.equal(noToken.heading, 'La página ya no es válida');
 	assert.equal((await send(entries, { Origin: 'https://otro.example' }, { origin: false })).status, 403);
 	assert.equal((await send(entries, { 'Sec-Fetch-Site': 'cross-site' })).status, 403);
 	assert.equal((await send(entries)).status, 200);
