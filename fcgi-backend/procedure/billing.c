@@ -67,9 +67,11 @@ billing_check(struct billing *b, struct billing_fault faults[BILLING_FAULTS_MAX]
 	const char *code;
 	size_t n = 0;
 
+	if (!is(b->for_me, "yes") && !is(b->for_me, "no"))
+		faults[n++] = (struct billing_fault){ "for_me", "billing.for_me.missing" };
 	if (!known_kind(b->id_kind))
 		faults[n++] = (struct billing_fault){ "id_kind", "billing.id_kind.missing" };
-	else if ((code = check_id(b)) != NULL)
+	if ((b->id_number[0] == '\0' || known_kind(b->id_kind)) && (code = check_id(b)) != NULL)
 		faults[n++] = (struct billing_fault){ "id_number", code };
 	if (name_fold(b->name, one, sizeof one) != 0 || one[0] == '\0' || strlen(one) >= sizeof b->name)
 		faults[n++] = (struct billing_fault){ "name", "billing.name.missing" };
@@ -89,8 +91,6 @@ billing_check(struct billing *b, struct billing_fault faults[BILLING_FAULTS_MAX]
 		else
 			memcpy(b->email, one, strlen(one) + 1);
 	}
-	if (!is(b->for_me, "yes") && !is(b->for_me, "no"))
-		faults[n++] = (struct billing_fault){ "for_me", "billing.for_me.missing" };
 	return n;
 }
 

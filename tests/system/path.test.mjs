@@ -109,6 +109,7 @@ test('a correction is asked, mailed and mended; only what was named can change',
 	assert.match(String(early.message ?? early.main), /no form/, 'nothing to accept while it is being mended');
 	expect(await applicant.upload('utility', files.billPng()), 303);
 	const home = await applicant.client.visit(page.link(/Dirección/));
+	assert.match(home.main, /Escriba la dirección como está en la planilla/, 'what was asked stands where it is mended');
 	const refused = await home.form(/domicilio/).submit({ address: 'Av. 10 de Agosto N24-121 y Colón', city: 'Guayaquil' });
 	assert.match(refused.main, /no está entre lo que el operador pidió/);
 	expect(await home.form(/domicilio/).submit({ address: 'Av. 10 de Agosto N24-121 y Colón' }), 200);
@@ -301,7 +302,14 @@ test('the log holds every step of the case, and its tree verifies', async () => 
 	for (const words of ['Solicitud enviada', 'Corrección pedida', 'Hora acordada', 'Identidad comprobada', 'Datos exactos aceptados', 'Emisión ordenada', 'Certificado emitido', 'Certificado revocado'])
 		assert.ok(page.html.includes(words), words);
 	assert.equal(page.forms.some((f) => f.method === 'post' && f.action.startsWith('/caso')), false, 'the auditor changes nothing');
-	assert.match((await auditor.client.visit('/registro')).main, /application\.issue/);
+	const log = await auditor.client.visit('/registro');
+	assert.match(log.main, /application\.issue/);
+	// Whoever asked for it, by name or reference: never only the program that did it.
+	const acts = elements(log.html, 'tr').map((row) => visibleText(row.inner));
+	const by = (action) => acts.filter((text) => text.includes(action)).join('\n');
+	assert.match(by('application.identify'), /Personal Operadora de Pichincha/);
+	assert.match(by('application.accept_fields'), /Solicitante [0-9a-f]{8}/);
+	assert.doesNotMatch(log.main, /icert-(portal|desk)/);
 	const verify = await until(async () => {
 		const result = await icert.icertctl('audit', 'verify');
 		return result.code === 0 && result;

@@ -234,10 +234,14 @@ fill_slot(struct request *rq, const struct application *a, struct view_portal_ca
 	slot->meeting = s->meeting;
 	slot->galapagos = province_get(portal_act(rq), a->province, p) == 0 && p->galapagos;
 	v->slot = slot;
-	if (slot->proposed && !slot->past)
+	if (slot->proposed && !slot->past) {
 		v->who = "applicant";
-	if (!slot->past)
+		v->asked = "proposed";
+	}
+	if (!slot->past) {
 		v->by = s->starts_at;
+		v->closes = false;
+	}
 	return 0;
 }
 
@@ -258,6 +262,8 @@ fill_tasks(struct request *rq, const struct application *a, struct view_portal_c
 	t->second_href = arena_printf(&rq->arena, "/tramite/%s/documento/%s", a->id, DOCUMENT_SECOND_CEDULA);
 	t->consent = i->consent;
 	t->fields = a->fields_accepted;
+	if (a->state == APPLICATION_IDENTIFIED && t->fields)
+		v->asked = "fields_accepted";
 	t->fields_href = arena_printf(&rq->arena, "/tramite/%s/aceptar", a->id);
 	v->tasks = t;
 	return 0;
@@ -290,6 +296,7 @@ fill_certificate(struct request *rq, const struct application *a, struct view_po
 		out->contract_by = c->issued_at +
 		    policy_int(portal_act(rq), "contract.hours", CONTRACT_HOURS) * 3600;
 		v->by = out->contract_by;
+		v->closes = false;
 	}
 	v->certificate = out;
 	return 0;
@@ -351,6 +358,7 @@ case_page(struct request *rq, int status, struct application *a)
 	v.email = a->email_masked;
 	if (a->state < APPLICATION_ISSUING)
 		v.by = a->closes_at;
+	v.closes = v.by != 0;
 	if (a->state == APPLICATION_IDENTIFIED && !a->fields_accepted)
 		v.who = "applicant";
 	v.reason = reason_text(a);

@@ -107,6 +107,7 @@ upload_page(struct request *rq, int status, const char *kind, struct application
 	v.id = a->id;
 	v.kind = kind;
 	v.back = back_of(rq, a);
+	v.asked = portal_asked(rq, a, arena_printf(&rq->arena, "document.%s", kind));
 	v.error = page_error_of(rq, "file");
 	v.current = d != NULL ? arena_printf(&rq->arena, "%lld KB", (long long)(d->size + 1023) / 1024) : NULL;
 	v.may_share = may_share(a, kind, list, n);

@@ -76,6 +76,38 @@ portal_next_step(struct request *rq, struct application *a)
 	return arena_printf(&rq->arena, "/solicitud/%s/documentos", a->id);
 }
 
+const char *
+portal_asked(struct request *rq, const struct application *a, const char *target)
+{
+	struct observation *list = arena_array(&rq->arena, struct observation, OBSERVATIONS_MAX);
+	size_t n = OBSERVATIONS_MAX;
+
+	if (a->state != APPLICATION_OBSERVED || list == NULL ||
+	    application_observations(portal_act(rq), a->id, list, &n) != 0)
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(list[i].target, target) == 0)
+			return list[i].reason;
+	return NULL;
+}
+
+/* What was asked of this page's fields, a line each. */
+static const char *
+asked(struct request *rq, const struct step *s, const struct application *a)
+{
+	const char *all = NULL;
+
+	if (a->state != APPLICATION_OBSERVED)
+		return NULL;
+	for (size_t i = 0; i < STEP_FIELDS && s->fields[i] != NULL; i++) {
+		const char *one = portal_asked(rq, a, arena_printf(&rq->arena, "form.%s", s->fields[i]));
+
+		if (one != NULL)
+			all = all == NULL ? one : arena_printf(&rq->arena, "%s\n%s", all, one);
+	}
+	return all;
+}
+
 /* ---- the pages ---- */
 
 static struct view_field
@@ -95,7 +127,8 @@ back(struct request *rq, const struct step *s, const struct application *a)
 }
 
 #define STEP_VIEW(v, s, a) \
-	((v).id = (a)->id, (v).version = (a)->version, (v).back = back(rq, (s), (a)))
+	((v).id = (a)->id, (v).version = (a)->version, (v).back = back(rq, (s), (a)), \
+	 (v).asked = asked(rq, (s), (a)))
 
 static int
 identity_page(struct request *rq, int status, const struct step *s, struct application *a)
