@@ -96,6 +96,7 @@ fill_slot(struct request *rq, const struct application *a, struct view_desk_case
 	slot->proposed = strcmp(s->state, "proposed") == 0;
 	slot->by_telephone = strcmp(s->agreed_by, "telephone") == 0;
 	slot->past = s->ends_at < clock_business();
+	v->waits = a->state == APPLICATION_ACCEPTED && slot->proposed && !slot->past;
 	v->slot = slot;
 	return 0;
 }

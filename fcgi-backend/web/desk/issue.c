@@ -165,7 +165,8 @@ issued_page(struct request *rq, int status, const struct application *a, const c
 	v.envelope = a->envelope;
 	v.email = a->email_masked;
 	v.code = code;
-	v.mine = desk_mine(rq, a);
+	/* Told already: the button would only say so again. */
+	v.mine = desk_mine(rq, a) && !page_has_errors(rq);
 	v.issued = rv == 0 && c->issued_at != 0;
 	v.serial = v.issued ? c->serial : NULL;
 	v.published = v.issued && c->published;
