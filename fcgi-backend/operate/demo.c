@@ -213,7 +213,13 @@ demo_print(const struct instance *i)
 		roles[0] = '\0';
 		json_array_foreach(json_object_get(account, "roles"), k, role) {
 			strncat(roles, k > 0 ? ", " : "", sizeof(roles) - strlen(roles) - 1);
-			strncat(roles, json_string_value(role), sizeof(roles) - strlen(roles) - 1);
+			/* "operator 17": the number is the province's. */
+			size_t at = strlen(roles);
+			const char *text = json_string_value(role), *space = strchr(text, ' ');
+
+			snprintf(roles + at, sizeof(roles) - at, "%.*s%s%s",
+			    space != NULL ? (int)(space - text) : (int)strlen(text), text,
+			    space != NULL ? " of province" : "", space != NULL ? space : "");
 		}
 		printf("    %-20s %s\n", json_string_value(json_object_get(account, "login")), roles);
 	}
