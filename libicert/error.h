@@ -38,7 +38,8 @@
 	X(ICERT_E_DATABASE, -28, "database")        /* the database refused or failed */      \
 	X(ICERT_E_BUSY, -29, "busy")                /* try again shortly */                   \
 	X(ICERT_E_MISMATCH, -30, "mismatch")        /* two things that must agree do not */   \
-	X(ICERT_E_CRASHED, -31, "crashed")          /* the child doing the work died */
+	X(ICERT_E_CRASHED, -31, "crashed")          /* the child doing the work died */       \
+	X(ICERT_E_SESSION, -32, "session")          /* the session that asked is over */
 
 enum icert_error {
 #define X(name, value, code) name = (value),

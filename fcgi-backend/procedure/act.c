@@ -49,6 +49,16 @@ act_audit(const struct act *act, const char *action, const char *subject_kind, c
 	return append(act, action, "done", subject_kind, subject, case_id, province, reason, detail);
 }
 
+int
+act_audit_refused(const struct act *act, const char *action, const char *subject_kind, const char *subject,
+    int province, int error)
+{
+	int is_case = subject_kind != NULL && strcmp(subject_kind, "application") == 0;
+
+	return append(act, action, "refused", subject_kind, subject, is_case ? subject : NULL, province,
+	    icert_err_code(error), NULL);
+}
+
 /* Refusals that say something about who asked; a machine that is down, or two
  * hands on one row, do not. */
 static int
@@ -78,13 +88,11 @@ int
 act_refuse(const struct act *act, const char *action, const char *subject_kind, const char *subject,
     int province, int error)
 {
-	int is_case = subject_kind != NULL && strcmp(subject_kind, "application") == 0;
-
 	db_rollback(act->db);
 	if (!worth_a_row(act, error))
 		return error;
-	if (act_begin(act) == 0 && append(act, action, "refused", subject_kind, subject, is_case ? subject : NULL,
-	    province, icert_err_code(error), NULL) == 0 && db_commit(act->db) == 0)
+	if (act_begin(act) == 0 && act_audit_refused(act, action, subject_kind, subject, province, error) == 0 &&
+	    db_commit(act->db) == 0)
 		return error;
 	db_rollback(act->db);
 	return error;

@@ -56,6 +56,10 @@ int	act_audit(const struct act *act, const char *action, const char *subject_kin
 	    const char *subject, const char *case_id, int province, const char *reason,
 	    const char *detail);
 
+/* The row of a refusal inside the open transaction, which keeps something else too. */
+int	act_audit_refused(const struct act *act, const char *action, const char *subject_kind,
+	    const char *subject, int province, int error);
+
 /*
  * Rolls back what is open and writes the refusal in a transaction of its own.
  * Returns `error`, so that a caller can end with "return act_refuse(…)".

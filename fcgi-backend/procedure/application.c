@@ -78,8 +78,8 @@ out:
 	return error;
 }
 
-int
-application_create(struct act *act, const char *purchase, const struct application_form *prefill, char id[ID_TEXT])
+static int
+create_once(struct act *act, const char *purchase, const struct application_form *prefill, char id[ID_TEXT])
 {
 	static const struct application_form empty;
 	struct case_file c;
@@ -87,10 +87,6 @@ application_create(struct act *act, const char *purchase, const struct applicati
 	int error;
 
 	memset(&c, 0, sizeof c);
-	if (!id_valid(purchase))
-		return ICERT_E_NOT_FOUND;
-	if (!(act->roles & BY_APPLICANT))
-		return ICERT_E_DENIED;
 	snprintf(c.a.purchase, sizeof c.a.purchase, "%s", purchase);
 	if ((error = act_begin(act)) != 0 || (error = DB_QUERY(act->db, &paid_order, &r, P_TEXT(purchase))) != 0)
 		goto out;
@@ -117,6 +113,22 @@ out:
 		db_rollback(act->db);
 	db_result_free(r);
 	bytes_wipe(&c, sizeof c);
+	return error;
+}
+
+int
+application_create(struct act *act, const char *purchase, const struct application_form *prefill, char id[ID_TEXT])
+{
+	int error;
+
+	id[0] = '\0';
+	if (!id_valid(purchase))
+		return ICERT_E_NOT_FOUND;
+	if (!(act->roles & BY_APPLICANT))
+		return ICERT_E_DENIED;
+	/* The same form sent twice at the same moment: the second time it is found. */
+	if ((error = create_once(act, purchase, prefill, id)) == ICERT_E_EXISTS && id[0] == '\0')
+		error = create_once(act, purchase, prefill, id);
 	return error;
 }
 

@@ -172,6 +172,7 @@ int
 identification_consent(struct act *act, const char *application)
 {
 	struct case_file c;
+	struct db_result *r;
 	int error;
 
 	if ((error = case_open(act, application, -1, &c)) == 0) {
@@ -179,9 +180,9 @@ identification_consent(struct act *act, const char *application)
 			error = ICERT_E_DENIED;
 		else if (c.a.state != APPLICATION_ACCEPTED && c.a.state != APPLICATION_SCHEDULED)
 			error = ICERT_E_STATE;
-		else
-			error = DB_QUERY(act->db, &consent, NULL, P_TEXT(application), P_INT(c.a.version),
-			    P_INT(clock_business()));
+		else if (c.a.consent_at == 0 && (error = DB_QUERY(act->db, &consent, &r, P_TEXT(application),
+		    P_INT(c.a.version), P_INT(clock_business()))) == 0)
+			error = case_changed(&c, r);
 	}
 	return finish(act, "identification.consent", &c, error, act->roles & BY_STAFF ? "heard" : "page");
 }

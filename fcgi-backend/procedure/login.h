@@ -26,11 +26,20 @@ struct principal {
 	char			name[128];	/* masked mailbox, or the staff member's name */
 	int64_t			fresh_until;	/* staff: UTC seconds */
 	int64_t			idle_until;
+	int64_t			generation;	/* from the cache: for act->identity; 0 when the database was asked */
 };
 
-/* Who act->identity is; moves the idle limit on (written at most once a
- * minute).  Contacts are cached for at most 60 s.  Always 0, or ICERT_E_UNAVAILABLE. */
-int	login_principal(struct act *, struct principal *);
+/*
+ * Who act->identity is; moves the idle limit on (written at most once a
+ * minute), unless a page asked by_itself, with nobody there.  Contacts are
+ * cached for at most 60 s when act->cache is set; what is done for a principal
+ * from the cache carries its generation, so that the database refuses
+ * (ICERT_E_SESSION) when the session has ended since.  Always 0, or ICERT_E_UNAVAILABLE.
+ */
+int	login_principal(struct act *, int by_itself, struct principal *);
+
+/* Drops what the cache says of act->identity. */
+void	login_forget(struct act *);
 
 /* Ends the session of act->identity, here and in the cache. */
 int	login_logout(struct act *);
@@ -52,7 +61,8 @@ int	login_code_send_link(struct act *, const char *token, const uint8_t browser[
 
 /*
  * Checks the code asked for in this browser and opens a session under
- * `identity` (fresh, from session_rotate()).  act->id and roles are filled.
+ * `identity` (fresh, from session_rotate()).  The database compares, by a hash
+ * that only the keeper makes.  act->id and roles are filled.
  * ICERT_E_CODE_WRONG (*left tries remain), ICERT_E_CODE_SPENT (5 in this
  * browser, or 20 for the mailbox today), ICERT_E_EXPIRED, ICERT_E_NOT_FOUND (no
  * code was asked for here).
@@ -88,7 +98,7 @@ int	login_refresh(struct act *, const char *totp);
  * once to a live session of the same contact.  What was uploaded is not in it.
  */
 int	parked_add(struct act *, const char *path, const void *body, size_t n);
-/* The newest one; 0, or ICERT_E_NOT_FOUND. */
+/* The newest one; older ones are dropped with it.  0, or ICERT_E_NOT_FOUND. */
 int	parked_take(struct act *, char path[256], struct buf *body);
 
 #endif

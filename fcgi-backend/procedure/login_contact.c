@@ -22,7 +22,7 @@
 #define CODE_DIGITS	6
 #define CODE_SPAN	1000000u
 #define RESEND_S	30	/* between two mails of one code */
-#define CODES_HOUR	20	/* new codes a mailbox an hour, whoever asks */
+#define CODES_HOUR	20	/* new codes a mailbox an hour, for strangers and for holders of a link each */
 
 static const struct db_stmt find_contact = { "login_contact_find",
 	"select contact, masked, key_id, wrapped from icert.login_contact_find($1)" };
@@ -30,12 +30,12 @@ static const struct db_stmt new_contact = { "login_contact_new",
 	"select icert.login_contact_new($1, $2, $3, $4, $5, $6, $7)" };
 static const struct db_stmt current_code = { "login_code_current",
 	"select id, code, sent_at, expires_at from icert.login_code_current($1, $2)" };
-static const struct db_stmt codes_hour = { "login_codes_hour", "select icert.login_codes_hour($1)" };
-static const struct db_stmt new_code = { "login_code_new", "select icert.login_code_new($1, $2, $3, $4, $5)" };
+static const struct db_stmt codes_hour = { "login_codes_hour", "select icert.login_codes_hour($1, $2)" };
+static const struct db_stmt new_code = { "login_code_new", "select icert.login_code_new($1, $2, $3, $4, $5, $6)" };
 static const struct db_stmt code_sent = { "login_code_sent", "select icert.login_code_sent($1)" };
-static const struct db_stmt try_code = { "login_code_try",
-	"select verdict, id, code, contact, key_id, wrapped, left_tries from icert.login_code_try($1)" };
-static const struct db_stmt open_session = { "login_contact_open", "select icert.login_contact_open($1, $2, $3, $4)" };
+static const struct db_stmt asked_code = { "login_code_asked", "select id, contact from icert.login_code_asked($1)" };
+static const struct db_stmt open_session = { "login_code_open",
+	"select verdict, contact, left_tries from icert.login_code_open($1, $2, $3, $4, $5, $6)" };
 
 struct mailbox {
 	char	id[ID_TEXT];
@@ -115,30 +115,49 @@ mail_code(struct act *act, const struct mailbox *m, const char *code, int64_t un
 	return outbox_add(act->db, &mail, NULL);
 }
 
+/* What proves a code to the database: the keeper's hash of whose, which and the digits. */
+static int
+proof_of(struct act *act, const char *contact, const char *id, const char *digits, uint8_t proof[32])
+{
+	char text[2 * ID_TEXT + CODE_DIGITS + 1];
+	int error;
+
+	snprintf(text, sizeof text, "%s|%s|%s", contact, id, digits);
+	error = keeper_lookup(act->keeper, "code", text, proof);
+	bytes_wipe(text, sizeof text);
+	return error;
+}
+
+static int
+may_make(struct act *act, const struct mailbox *m)
+{
+	struct db_result *r;
+	int error;
+
+	if ((error = DB_QUERY(act->db, &codes_hour, &r, P_TEXT(m->id), P_BOOL(m->vouched))) != 0)
+		return error;
+	error = db_int(r, 0, 0) >= CODES_HOUR ? ICERT_E_BUSY : 0;
+	db_result_free(r);
+	return error;
+}
+
 static int
 make_code(struct act *act, const struct mailbox *m, const uint8_t browser[32], struct login_sent *sent)
 {
 	struct buf sealed = BUF_INIT;
 	struct db_result *r = NULL;
 	char id[ID_TEXT], code[CODE_DIGITS + 1], place[80];
+	uint8_t proof[32];
 	int error;
 
-	if (!m->vouched) {
-		if ((error = DB_QUERY(act->db, &codes_hour, &r, P_TEXT(m->id))) != 0)
-			return error;
-		error = db_int(r, 0, 0) >= CODES_HOUR ? ICERT_E_BUSY : 0;
-		db_result_free(r);
-		r = NULL;
-		if (error != 0)
-			return error;
-	}
-	snprintf(code, sizeof code, "%06u", randombytes_uniform(CODE_SPAN));
-	if ((error = id_new(id)) != 0)
+	if ((error = may_make(act, m)) != 0 || (error = id_new(id)) != 0)
 		return error;
+	snprintf(code, sizeof code, "%06u", randombytes_uniform(CODE_SPAN));
 	snprintf(place, sizeof place, "code|code|%s", id);
 	if ((error = seal_field(m->key, place, code, CODE_DIGITS, &sealed)) == 0 &&
+	    (error = proof_of(act, m->id, id, code, proof)) == 0 &&
 	    (error = DB_QUERY(act->db, &new_code, &r, P_TEXT(id), P_TEXT(m->id), P_BYTES(browser, 32),
-	    P_BYTES(sealed.p, sealed.len), P_BOOL(m->vouched))) == 0) {
+	    P_BYTES(sealed.p, sealed.len), P_BYTES(proof, sizeof proof), P_BOOL(m->vouched))) == 0) {
 		sent->valid_until = db_int(r, 0, 0);
 		error = mail_code(act, m, code, sent->valid_until);
 	}
@@ -267,68 +286,55 @@ digits_of(const char *text, char out[CODE_DIGITS + 1])
 	return n == CODE_DIGITS;
 }
 
-/* 1 when the code of the row is the one typed. */
-static int
-code_matches(struct act *act, struct db_result *r, const char *typed)
-{
-	struct buf plain = BUF_INIT;
-	uint8_t key[DATAKEY_BYTES];
-	const uint8_t *p;
-	char place[80];
-	size_t n;
-	int error, same = 0;
-
-	p = db_bytes(r, 0, 5, &n);
-	if ((error = datakey_unwrap(act, p, n, key)) != 0)
-		return error;
-	snprintf(place, sizeof place, "code|code|%s", db_text(r, 0, 1));
-	p = db_bytes(r, 0, 2, &n);
-	if ((error = open_field(key, place, p, n, &plain)) == 0)
-		same = plain.len == CODE_DIGITS && bytes_equal(plain.p, typed, CODE_DIGITS);
-	bytes_wipe(key, sizeof key);
-	buf_free(&plain);
-	return error != 0 ? error : same;
-}
-
 static int
 verdict_of(const char *verdict)
 {
-	if (strcmp(verdict, "ok") == 0)
-		return 0;
-	if (strcmp(verdict, "expired") == 0)
-		return ICERT_E_EXPIRED;
-	return strcmp(verdict, "spent") == 0 ? ICERT_E_CODE_SPENT : ICERT_E_NOT_FOUND;
+	static const struct { const char *verdict; int error; } all[] = {
+		{ "ok", 0 }, { "expired", ICERT_E_EXPIRED }, { "spent", ICERT_E_CODE_SPENT }, { "wrong", ICERT_E_CODE_WRONG },
+	};
+
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		if (strcmp(verdict, all[i].verdict) == 0)
+			return all[i].error;
+	return ICERT_E_NOT_FOUND;
 }
 
+/* The proof of what was typed, for the code asked for in this browser. */
 static int
-begin_session(struct act *act, const char *code, const char *contact, const uint8_t identity[32])
+typed_proof(struct act *act, const uint8_t browser[32], const char *typed, char id[ID_TEXT], uint8_t proof[32])
 {
-	struct db_result *r = NULL;
-	uint8_t hash[32];
+	struct db_result *r;
 	int error;
 
-	crypto_hash_sha256(hash, identity, 32);
+	if ((error = DB_QUERY(act->db, &asked_code, &r, P_BYTES(browser, 32))) != 0)
+		return error;
+	if (db_is_null(r, 0, 0))
+		error = ICERT_E_NOT_FOUND;
+	else {
+		snprintf(id, ID_TEXT, "%s", db_text(r, 0, 0));
+		error = proof_of(act, db_text(r, 0, 1), id, typed, proof);
+	}
+	db_result_free(r);
+	return error;
+}
+
+static void
+become(struct act *act, const char *contact, const uint8_t identity[32])
+{
 	memcpy(act->identity.hash, identity, 32);
+	act->identity.generation = 0;
 	act->identified = 1;
 	act->roles = BY_APPLICANT;
 	snprintf(act->id, sizeof act->id, "%s", contact);
-	if ((error = act_begin(act)) == 0 && (error = DB_QUERY(act->db, &open_session, &r, P_TEXT(code), P_BYTES(hash, 32),
-	    P_TEXT(act->country), P_TEXT(act->network))) == 0)
-		error = db_is_null(r, 0, 0) ? ICERT_E_EXPIRED : 0;
-	db_result_free(r);
-	if (error == 0 && (error = act_audit(act, "login.contact", "contact", contact, NULL, 0, NULL, NULL)) == 0)
-		error = db_commit(act->db);
-	if (error != 0)
-		db_rollback(act->db);
-	return error;
 }
 
 int
 login_code_check(struct act *act, const uint8_t browser[32], const char *code, const uint8_t identity[32], int *left)
 {
-	struct db_result *r;
-	char typed[CODE_DIGITS + 1];
-	int error, same;
+	struct db_result *r = NULL;
+	char typed[CODE_DIGITS + 1], id[ID_TEXT], contact[ID_TEXT];
+	uint8_t proof[32], hash[32];
+	int error, verdict;
 
 	*left = 0;
 	if (!digits_of(code, typed)) {
@@ -336,20 +342,29 @@ login_code_check(struct act *act, const uint8_t browser[32], const char *code, c
 		*left = -1;
 		return ICERT_E_INVALID;
 	}
-	/* A statement by itself: the try is counted whatever comes after. */
-	if ((error = DB_QUERY(act->db, &try_code, &r, P_BYTES(browser, 32))) != 0)
+	if (act->keeper == NULL || sodium_init() < 0)
+		return ICERT_E_UNAVAILABLE;
+	if ((error = typed_proof(act, browser, typed, id, proof)) != 0)
 		return error;
-	if ((error = verdict_of(db_text(r, 0, 0))) == 0) {
-		*left = (int)db_int(r, 0, 6);
-		if ((same = code_matches(act, r, typed)) < 0)
-			error = same;
-		else if (!same)
-			error = *left > 0 ? ICERT_E_CODE_WRONG : ICERT_E_CODE_SPENT;
+	crypto_hash_sha256(hash, identity, 32);
+	/* The try and its row of the log, or neither and no verdict. */
+	if ((error = act_begin(act)) != 0 || (error = DB_QUERY(act->db, &open_session, &r, P_BYTES(browser, 32), P_TEXT(id),
+	    P_BYTES(proof, sizeof proof), P_BYTES(hash, sizeof hash), P_TEXT(act->country), P_TEXT(act->network))) != 0) {
+		db_rollback(act->db);
+		return error;
 	}
-	if (error == 0)
-		error = begin_session(act, db_text(r, 0, 1), db_text(r, 0, 3), identity);
-	else if (!db_is_null(r, 0, 3))
-		error = act_refuse(act, "login.contact", "contact", db_text(r, 0, 3), 0, error);
+	verdict = verdict_of(db_text(r, 0, 0));
+	snprintf(contact, sizeof contact, "%s", db_text(r, 0, 1));
+	*left = (int)db_int(r, 0, 2);
 	db_result_free(r);
-	return error;
+	if (verdict == 0)
+		become(act, contact, identity);
+	if (contact[0] != '\0')
+		error = verdict == 0 ? act_audit(act, "login.contact", "contact", contact, NULL, 0, NULL, NULL) :
+		    act_audit_refused(act, "login.contact", "contact", contact, 0, verdict);
+	if (error == 0)
+		error = db_commit(act->db);
+	if (error != 0)
+		db_rollback(act->db);
+	return error != 0 ? error : verdict;
 }

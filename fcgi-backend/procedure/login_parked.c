@@ -17,9 +17,9 @@ static const struct db_stmt parking_key = { "login_parking_key",
 static const struct db_stmt park = { "login_park",
 	"insert into icert.parked_form (id, contact_id, path, body, created_at, expires_at) values ($1, $2, $3, $4, $5, $6)" };
 static const struct db_stmt parked = { "login_parked",
-	"select p.id, p.path, p.body, k.wrapped from icert.parked_form p join icert.contact c on c.id = p.contact_id"
+	"select p.id, p.path, p.body, k.wrapped, p.created_at from icert.parked_form p join icert.contact c on c.id = p.contact_id"
 	" join icert.data_key k on k.id = c.key_id where p.expires_at > $1 order by p.created_at desc limit 1" };
-static const struct db_stmt unpark = { "login_unpark", "delete from icert.parked_form where id = $1" };
+static const struct db_stmt unpark = { "login_unpark", "delete from icert.parked_form where created_at <= $1" };
 
 int
 parked_add(struct act *act, const char *path, const void *body, size_t n)
@@ -83,7 +83,8 @@ parked_take(struct act *act, char path[256], struct buf *body)
 	p = db_bytes(r, 0, 2, &n);
 	error = open_field(key, place, p, n, body);
 	bytes_wipe(key, sizeof key);
-	if (error == 0 && (error = DB_QUERY(act->db, &unpark, NULL, P_TEXT(db_text(r, 0, 0)))) == 0)
+	/* The contact's older ones go too: sent again later, they would undo what was done since. */
+	if (error == 0 && (error = DB_QUERY(act->db, &unpark, NULL, P_INT(db_int(r, 0, 4)))) == 0)
 		error = db_commit(act->db);
 out:
 	if (error != 0)

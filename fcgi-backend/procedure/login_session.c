@@ -15,7 +15,7 @@
 #define CACHE_S		60
 
 static const struct db_stmt touch = { "login_touch",
-	"select state, kind, person, name, roles, fresh_until, idle_until from icert.session_touch()" };
+	"select state, person, name, roles, fresh_until, idle_until, generation from icert.session_touch($1)" };
 static const struct db_stmt end = { "login_end", "select icert.session_end()" };
 
 static void
@@ -29,10 +29,15 @@ cache_key(const struct act *act, char out[72])
 	snprintf(out, 72, "s:%s", hex);
 }
 
-/* "<id> <idle_until> <name>"; contacts alone. */
+/*
+ * "<id> <generation> <idle_until> <kept_at> <name>"; contacts alone.  Redis may
+ * have stood still with it, or got it late: the time of keeping is in it, and the
+ * database compares the generation before it shows anything.
+ */
 static int
 cached(struct act *act, struct principal *p)
 {
+	int64_t kept, now = clock_real();
 	char key[72], *value;
 	size_t n;
 	int good;
@@ -42,8 +47,9 @@ cached(struct act *act, struct principal *p)
 	cache_key(act, key);
 	if (!cache_get(act->cache, key, &value, &n))
 		return 0;
-	good = sscanf(value, "%36s %" SCNd64 " %127[^\n]", p->id, &p->idle_until, p->name) == 3 &&
-	    p->idle_until > clock_real() && id_valid(p->id);
+	good = sscanf(value, "%36s %" SCNd64 " %" SCNd64 " %" SCNd64 " %127[^\n]", p->id, &p->generation, &p->idle_until,
+	    &kept, p->name) == 5 && p->idle_until > now && kept <= now && now - kept <= CACHE_S && p->generation > 0 &&
+	    id_valid(p->id);
 	free(value);
 	if (good) {
 		p->state = PRINCIPAL_LIVE;
@@ -54,7 +60,7 @@ cached(struct act *act, struct principal *p)
 }
 
 static void
-remember(struct act *act, const struct principal *p)
+remember(struct act *act, const struct principal *p, int64_t generation)
 {
 	char key[72], value[256];
 	int n;
@@ -62,7 +68,8 @@ remember(struct act *act, const struct principal *p)
 	if (act->cache == NULL || p->roles != BY_APPLICANT || p->state != PRINCIPAL_LIVE)
 		return;
 	cache_key(act, key);
-	n = snprintf(value, sizeof value, "%s %" PRId64 " %s", p->id, p->idle_until, p->name);
+	n = snprintf(value, sizeof value, "%s %" PRId64 " %" PRId64 " %" PRId64 " %s", p->id, generation, p->idle_until,
+	    clock_real(), p->name);
 	cache_set(act->cache, key, value, (size_t)n, CACHE_S);
 }
 
@@ -84,43 +91,53 @@ roles_of(const char *array)
 }
 
 int
-login_principal(struct act *act, struct principal *p)
+login_principal(struct act *act, int by_itself, struct principal *p)
 {
 	struct db_result *r;
 	const char *state;
+	int64_t generation;
 	int error;
 
 	memset(p, 0, sizeof *p);
 	if (!act->identified || cached(act, p))
 		return 0;
-	if ((error = act_begin(act)) != 0 || (error = db_query_commit(act->db, &touch, NULL, 0, &r)) != 0)
+	if ((error = act_begin(act)) != 0 || (error = DB_QUERY_COMMIT(act->db, &touch, &r, P_BOOL(!by_itself))) != 0)
 		return error == ICERT_E_TIMEOUT ? ICERT_E_UNAVAILABLE : error;
 	state = db_text(r, 0, 0);
 	if (strcmp(state, "none") != 0 && state[0] != '\0') {
 		p->state = strcmp(state, "live") == 0 ? PRINCIPAL_LIVE : PRINCIPAL_LOCKED;
-		snprintf(p->id, sizeof p->id, "%s", db_text(r, 0, 2));
-		snprintf(p->name, sizeof p->name, "%s", db_text(r, 0, 3));
-		p->roles = p->state == PRINCIPAL_LIVE ? roles_of(db_text(r, 0, 4)) : 0;
-		p->fresh_until = db_int(r, 0, 5);
-		p->idle_until = db_int(r, 0, 6);
+		snprintf(p->id, sizeof p->id, "%s", db_text(r, 0, 1));
+		snprintf(p->name, sizeof p->name, "%s", db_text(r, 0, 2));
+		p->roles = p->state == PRINCIPAL_LIVE ? roles_of(db_text(r, 0, 3)) : 0;
+		p->fresh_until = db_int(r, 0, 4);
+		p->idle_until = db_int(r, 0, 5);
 	}
+	generation = db_int(r, 0, 6);
 	db_result_free(r);
-	remember(act, p);
+	remember(act, p, generation);
 	return 0;
 }
 
+void
+login_forget(struct act *act)
+{
+	char key[72];
+
+	if (act->cache == NULL)
+		return;
+	cache_key(act, key);
+	(void)cache_del(act->cache, key);
+}
+
+/* Redis may not hear of it: the row is gone, and with it its generation. */
 int
 login_logout(struct act *act)
 {
-	char key[72];
 	int error;
 
 	if (!act->identified)
 		return 0;
-	if (act->cache != NULL) {
-		cache_key(act, key);
-		(void)cache_del(act->cache, key);
-	}
+	login_forget(act);
 	if ((error = act_begin(act)) == 0 && (error = db_query(act->db, &end, NULL, 0, NULL)) == 0 &&
 	    (error = act_audit(act, "login.logout", "session", NULL, NULL, 0, NULL, NULL)) == 0)
 		error = db_commit(act->db);

@@ -56,7 +56,7 @@ begin_session(struct act *act, const char *staff, const uint8_t identity[32])
 		db_rollback(act->db);
 		return error;
 	}
-	if ((error = login_principal(act, &principal)) != 0)
+	if ((error = login_principal(act, 0, &principal)) != 0)
 		return error;
 	act->roles = principal.roles;
 	return 0;

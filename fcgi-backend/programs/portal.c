@@ -15,6 +15,7 @@ main(int argc, char *argv[])
 		.routes = portal_routes,
 		.start = portal_start,
 		.load_session = portal_load_session,
+		.session_over = portal_session_over,
 		.frame = portal_frame,
 		.denied = portal_denied,
 		.park = portal_park,

@@ -20,6 +20,7 @@
  *   ICERT_E_INVALID      a check or foreign key refuses the value
  *   ICERT_E_DENIED       the role or a row-level policy refuses
  *   ICERT_E_STATE        a trigger of the schema refuses the change
+ *   ICERT_E_SESSION      the identity's generation is no longer that of a live session
  *   ICERT_E_CONFLICT     serialisation failure or deadlock: try the whole again
  *   ICERT_E_DATABASE     anything else: a defect in a statement, or a result
  *                        lost to the error of an earlier statement
@@ -33,9 +34,13 @@ struct db;
 struct db_result;
 
 /* Who asks.  hash = SHA-256 of the session's secret; the session's row holds
- * SHA-256 of this.  NULL in its place means nobody: policies show nothing. */
+ * SHA-256 of this.  NULL in its place means nobody: policies show nothing.
+ * generation is the number of the session's row when it was learnt from a cache:
+ * the transaction then begins with the question whether that row still lives,
+ * and fails with ICERT_E_SESSION when it does not.  0: not asked. */
 struct db_identity {
 	uint8_t		 hash[32];
+	int64_t		 generation;
 };
 
 /* A statement; must live as long as the process (static const).  name is
@@ -86,6 +91,9 @@ int		 db_ping(struct db *db);
  */
 int		 db_begin(struct db *db, const struct db_identity *who);
 int		 db_in_tx(const struct db *db);
+/* Whether a transaction has failed with ICERT_E_SESSION since this was last
+ * asked: for who must know although a caller made light of the error. */
+int		 db_session_over(struct db *db);
 
 /* Queues one statement.  Every db_send() wants one db_recv(), in order. */
 int		 db_send(struct db *db, const struct db_stmt *stmt,

@@ -34,6 +34,7 @@ struct db {
 	int		 in_tx;		/* db_begin() was called, no end yet */
 	int		 unsynced;	/* queued since the last sync */
 	int		 error;		/* first one of this transaction */
+	int		 session_over;	/* one has failed with ICERT_E_SESSION */
 	struct pending	 queue[PENDING_MAX];
 	size_t		 head, tail;	/* next to read, next to write */
 	struct {

@@ -39,11 +39,23 @@ db_plain(struct db *db, enum pending_kind kind, const char *sql)
 	return 0;
 }
 
+/* A command of the transaction's beginning, with one value. */
+static int
+preamble(struct db *db, const char *sql, const char *value)
+{
+	int error = push(db, PENDING_IDENTITY, NULL, 0);
+
+	if (error != 0)
+		return error;
+	if (PQsendQueryParams(db->conn, sql, 1, NULL, &value, NULL, NULL, 0) != 1)
+		return db_lost(db, ICERT_E_UNAVAILABLE);
+	return 0;
+}
+
 int
 db_begin(struct db *db, const struct db_identity *who)
 {
-	char hex[65];
-	const char *values[1] = { hex };
+	char hex[65], number[24];
 	int error;
 
 	if (db->in_tx)
@@ -56,12 +68,20 @@ db_begin(struct db *db, const struct db_identity *who)
 	if (who == NULL)
 		return 0;
 	bytes_to_hex(hex, who->hash, sizeof who->hash);
-	if ((error = push(db, PENDING_IDENTITY, NULL, 0)) != 0)
+	error = preamble(db, "select set_config('icert.session', $1, true)", hex);
+	if (error != 0 || who->generation == 0)
 		return error;
-	if (PQsendQueryParams(db->conn, "select set_config('icert.session', $1, true)", 1, NULL,
-	    values, NULL, NULL, 0) != 1)
-		return db_lost(db, ICERT_E_UNAVAILABLE);
-	return 0;
+	snprintf(number, sizeof number, "%" PRId64, who->generation);
+	return preamble(db, "select icert.session_check($1)", number);
+}
+
+int
+db_session_over(struct db *db)
+{
+	int over = db->session_over;
+
+	db->session_over = 0;
+	return over;
 }
 
 /* The slot of a statement in the open-addressed table, by its address. */
@@ -195,7 +215,7 @@ error_of(const char *state)
 		{ "40", ICERT_E_CONFLICT }, { "55P03", ICERT_E_CONFLICT },
 		{ "57014", ICERT_E_TIMEOUT },
 		{ "08", ICERT_E_UNAVAILABLE }, { "57P", ICERT_E_UNAVAILABLE }, { "53", ICERT_E_UNAVAILABLE },
-		{ "IC001", ICERT_E_STATE },
+		{ "IC001", ICERT_E_STATE }, { "IC002", ICERT_E_SESSION },
 	};
 
 	for (size_t i = 0; i < sizeof map / sizeof map[0]; i++)
@@ -214,6 +234,7 @@ note_error(struct db *db, const PGresult *res, const struct pending *p)
 	if (db->error != 0)
 		return error;
 	db->error = error;
+	db->session_over |= error == ICERT_E_SESSION;
 	snprintf(db->constraint, sizeof db->constraint, "%s", constraint != NULL ? constraint : "");
 	snprintf(db->detail, sizeof db->detail, "%s %s %s", state != NULL ? state : "-",
 	    p->stmt != NULL ? p->stmt->name : "-", db->constraint);

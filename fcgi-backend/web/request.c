@@ -33,6 +33,14 @@ request_query(const struct request *rq, const char *name)
 	return find(rq->query, rq->nquery, name);
 }
 
+int
+request_version(const struct request *rq)
+{
+	const char *text = request_form(rq, "version");
+
+	return text != NULL ? atoi(text) : -1;
+}
+
 const struct upload *
 request_upload(const struct request *rq, const char *field)
 {

@@ -96,6 +96,9 @@ struct request {
 const char *request_form(const struct request *, const char *name);
 const char *request_query(const struct request *, const char *name);
 
+/* The field "version": of the row as the page that sent the form showed it; -1 when it says none. */
+int request_version(const struct request *);
+
 /* The upload of that field, or NULL. */
 const struct upload *request_upload(const struct request *, const char *field);
 

@@ -16,6 +16,16 @@ response_init(struct response *rs)
 }
 
 void
+response_again(struct response *rs)
+{
+	bool hsts = rs->hsts;
+
+	response_free(rs);
+	response_init(rs);
+	rs->hsts = hsts;
+}
+
+void
 response_free(struct response *rs)
 {
 	buf_free(&rs->headers);
@@ -51,18 +61,12 @@ response_redirect(struct request *rq, const char *fmt, ...)
 	return 0;
 }
 
-int
-response_gateway(struct request *rq, const char *url)
+bool
+response_gateway_good(const struct request *rq, const char *url)
 {
-	bool ok = strncmp(url, "https://", 8) == 0 ||
+	return strpbrk(url, " \t\r\n;,\"'<>\\") == NULL && (strncmp(url, "https://", 8) == 0 ||
 	    (!rq->app->production && strncmp(url, "http://127.0.0.1:", 17) == 0) ||
-	    (!rq->app->production && strncmp(url, "http://localhost:", 17) == 0);
-
-	if (!ok)
-		return ICERT_E_INVALID;
-	rq->response->status = 303;
-	response_header(rq->response, "Location", url);
-	return 0;
+	    (!rq->app->production && strncmp(url, "http://localhost:", 17) == 0));
 }
 
 int

@@ -27,15 +27,18 @@ struct request;
 
 void response_init(struct response *);
 void response_free(struct response *);	/* overwrites the body first */
+/* As it was before anything was answered. */
+void response_again(struct response *);
 
 /* Adds a header; a value with CR, LF or NUL makes the answer a 500. */
 void response_header(struct response *, const char *name, const char *value);
 
-/* 303 See Other to a path of this site, or (response_gateway) a 303 to an
- * address of a payment gateway, which must begin with https:// or, on an
- * instance that is not in production, http://127.0.0.1. */
+/* 303 See Other to a path of this site. */
 int response_redirect(struct request *, const char *path_fmt, ...) __attribute__((format(printf, 2, 3)));
-int response_gateway(struct request *, const char *url);
+
+/* Whether an address that a gateway gave may be led to: https, or in a trial
+ * this machine, and nothing that would end a header's value or a link. */
+bool response_gateway_good(const struct request *, const char *url);
 
 /* A file that the browser saves: never shown inside our origin.  The bytes are
  * copied; the name is ASCII without quotes. */

@@ -35,6 +35,8 @@ struct session {
 	char person[ID_TEXT];		/* contact or staff id, "" for a visitor */
 	char name[128];			/* masked mailbox, or the staff member's name */
 	int64_t fresh_until;		/* UTC seconds until which the factor is fresh */
+	int64_t generation;		/* of what a cache said, for the database to compare; 0 none */
+	bool uncached;			/* the cache was wrong: only the database is asked */
 	bool new_cookie;		/* the cookie must be set with this answer */
 };
 

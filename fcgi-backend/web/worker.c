@@ -79,10 +79,32 @@ answer_verdict(struct request *rq)
 	rq->response->status = rq->session.state == SESSION_LIVE ? 204 : 401;
 }
 
+/*
+ * What a cache said of the session was no longer so.  Every transaction asked
+ * before it did anything, so nothing has been done: the handler runs again, for
+ * whom the database says it is.
+ */
+static int
+answer_anew(struct request *rq)
+{
+	int rv;
+
+	response_again(rq->response);
+	rq->frame = NULL;
+	rq->nerrors = 0;
+	rq->session.state = SESSION_VISITOR;
+	rq->session.roles = 0;
+	rq->session.generation = 0;
+	rq->session.uncached = true;
+	if ((rv = rq->app->load_session(rq)) < 0)
+		return rv;
+	return answer_route(rq);
+}
+
 void
 worker_answer(struct request *rq)
 {
-	int rv, status;
+	int rv, status = route_find(rq, rq->app->routes);
 
 	if ((rv = session_open(rq)) < 0) {
 		page_fail(rq, rv);
@@ -92,14 +114,17 @@ worker_answer(struct request *rq)
 		answer_verdict(rq);
 		return;
 	}
-	if ((status = route_find(rq, rq->app->routes)) != 0) {
+	if (status != 0) {
 		if (rq->refusal != NULL)
 			page_refusal(rq);
 		else
 			page_error(rq, status, status == 405 ? "http.405" : "http.404");
 		return;
 	}
-	if ((rv = answer_route(rq)) < 0)
+	rv = answer_route(rq);
+	if (rq->app->session_over != NULL && rq->app->session_over(rq))
+		rv = answer_anew(rq);
+	if (rv < 0)
 		page_fail(rq, rv);
 	if (rq->arena.failed || rq->response->status == 0)
 		rq->response->failed = true;

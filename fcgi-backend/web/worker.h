@@ -31,8 +31,11 @@ struct app {
 
 	/* Opens the worker's own connections, after the fork; sets ctx. */
 	int (*start)(struct app *);
+	/* Whether the database has found the session over that a cache had called
+	 * live; the cache has forgotten it then.  The request is answered anew. */
+	bool (*session_over)(struct request *);
 	/* Finds the session of rq->session.identity and fills the rest of it;
-	 * leaves the state SESSION_VISITOR when there is none. */
+	 * leaves the state SESSION_VISITOR when there is none.  rq->route is known. */
 	int (*load_session)(struct request *);
 	/* Fills the program's own part of the layout. */
 	void (*frame)(struct request *, struct view_page *);

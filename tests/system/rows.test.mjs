@@ -288,29 +288,99 @@ test('log-in functions are closed to the other side', () => {
 	assert.equal(as('portal', null, 'select state from icert.session_touch()').rows.at(-1), 'none');
 });
 
+/** A code asked for in a new browser: what it takes to try it. */
+function code(who, vouched = false) {
+	const asked = { id: randomUUID(), browser: randomBytes(32).toString('hex'), proof: randomBytes(32).toString('hex') };
+	must(`set role icert_portal; select icert.login_code_new('${asked.id}', '${who}', '\\x${asked.browser}', ${sealed}, '\\x${asked.proof}', ${vouched})`);
+	return asked;
+}
+
+const attempt = (asked, proof = randomBytes(32).toString('hex'), hash = randomBytes(32).toString('hex')) => must(`set role icert_portal;
+	select verdict || ' ' || left_tries from icert.login_code_open('\\x${asked.browser}', '${asked.id}', '\\x${proof}', '\\x${hash}', 'EC', '-')`)[0];
+
 test('five wrong codes in one browser, and the owner in another is not locked out', () => {
-	const browsers = [randomBytes(32), randomBytes(32)].map((b) => b.toString('hex'));
-	const [stranger, owner] = browsers;
-	for (const browser of browsers) {
-		must(`set role icert_portal; select icert.login_code_new('${randomUUID()}', '${ana}', '\\x${browser}', ${sealed}, false)`);
-	}
-	const attempt = (browser) => must(`set role icert_portal; select verdict || ' ' || left_tries from icert.login_code_try('\\x${browser}')`)[0];
-	assert.deepEqual([1, 2, 3, 4, 5, 6].map(() => attempt(stranger)), ['ok 4', 'ok 3', 'ok 2', 'ok 1', 'ok 0', 'spent 0']);
-	assert.equal(attempt(owner), 'ok 4');
+	const [stranger, owner] = [code(ana), code(ana)];
+	assert.deepEqual([1, 2, 3, 4, 5, 6].map(() => attempt(stranger)), ['wrong 4', 'wrong 3', 'wrong 2', 'wrong 1', 'spent 0', 'spent 0']);
+	assert.equal(attempt(stranger, stranger.proof), 'spent 0');
+	assert.equal(attempt(owner), 'wrong 4');
 });
 
-test('twenty wrong codes a day and mailbox; one asked for by a mailed link is outside', () => {
+test('twenty wrong codes a day and mailbox; those asked for by a mailed link are counted apart', () => {
 	const who = contact();
-	const fresh = (vouched) => {
-		const browser = randomBytes(32).toString('hex');
-		must(`set role icert_portal; select icert.login_code_new('${randomUUID()}', '${who}', '\\x${browser}', ${sealed}, ${vouched})`);
-		return browser;
+	const verdict = (asked) => attempt(asked).split(' ')[0];
+	const burn = (vouched, browsers) => {
+		for (let b = 0; b < browsers; b++) {
+			const asked = code(who, vouched);
+			for (let n = 0; n < 5; n++) assert.equal(verdict(asked), n < 4 ? 'wrong' : 'spent');
+		}
 	};
-	const attempt = (browser) => must(`set role icert_portal; select verdict from icert.login_code_try('\\x${browser}')`)[0];
-	for (let b = 0; b < 4; b++) {
-		const browser = fresh(false);
-		for (let n = 0; n < 5; n++) assert.equal(attempt(browser), 'ok');
-	}
-	assert.equal(attempt(fresh(false)), 'spent');
-	assert.equal(attempt(fresh(true)), 'ok');
+	burn(false, 4);
+	assert.equal(verdict(code(who)), 'spent');
+	burn(true, 7);
+	const last = code(who, true);
+	for (let n = 0; n < 5; n++) verdict(last);
+	assert.equal(attempt(code(who, true)), 'spent 0', 'a link that leaked is no end of guesses');
+});
+
+test('the portal\'s role alone opens nobody\'s session: the proof is compared in the database, once', () => {
+	const who = contact();
+	const asked = code(who);
+	const identity = randomBytes(32);
+	const open = (proof) => must(`set role icert_portal; select verdict from icert.login_code_open('\\x${asked.browser}', '${asked.id}', ${proof},
+		'\\x${sha256(identity).toString('hex')}', 'EC', '-')`)[0];
+	assert.equal(open('null'), 'wrong');
+	assert.equal(count('portal', identity, 'contact'), 0);
+	assert.equal(open(`'\\x${asked.proof}'`), 'ok');
+	assert.equal(count('portal', identity, 'contact'), 1);
+	assert.equal(open(`'\\x${asked.proof}'`), 'none');
+	assert.match(as('portal', null, 'select * from icert.code').error, /permission denied/);
+	assert.match(as('portal', null, `select icert.login_contact_open('${asked.id}', '\\x00', 'EC', '-')`).error, /does not exist/);
+});
+
+test('a session\'s number is compared before anything is done, and ends with the session', () => {
+	const me = session('contact', ana);
+	const number = must(`select generation from icert.session where hash = '\\x${sha256(me).toString('hex')}'`)[0];
+	const check = (identity, n) => as('portal', identity, `select icert.session_check(${n})`);
+	assert.ok(check(me, number).ok);
+	assert.match(check(me, Number(number) + 1).error, /session/);
+	assert.match(check(session('contact', ana), number).error, /session/);
+	assert.match(check(session('contact', ana, { idle: -1 }), number).error, /session/);
+	must(`set role icert_portal; set icert.session = '${me.toString('hex')}'; select icert.session_end()`);
+	assert.match(check(me, number).error, /session/);
+});
+
+test('a role removed, a disabled account, another password: every session of that person ends', () => {
+	const id = randomUUID();
+	must(`insert into icert.staff (id, login, name, password, created_at) values ('${id}', 'fugaz', 'Fugaz', 'x', ${now});
+		insert into icert.staff_role (staff_id, role, province, since) values ('${id}', 'operator', ${PICHINCHA}, ${now}), ('${id}', 'finance', null, ${now})`);
+	const ends = (text) => {
+		const me = session('staff', id);
+		assert.equal(as('desk', me, 'select icert.me_staff()').rows.at(-1), id);
+		must(text);
+		assert.equal(as('desk', me, "select coalesce(icert.me_staff()::text, 'nobody')").rows.at(-1), 'nobody', text);
+	};
+	ends(`set role icert_admin; delete from icert.staff_role where staff_id = '${id}' and role = 'finance'`);
+	ends(`set role icert_admin; update icert.staff set password = 'y' where id = '${id}'`);
+	ends(`set role icert_admin; update icert.staff set enabled = false where id = '${id}'`);
+	const kept = session('staff', staffId('central'));
+	assert.notEqual(as('desk', kept, 'select icert.me_staff()').rows.at(-1), '');
+});
+
+test('a page that asks for news by itself does not keep a session from becoming idle', () => {
+	const me = session('contact', luis);
+	const row = `hash = '\\x${sha256(me).toString('hex')}'`;
+	must(`update icert.session set seen_at = ${now - 300} where ${row}`);
+	const touch = (by) => must(`set role icert_portal; set icert.session = '${me.toString('hex')}'; select state from icert.session_touch(${by})`)[0];
+	assert.equal(touch(false), 'live');
+	assert.equal(must(`select seen_at from icert.session where ${row}`)[0], String(now - 300));
+	assert.equal(touch(true), 'live');
+	assert.notEqual(must(`select seen_at from icert.session where ${row}`)[0], String(now - 300));
+});
+
+test('a director sees the contract of a case to sign, and none of its papers', () => {
+	const it = application(luis, PICHINCHA, 'contract_signed');
+	const me = session('staff', staffId('director.pichincha'));
+	assert.equal(count('desk', me, 'application', `id = '${it.id}'`), 1);
+	assert.equal(count('desk', me, 'document', `application_id = '${it.id}'`), 0);
+	assert.equal(count('desk', session('staff', staffId('operador.pichincha')), 'document', `application_id = '${it.id}'`), 1);
 });

@@ -62,6 +62,26 @@ load(struct request *rq)
 	return 0;
 }
 
+/* As a cache would have it that does not know of the end: refused at the first transaction. */
+static int over, asked;
+
+static int
+load_stale(struct request *rq)
+{
+	int rv = load(rq);
+
+	asked++;
+	if (rq->session.uncached)
+		rq->session.state = SESSION_VISITOR, rq->session.roles = 0;
+	return rv;
+}
+
+static bool
+session_over(struct request *rq)
+{
+	return over && !rq->session.uncached;
+}
+
 static int
 denied(struct request *rq)
 {
@@ -153,6 +173,27 @@ test_roles(void **state)
 }
 
 static void
+test_session_over(void **state)
+{
+	(void)state;
+	app.load_session = load_stale;
+	app.session_over = session_over;
+	asked = over = 0;
+	CHECK(200, METHOD_GET, "/mia", LIVE, false);
+	assert_int_equal(asked, 1);
+	over = 1;
+	/* What was answered before the database spoke is not sent. */
+	setup(NULL);
+	assert_int_equal(ask(METHOD_GET, "/mia", LIVE, false), 303);
+	assert_int_equal(rs.body.len, 0);
+	assert_non_null(strstr(buf_str(&rs.headers), "Location: /entrar"));
+	teardown(NULL);
+	CHECK(303, METHOD_POST, "/mia", LIVE, true);
+	app.load_session = load;
+	app.session_over = NULL;
+}
+
+static void
 test_csrf(void **state)
 {
 	(void)state;
@@ -235,6 +276,15 @@ test_redirects(void **state)
 	assert_int_equal(response_redirect(&rq, "https://evil.example"), ICERT_E_INVALID);
 	assert_int_equal(response_redirect(&rq, "/\\evil.example"), ICERT_E_INVALID);
 	assert_int_equal(response_redirect(&rq, "/x/%s", "y"), 0);
+	/* What a gateway names as its page goes into a header and a link. */
+	assert_true(response_gateway_good(&rq, "https://pagos.example/c/1?a=b&c=d"));
+	assert_true(response_gateway_good(&rq, "http://127.0.0.1:8443/c/1"));
+	assert_false(response_gateway_good(&rq, "javascript:alert(1)"));
+	assert_false(response_gateway_good(&rq, "http://pagos.example/"));
+	assert_false(response_gateway_good(&rq, "https://pagos.example/; url=https://evil.example"));
+	app.production = true;
+	assert_false(response_gateway_good(&rq, "http://127.0.0.1:8443/c/1"));
+	app.production = false;
 	response_header(&rs, "X-A", "b\r\nSet-Cookie: x");
 	assert_true(rs.failed);
 }
@@ -291,7 +341,7 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_roles), cmocka_unit_test(test_csrf), cmocka_unit_test(test_parking),
+		cmocka_unit_test(test_roles), cmocka_unit_test(test_session_over), cmocka_unit_test(test_csrf), cmocka_unit_test(test_parking),
 		T(test_replay), T(test_cookie), T(test_rotation), T(test_escaping), T(test_redirects),
 		T(test_serialise), T(test_errors_of_form),
 	};

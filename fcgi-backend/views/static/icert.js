@@ -30,7 +30,7 @@
 		var timer = setInterval(function () {
 			if (Date.now() > until) return clearInterval(timer);
 			if (document.hidden) return undefined;
-			fetch(location.href, { credentials: 'same-origin' }).then(function (answer) {
+			fetch(location.pathname + '?espera=1', { credentials: 'same-origin' }).then(function (answer) {
 				return answer.text();
 			}).then(function (text) {
 				var now = new DOMParser().parseFromString(text, 'text/html').querySelector('[data-watch]');

@@ -1,11 +1,10 @@
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "libicert/error.h"
-#include "libicert/log.h"
 #include "procedure/login.h"
 #include "procedure/staff.h"
+#include "web/caller.h"
 #include "web/desk/desk.h"
 
 #define PROVINCES 32
@@ -43,21 +42,12 @@ desk_act(struct request *rq)
 {
 	struct desk *d = desk_of(rq);
 	struct act *a = &d->act;
-	char *network = arena_alloc(&rq->arena, LOG_ADDRESS);
 
 	memset(a, 0, sizeof(*a));
 	a->db = d->db;
 	a->keeper = &d->keeper;
 	a->config = d->config;
-	a->country = rq->country;
-	a->network = network != NULL ? log_address(rq->address, network) : NULL;
-	/* A visitor's hash names no session, so it shows what NULL would. */
-	memcpy(a->identity.hash, rq->session.identity, sizeof(a->identity.hash));
-	a->identified = 1;
-	if (rq->session.state == SESSION_LIVE) {
-		a->roles = rq->session.roles;
-		memcpy(a->id, rq->session.person, sizeof(a->id));
-	}
+	caller_fill(rq, a);
 	return a;
 }
 
@@ -65,20 +55,7 @@ desk_act(struct request *rq)
 int
 desk_load_session(struct request *rq)
 {
-	struct session *s = &rq->session;
-	struct principal who;
-	int rv = login_principal(desk_act(rq), &who);
-
-	if (rv < 0)
-		return rv;
-	if (who.state != PRINCIPAL_LIVE)
-		return 0;
-	s->state = SESSION_LIVE;
-	s->roles = who.roles;
-	s->fresh_until = who.fresh_until;
-	memcpy(s->person, who.id, sizeof(s->person));
-	memcpy(s->name, who.name, sizeof(s->name));
-	return 0;
+	return caller_load(rq, desk_act(rq));
 }
 
 /* "Pichincha, Guayas"; those who see every province have that said instead. */
@@ -136,22 +113,10 @@ desk_frame(struct request *rq, struct view_page *page)
 	}
 }
 
-const char *
-desk_local_path(const char *text)
-{
-	static const char allowed[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./";
-
-	if (text == NULL || text[0] != '/' || text[1] == '/' || strlen(text) > 200 ||
-	    text[strspn(text, allowed)] != '\0')
-		return NULL;
-	return text;
-}
-
 int
 desk_denied(struct request *rq)
 {
-	const char *next = rq->method == METHOD_GET ? desk_local_path(rq->path) : NULL;
+	const char *next = rq->method == METHOD_GET ? caller_local_path(rq->path) : NULL;
 
 	if (rq->method == METHOD_POST && (rq->route->flags & ROUTE_PARK))
 		return desk_login_again(rq);
@@ -198,14 +163,6 @@ const char *
 desk_href(struct request *rq, const struct application *a)
 {
 	return arena_printf(&rq->arena, "/caso/%s", a->id);
-}
-
-int
-desk_version(const struct request *rq)
-{
-	const char *text = request_form(rq, "version");
-
-	return text != NULL ? atoi(text) : -1;
 }
 
 bool

@@ -40,9 +40,6 @@ struct desk *desk_of(struct request *);
 /* Who asks, for procedure/: filled anew from the session at each call. */
 struct act *desk_act(struct request *);
 
-/* "/path" of this site that a log-in may lead to; NULL for anything else. */
-const char *desk_local_path(const char *text);
-
 /* The log-in page, which takes the form in hand along. */
 int desk_login_again(struct request *);
 
@@ -57,9 +54,6 @@ const char *desk_value(const struct application *, const char *field);
 
 /* The address of a case's page. */
 const char *desk_href(struct request *, const struct application *);
-
-/* Version of the page that sent the form; -1 when it says none. */
-int desk_version(const struct request *);
 
 /* Whether the person at the desk is the operator of this case. */
 bool desk_mine(const struct request *, const struct application *);

@@ -202,7 +202,7 @@ done(struct request *rq)
 
 	if (rv != 0)
 		return rv > 0 ? 0 : rv;
-	rv = identification_done(desk_act(rq), a->id, desk_version(rq));
+	rv = identification_done(desk_act(rq), a->id, request_version(rq));
 	if (rv == ICERT_E_MISSING) {
 		page_field_error(rq, NULL, "desk.identify.missing");
 		return identify_page(rq, 422, a);

@@ -3,6 +3,7 @@
 #include "libicert/error.h"
 #include "procedure/certificate.h"
 #include "procedure/fields.h"
+#include "web/caller.h"
 #include "web/desk/desk.h"
 
 /* The button: under the exact fields, which the applicant accepted, with a fresh code. */
@@ -65,7 +66,7 @@ issue_page(struct request *rq, int status, const struct application *a)
 		return rv;
 	/* While the applicant reads, the page asks again by itself; nothing is typed on it then. */
 	if (!v.accepted)
-		response_header(rq->response, "Refresh", "6");
+		response_header(rq->response, "Refresh", arena_printf(&rq->arena, "6; url=/caso/%s/emitir?" CALLER_WAITING "=1", a->id));
 	return page_send(rq, status, desk_issue, &v);
 }
 
@@ -131,7 +132,12 @@ issue_send(struct request *rq)
 		page_field_error(rq, "code", "desk.issue.code_missing");
 		return issue_page(rq, 422, a);
 	}
-	if ((rv = fields_issue(desk_act(rq), a->id, desk_version(rq), code)) != 0)
+	rv = fields_issue(desk_act(rq), a->id, request_version(rq), code);
+	/* Pressed twice at the same moment: the code is used up because it is being issued. */
+	if ((rv == ICERT_E_CODE_REPLAYED || rv == ICERT_E_CONFLICT || rv == ICERT_E_STATE || rv == ICERT_E_EXISTS) &&
+	    desk_case(rq, &a) == 0 && (a->state == APPLICATION_ISSUING || a->state == APPLICATION_ISSUED))
+		rv = 0;
+	if (rv != 0)
 		return issue_wrong(rq, a, rv);
 	return response_redirect(rq, "/caso/%s/emitido", a->id);
 }
@@ -139,7 +145,7 @@ issue_send(struct request *rq)
 static int
 send_back(struct request *rq)
 {
-	int rv = application_send_back(desk_act(rq), rq->id[0], desk_version(rq), "operator");
+	int rv = application_send_back(desk_act(rq), rq->id[0], request_version(rq), "operator");
 
 	return desk_done(rq, rq->id[0], rv, "desk-sent-back");
 }
@@ -172,7 +178,7 @@ issued_page(struct request *rq, int status, const struct application *a, const c
 	v.published = v.issued && c->published;
 	v.revoked = strcmp(c->state, "revoked") == 0;
 	if (code == NULL && !v.published && !page_has_errors(rq))
-		response_header(rq->response, "Refresh", "2");
+		response_header(rq->response, "Refresh", arena_printf(&rq->arena, "2; url=/caso/%s/emitido?" CALLER_WAITING "=1", a->id));
 	return page_send(rq, status, desk_issued, &v);
 }
 

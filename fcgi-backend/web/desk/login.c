@@ -2,6 +2,7 @@
 
 #include "libicert/error.h"
 #include "procedure/login.h"
+#include "web/caller.h"
 #include "web/csrf.h"
 #include "web/desk/desk.h"
 
@@ -19,7 +20,7 @@ fill_kept(struct request *rq, struct view_desk_login *v)
 	struct view_desk_login_kept *kept = arena_array(&rq->arena, struct view_desk_login_kept, rq->nform + 1);
 	bool here = strcmp(rq->path, "/entrar") == 0;
 
-	v->replay = here ? desk_local_path(request_form(rq, "replay")) : rq->path;
+	v->replay = here ? caller_local_path(request_form(rq, "replay")) : rq->path;
 	if (kept == NULL || v->replay == NULL || rq->method != METHOD_POST)
 		return;
 	for (size_t i = 0; i < rq->nform; i++) {
@@ -45,7 +46,7 @@ login_page(struct request *rq, int status)
 
 	v.user = page_field(rq, "user", NULL);
 	v.error = page_error_of(rq, "password");
-	v.next = desk_local_path(next);
+	v.next = caller_local_path(next);
 	v.why = why != NULL && strcmp(why, "needed") == 0 ? catalogue("desk.login.needed") : NULL;
 	fill_kept(rq, &v);
 	if (v.nkept > 0)
@@ -102,7 +103,7 @@ desk_login_again(struct request *rq)
 static bool
 replay(struct request *rq)
 {
-	const char *path = desk_local_path(request_form(rq, "replay"));
+	const char *path = caller_local_path(request_form(rq, "replay"));
 	struct field *form = arena_array(&rq->arena, struct field, rq->nform + 1);
 	size_t n = 0;
 
@@ -124,7 +125,7 @@ static int
 login_send(struct request *rq)
 {
 	const char *user = request_form(rq, "user"), *password = request_form(rq, "password");
-	const char *next = desk_local_path(request_form(rq, "next"));
+	const char *next = caller_local_path(request_form(rq, "next"));
 	struct session before = rq->session;
 	char code[8];
 	int rv;

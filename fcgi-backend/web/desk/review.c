@@ -13,7 +13,7 @@ static const char *const asked[] = { DOCUMENT_CEDULA, DOCUMENT_VOTING, DOCUMENT_
 static int
 take(struct request *rq)
 {
-	int rv = application_assign(desk_act(rq), rq->id[0], desk_version(rq), NULL);
+	int rv = application_assign(desk_act(rq), rq->id[0], request_version(rq), NULL);
 
 	return desk_done(rq, rq->id[0], rv, "desk-taken");
 }
@@ -21,7 +21,7 @@ take(struct request *rq)
 static int
 release(struct request *rq)
 {
-	int rv = application_release(desk_act(rq), rq->id[0], desk_version(rq));
+	int rv = application_release(desk_act(rq), rq->id[0], request_version(rq));
 
 	return desk_done(rq, rq->id[0], rv, "desk-released");
 }
@@ -40,16 +40,16 @@ give(struct request *rq)
 		return desk_case_page(rq, 422, a);
 	}
 	if (a->state == APPLICATION_SUBMITTED)
-		rv = application_assign(desk_act(rq), a->id, desk_version(rq), staff);
+		rv = application_assign(desk_act(rq), a->id, request_version(rq), staff);
 	else
-		rv = application_reassign(desk_act(rq), a->id, desk_version(rq), staff);
+		rv = application_reassign(desk_act(rq), a->id, request_version(rq), staff);
 	return desk_done(rq, a->id, rv, "desk-given");
 }
 
 static int
 accept(struct request *rq)
 {
-	int rv = application_accept(desk_act(rq), rq->id[0], desk_version(rq));
+	int rv = application_accept(desk_act(rq), rq->id[0], request_version(rq));
 
 	return desk_done(rq, rq->id[0], rv, "desk-accepted");
 }
@@ -149,7 +149,7 @@ observe_send(struct request *rq)
 		page_field_error(rq, "document.cedula", "desk.observe.missing");
 	if (page_has_errors(rq))
 		return observe_page(rq, 422, a);
-	rv = application_observe(desk_act(rq), a->id, desk_version(rq), list, n);
+	rv = application_observe(desk_act(rq), a->id, request_version(rq), list, n);
 	return desk_done(rq, a->id, rv, "desk-observed");
 }
 
@@ -199,7 +199,7 @@ reject_send(struct request *rq)
 		page_field_error(rq, "words", "field.too_long");
 	if (page_has_errors(rq))
 		return reject_page(rq, 422, a);
-	rv = application_reject(desk_act(rq), a->id, desk_version(rq), reason, words != NULL ? words : "");
+	rv = application_reject(desk_act(rq), a->id, request_version(rq), reason, words != NULL ? words : "");
 	return desk_done(rq, a->id, rv, "desk-rejected");
 }
 

@@ -136,9 +136,9 @@ slot_send(struct request *rq)
 	if (page_has_errors(rq))
 		return slot_page(rq, 422, a);
 	if (how != NULL && strcmp(how, "agreed") == 0)
-		rv = appointment_agreed(desk_act(rq), a->id, desk_version(rq), s);
+		rv = appointment_agreed(desk_act(rq), a->id, request_version(rq), s);
 	else
-		rv = appointment_propose(desk_act(rq), a->id, desk_version(rq), s);
+		rv = appointment_propose(desk_act(rq), a->id, request_version(rq), s);
 	if (rv == ICERT_E_INVALID) {
 		page_field_error(rq, "day", "desk.slot.far");
 		return slot_page(rq, 422, a);
@@ -162,7 +162,7 @@ slot_release(struct request *rq)
 		page_field_error(rq, "reason", "desk.release.missing");
 		return desk_case_page(rq, 422, a);
 	}
-	rv = appointment_release(desk_act(rq), a->id, desk_version(rq), reason);
+	rv = appointment_release(desk_act(rq), a->id, request_version(rq), reason);
 	return desk_done(rq, a->id, rv, "desk-unscheduled");
 }
 

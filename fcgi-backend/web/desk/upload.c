@@ -1,12 +1,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "documents/accept.h"
 #include "libicert/error.h"
-#include "procedure/datakey.h"
 #include "procedure/document.h"
 #include "procedure/policy.h"
 #include "web/desk/desk.h"
+#include "web/upload.h"
 
 /* The operator's own files: the second cédula that came by mail, the capture of the face. */
 
@@ -62,40 +61,10 @@ static int
 store(struct request *rq, const struct application *a, const struct upload *u, bool face, struct accepted *got)
 {
 	struct desk *k = desk_of(rq);
-	struct upload_facts facts = { .spool = u->spool, .name = u->name, .size = u->size };
 	uint64_t limit = (uint64_t)config_int(k->config, "limits", face ? "photo_bytes" : "document_bytes",
 	    face ? 5242880 : 2097152, 1, 64 << 20);
-	uint8_t key[DATAKEY_BYTES];
-	int rv;
 
-	memcpy(facts.sha256, u->sha256, sizeof(facts.sha256));
-	if ((rv = datakey_open(desk_act(rq), a->key, key)) != 0)
-		return rv;
-	rv = document_accept(&k->files, &k->checker, key, &facts, CHECK_ANY, face ? CHECK_FACE : CHECK_DOCUMENT, limit, got);
-	bytes_wipe(key, sizeof(key));
-	return rv;
-}
-
-static struct document *
-row_of(struct request *rq, const struct application *a, const char *kind, const struct accepted *got)
-{
-	struct document *d = arena_new(&rq->arena, struct document);
-
-	if (d == NULL)
-		return NULL;
-	memcpy(d->application, a->id, sizeof(d->application));
-	memcpy(d->key, a->key, sizeof(d->key));
-	memcpy(d->file, got->file, sizeof(d->file));
-	snprintf(d->kind, sizeof(d->kind), "%s", kind);
-	snprintf(d->type, sizeof(d->type), "%s", got->type);
-	snprintf(d->check, sizeof(d->check), "ok");
-	memcpy(d->sha256, got->sha256, sizeof(d->sha256));
-	memcpy(d->original_sha256, got->original_sha256, sizeof(d->original_sha256));
-	d->size = (int64_t)got->size;
-	d->width = (int)got->width;
-	d->height = (int)got->height;
-	d->pages = (int)got->pages;
-	return d;
+	return upload_store(desk_act(rq), &k->files, &k->checker, a, u, face ? CHECK_FACE : CHECK_DOCUMENT, limit, got);
 }
 
 /* What the checker measured, against the policy: light and even, or the operator says why not. */
@@ -152,7 +121,7 @@ upload_save(struct request *rq)
 		return refused(rq, kind, a, got.reason);
 	if (rv != 0)
 		return rv;
-	if ((d = row_of(rq, a, kind, &got)) == NULL)
+	if ((d = upload_row(rq, a, kind, &got)) == NULL)
 		rv = ICERT_E_MEMORY;
 	else if (face && strcmp(got.type, "application/pdf") == 0) {
 		document_drop(&desk_of(rq)->files, got.file);
@@ -163,7 +132,7 @@ upload_save(struct request *rq)
 	} else
 		rv = document_add(desk_act(rq), d);
 	if (rv != 0)
-		document_drop(&desk_of(rq)->files, got.file);
+		upload_undo(&desk_of(rq)->files, &got, rv);
 	if (rv == ICERT_E_INVALID && face)
 		return refused(rq, kind, a, "upload.photo_size");
 	if (rv == 0 && a->state == APPLICATION_SCHEDULED)

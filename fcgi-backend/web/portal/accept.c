@@ -62,7 +62,6 @@ static int
 accept(struct request *rq)
 {
 	const char *hash = request_form(rq, "hash");
-	const char *version = request_form(rq, "version");
 	struct application *a;
 	int rv = portal_case(rq, &a);
 
@@ -74,7 +73,9 @@ accept(struct request *rq)
 		page_field_error(rq, "understood", "fields.understood");
 		return fields_page(rq, 422, a);
 	}
-	rv = fields_accept(portal_act(rq), a->id, version != NULL ? atoi(version) : -1, hash != NULL ? hash : "");
+	rv = fields_accept(portal_act(rq), a->id, request_version(rq), hash != NULL ? hash : "");
+	if (rv == ICERT_E_CONFLICT && portal_case(rq, &a) == 0 && a->fields_accepted)
+		rv = 0;
 	/* What is accepted is what the page showed: anything newer is shown first. */
 	if (rv == ICERT_E_MISMATCH || rv == ICERT_E_CONFLICT) {
 		page_field_error(rq, NULL, "fields.changed");

@@ -389,14 +389,6 @@ case_show(struct request *rq)
 }
 
 static int
-version_of(const struct request *rq)
-{
-	const char *text = request_form(rq, "version");
-
-	return text != NULL ? atoi(text) : -1;
-}
-
-static int
 mend(struct request *rq)
 {
 	struct application *a;
@@ -406,11 +398,14 @@ mend(struct request *rq)
 		return rv;
 	if (a->state != APPLICATION_OBSERVED)
 		return response_redirect(rq, "/tramite/%s", a->id);
-	rv = application_mend(portal_act(rq), a->id, version_of(rq));
+	rv = application_mend(portal_act(rq), a->id, request_version(rq));
 	if (rv == ICERT_E_MISSING) {
 		page_field_error(rq, NULL, "mend.missing");
 		return case_page(rq, 422, a);
 	}
+	/* Sent twice at the same moment: the other one has sent it in. */
+	if ((rv == ICERT_E_CONFLICT || rv == ICERT_E_STATE) && portal_case(rq, &a) == 0 && a->state != APPLICATION_OBSERVED)
+		rv = 0;
 	if (rv == ICERT_E_CONFLICT) {
 		page_field_error(rq, NULL, "error.conflict");
 		return case_page(rq, 409, a);

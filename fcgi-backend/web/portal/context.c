@@ -2,9 +2,9 @@
 
 #include "libicert/clock.h"
 #include "libicert/error.h"
-#include "libicert/log.h"
 #include "procedure/login.h"
 #include "procedure/staff.h"
+#include "web/caller.h"
 #include "web/portal/portal.h"
 
 const struct route *const portal_routes[] = {
@@ -53,41 +53,39 @@ portal_act(struct request *rq)
 {
 	struct portal *p = portal_of(rq);
 	struct act *a = &p->act;
-	char *network = arena_alloc(&rq->arena, LOG_ADDRESS);
 
 	memset(a, 0, sizeof(*a));
 	a->db = p->db;
 	a->keeper = &p->keeper;
 	a->cache = p->cache;
 	a->config = p->config;
-	a->country = rq->country;
-	a->network = network != NULL ? log_address(rq->address, network) : NULL;
-	/* A visitor's hash names no session, so it shows what NULL would. */
-	memcpy(a->identity.hash, rq->session.identity, sizeof(a->identity.hash));
-	a->identified = 1;
-	if (rq->session.state == SESSION_LIVE) {
-		a->roles = rq->session.roles;
-		memcpy(a->id, rq->session.person, sizeof(a->id));
-	}
+	caller_fill(rq, a);
 	return a;
 }
 
+/*
+ * A cached session serves the pages of applicants, whose transactions compare
+ * it.  What asks the database nothing more (public pages, the edge's question)
+ * asks it for the session.
+ */
 int
 portal_load_session(struct request *rq)
 {
-	struct session *s = &rq->session;
-	struct principal who;
-	int rv = login_principal(portal_act(rq), &who);
+	struct act *a = portal_act(rq);
 
-	if (rv < 0)
-		return rv;
-	if (who.state == PRINCIPAL_NONE)
-		return 0;
-	s->state = who.state == PRINCIPAL_LIVE ? SESSION_LIVE : SESSION_LOCKED;
-	s->roles = who.state == PRINCIPAL_LIVE ? who.roles : 0;
-	memcpy(s->person, who.id, sizeof(s->person));
-	memcpy(s->name, who.name, sizeof(s->name));
-	return 0;
+	(void)db_session_over(a->db);
+	if (rq->route == NULL || (rq->route->roles & ROLE_PUBLIC) || rq->session.uncached)
+		a->cache = NULL;
+	return caller_load(rq, a);
+}
+
+bool
+portal_session_over(struct request *rq)
+{
+	if (!db_session_over(portal_of(rq)->db))
+		return false;
+	login_forget(portal_act(rq));
+	return true;
 }
 
 /* The national office's telephone, for pages of no province; kept for a while,
@@ -131,23 +129,10 @@ portal_frame(struct request *rq, struct view_page *page)
 		matter_of(rq, page, national(rq), NULL);
 }
 
-/* Only a path that begins with one slash, of plain characters, is followed. */
-const char *
-portal_local_path(const char *text)
-{
-	static const char allowed[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./";
-
-	if (text == NULL || text[0] != '/' || text[1] == '/' || strlen(text) > 200 ||
-	    text[strspn(text, allowed)] != '\0')
-		return NULL;
-	return text;
-}
-
 int
 portal_denied(struct request *rq)
 {
-	const char *next = rq->method == METHOD_GET ? portal_local_path(rq->path) : NULL;
+	const char *next = rq->method == METHOD_GET ? caller_local_path(rq->path) : NULL;
 	const char *why = "needed";
 
 	/* Files that the edge did not read stay on the person's device. */

@@ -1,10 +1,9 @@
 #include <string.h>
 
-#include "documents/accept.h"
 #include "libicert/error.h"
-#include "procedure/datakey.h"
 #include "procedure/document.h"
 #include "web/portal/portal.h"
+#include "web/upload.h"
 
 /* The three documents of the application, and the second cédula. */
 
@@ -136,42 +135,19 @@ static int
 store(struct request *rq, const struct application *a, const struct upload *u, struct accepted *got)
 {
 	struct portal *p = portal_of(rq);
-	struct upload_facts facts = { .spool = u->spool, .name = u->name, .size = u->size };
 	uint64_t limit = (uint64_t)config_int(p->config, "limits", "document_bytes", 2097152, 1, 64 << 20);
-	uint8_t key[DATAKEY_BYTES];
-	int rv;
 
-	memcpy(facts.sha256, u->sha256, sizeof(facts.sha256));
-	if ((rv = datakey_open(portal_act(rq), a->key, key)) != 0)
-		return rv;
-	rv = document_accept(&p->files, &p->checker, key, &facts, CHECK_ANY, CHECK_DOCUMENT, limit, got);
-	bytes_wipe(key, sizeof(key));
-	return rv;
+	return upload_store(portal_act(rq), &p->files, &p->checker, a, u, CHECK_DOCUMENT, limit, got);
 }
 
 static int
 add_row(struct request *rq, const struct application *a, const char *kind, const struct accepted *got)
 {
-	struct document *d = arena_new(&rq->arena, struct document);
-	int rv;
+	struct document *d = upload_row(rq, a, kind, got);
+	int rv = d != NULL ? document_add(portal_act(rq), d) : ICERT_E_MEMORY;
 
-	if (d == NULL)
-		return ICERT_E_MEMORY;
-	memcpy(d->application, a->id, sizeof(d->application));
-	memcpy(d->key, a->key, sizeof(d->key));
-	memcpy(d->file, got->file, sizeof(d->file));
-	snprintf(d->kind, sizeof(d->kind), "%s", kind);
-	snprintf(d->type, sizeof(d->type), "%s", got->type);
-	snprintf(d->check, sizeof(d->check), "ok");
-	memcpy(d->sha256, got->sha256, sizeof(d->sha256));
-	memcpy(d->original_sha256, got->original_sha256, sizeof(d->original_sha256));
-	d->size = (int64_t)got->size;
-	d->width = (int)got->width;
-	d->height = (int)got->height;
-	d->pages = (int)got->pages;
-	rv = document_add(portal_act(rq), d);
 	if (rv != 0)
-		document_drop(&portal_of(rq)->files, got->file);
+		upload_undo(&portal_of(rq)->files, got, rv);
 	return rv;
 }
 

@@ -4,6 +4,7 @@
 #include "libicert/error.h"
 #include "libicert/form.h"
 #include "procedure/login.h"
+#include "web/caller.h"
 #include "web/portal/portal.h"
 
 /* An applicant is a proved mailbox: an address, a mailed code, a session. */
@@ -29,7 +30,7 @@ email_page(struct request *rq, int status)
 	const char *next = rq->method == METHOD_POST ? request_form(rq, "next") : request_query(rq, "next");
 
 	v.email = page_field(rq, "email", NULL);
-	v.next = portal_local_path(next);
+	v.next = caller_local_path(next);
 	v.why = why(request_query(rq, "motivo"));
 	return page_send(rq, status, portal_login, &v);
 }
@@ -74,7 +75,7 @@ email_send(struct request *rq)
 	if (sent == NULL)
 		return ICERT_E_MEMORY;
 	rv = login_code_send(portal_act(rq), email != NULL ? email : "", rq->session.identity, sent);
-	return after_sending(rq, rv, sent, portal_local_path(request_form(rq, "next")));
+	return after_sending(rq, rv, sent, caller_local_path(request_form(rq, "next")));
 }
 
 /* Digits of what was typed, spaces and hyphens dropped; false for another form. */
@@ -121,14 +122,28 @@ replay(struct request *rq)
 	return true;
 }
 
+/* Another mailbox was proved where one was signed in: that session ends. */
 static int
-signed_in(struct request *rq, const char *next)
+leave(struct request *rq, const struct session *before)
 {
-	const struct act *act = &portal_of(rq)->act;
+	struct session now = rq->session;
+	int rv;
 
+	if (before->state != SESSION_LIVE)
+		return 0;
+	rq->session = *before;
+	rv = login_logout(portal_act(rq));
+	rq->session = now;
+	return rv;
+}
+
+static int
+signed_in(struct request *rq, const char *person, const char *next)
+{
 	rq->session.state = SESSION_LIVE;
 	rq->session.roles = ROLE_CONTACT;
-	memcpy(rq->session.person, act->id, sizeof(rq->session.person));
+	rq->session.generation = 0;
+	snprintf(rq->session.person, sizeof(rq->session.person), "%s", person);
 	if (replay(rq))
 		return 0;
 	return response_redirect(rq, "%s", next != NULL ? next : "/mi-tramite");
@@ -138,7 +153,7 @@ static int
 code_wrong(struct request *rq, int rv)
 {
 	const char *masked = request_form(rq, "masked");
-	const char *next = portal_local_path(request_form(rq, "next"));
+	const char *next = caller_local_path(request_form(rq, "next"));
 
 	switch (rv) {
 	case ICERT_E_CODE_WRONG:
@@ -161,15 +176,12 @@ code_wrong(struct request *rq, int rv)
 static int
 code_check(struct request *rq)
 {
-	const char *next = portal_local_path(request_form(rq, "next"));
+	const char *next = caller_local_path(request_form(rq, "next"));
 	struct session before = rq->session;
 	struct act *act = portal_act(rq);
-	char code[7];
+	char code[7], person[ID_TEXT];
 	int rv, left = 0;
 
-	/* The same form sent twice: the first one has signed in already. */
-	if (rq->session.state == SESSION_LIVE)
-		return response_redirect(rq, "%s", next != NULL ? next : "/mi-tramite");
 	if (!digits(request_form(rq, "code"), code, 6)) {
 		page_field_error(rq, "code", "login.code.missing");
 		return code_page(rq, 422, request_form(rq, "masked"), next, false, true);
@@ -179,11 +191,15 @@ code_check(struct request *rq)
 	rv = login_code_check(act, before.identity, code, rq->session.identity, &left);
 	if (rv != 0) {
 		rq->session = before;
+		/* The same form sent twice: the first one has signed in already. */
+		if (rv == ICERT_E_NOT_FOUND && before.state == SESSION_LIVE)
+			return response_redirect(rq, "%s", next != NULL ? next : "/mi-tramite");
 		return code_wrong(rq, rv);
 	}
-	if ((rv = session_send(rq)) != 0)
+	memcpy(person, act->id, sizeof(person));
+	if ((rv = leave(rq, &before)) != 0 || (rv = session_send(rq)) != 0)
 		return rv;
-	return signed_in(rq, next);
+	return signed_in(rq, person, next);
 }
 
 static int

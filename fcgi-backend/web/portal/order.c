@@ -251,7 +251,7 @@ order_gateway(struct request *rq)
 	if (strcmp(p->state, "pending") != 0)
 		return response_redirect(rq, "/orden/%s", p->id);
 	rv = checkout(rq, p, p->gateway, got);
-	if (rv != 0)
+	if (rv != 0 || !response_gateway_good(rq, got->url))
 		return order_page(rq, 503, p, false, true);
 	v.url = got->url;
 	v.total = p->total;

@@ -29,6 +29,7 @@ struct portal {
 /* The hooks of struct app, and the list of tables. */
 int portal_start(struct app *);
 int portal_load_session(struct request *);
+bool portal_session_over(struct request *);
 void portal_frame(struct request *, struct view_page *);
 int portal_denied(struct request *);
 int portal_park(struct request *);
@@ -47,9 +48,6 @@ int portal_case(struct request *, struct application **);
 
 /* Puts a province's telephone and hours, and a case's number, into the layout. */
 void portal_matter(struct request *, int province, const char *number);
-
-/* "/path" of this site that a log-in may lead to; NULL for anything else. */
-const char *portal_local_path(const char *text);
 
 /*
  * An application of this mailbox that is still open (drafts too when drafts is

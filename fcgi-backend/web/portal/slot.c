@@ -12,7 +12,6 @@
 static int
 confirm(struct request *rq)
 {
-	const char *version = request_form(rq, "version");
 	struct application *a;
 	int rv = portal_case(rq, &a);
 
@@ -20,7 +19,7 @@ confirm(struct request *rq)
 		return rv;
 	if (a->state == APPLICATION_SCHEDULED)
 		return response_redirect(rq, "/tramite/%s", a->id);
-	rv = appointment_confirm(portal_act(rq), a->id, version != NULL ? atoi(version) : -1, rq->id[1]);
+	rv = appointment_confirm(portal_act(rq), a->id, request_version(rq), rq->id[1]);
 	/* The hour has passed, or another was proposed meanwhile: the page shows which stands. */
 	if (rv == ICERT_E_EXPIRED || rv == ICERT_E_CONFLICT || rv == ICERT_E_NOT_FOUND)
 		return response_redirect(rq, "/tramite/%s", a->id);

@@ -132,14 +132,6 @@ summary_show(struct request *rq)
 	return summary_page(rq, 200, a);
 }
 
-static int
-version_of(const struct request *rq)
-{
-	const char *text = request_form(rq, "version");
-
-	return text != NULL ? atoi(text) : -1;
-}
-
 /* One open application a person: the owner of the mailbox is told which, with choices. */
 static int
 second_page(struct request *rq, const struct application *a, const struct application *other)
@@ -167,7 +159,10 @@ submit(struct request *rq)
 		return response_redirect(rq, "/tramite/%s", a->id);
 	if ((other = portal_open_case(rq, a->id, a->form.id_number, false)) != NULL)
 		return second_page(rq, a, other);
-	rv = application_submit(portal_act(rq), a->id, version_of(rq));
+	rv = application_submit(portal_act(rq), a->id, request_version(rq));
+	/* Sent twice at the same moment: the other one has submitted it. */
+	if ((rv == ICERT_E_CONFLICT || rv == ICERT_E_STATE) && portal_case(rq, &a) == 0 && a->state != APPLICATION_DRAFT)
+		rv = 0;
 	switch (rv) {
 	case 0:
 		return response_redirect(rq, "/tramite/%s?aviso=submitted", a->id);
@@ -214,7 +209,10 @@ cancel(struct request *rq)
 		return rv;
 	if (a->state == APPLICATION_CANCELLED)
 		return response_redirect(rq, "/mi-tramite");
-	if ((rv = application_cancel(portal_act(rq), a->id, version_of(rq))) != 0)
+	rv = application_cancel(portal_act(rq), a->id, request_version(rq));
+	if ((rv == ICERT_E_CONFLICT || rv == ICERT_E_STATE) && portal_case(rq, &a) == 0 && a->state == APPLICATION_CANCELLED)
+		rv = 0;
+	if (rv != 0)
 		return rv;
 	return response_redirect(rq, "/mi-tramite?aviso=cancelled");
 }
