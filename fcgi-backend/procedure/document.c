@@ -34,6 +34,10 @@ static const struct db_stmt named = { "document_named",
 static const struct db_stmt mended = { "document_mended",
 	"update icert.observation set mended_at = $3 where application_id = $1 and target = $2 and mended_at is null" };
 
+static const struct db_stmt files = { "document_files",
+	"select f.file, exists (select from icert.document d where d.file = f.file), exists (select from icert.document)"
+	" from unnest($1::uuid[]) with ordinality f (file, place) order by f.place" };
+
 static int
 is(const char *a, const char *b)
 {
@@ -255,4 +259,26 @@ document_get(struct act *act, const char *id, struct document *d)
 	if (error != 0)
 		return act_refuse(act, "document.read", "document", id_valid(id) ? id : NULL, province, error);
 	return 0;
+}
+
+int
+document_known(void *ctx, const char (*ids)[ID_TEXT], size_t n, bool *known)
+{
+	struct db *db = ctx;
+	struct buf text = BUF_INIT;
+	struct db_result *r;
+	int error;
+
+	for (size_t i = 0; i < n; i++)
+		buf_printf(&text, "%c%s", i == 0 ? '{' : ',', ids[i]);
+	buf_putc(&text, '}');
+	if ((error = buf_error(&text)) == 0 && (error = DB_QUERY(db, &files, &r, P_TEXT(buf_str(&text)))) == 0) {
+		if (db_rows(r) != (int)n || !db_bool(r, 0, 2))
+			error = ICERT_E_STATE;
+		for (size_t i = 0; i < n && error == 0; i++)
+			known[i] = db_bool(r, (int)i, 1);
+		db_result_free(r);
+	}
+	buf_free(&text);
+	return error;
 }

@@ -4,6 +4,7 @@
  * Rows of files that belong to a case.  The bytes are documents/'s: encrypted
  * under the case's data key, in a file named by a random id.
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "libicert/id.h"
@@ -53,5 +54,12 @@ int	document_list(struct act *, const char *application, struct document *, size
 
 /* One, for showing it; the read is audited. */
 int	document_get(struct act *, const char *id, struct document *);
+
+/*
+ * Which of n stored files (at most SWEEP_BATCH) a row names, for the sweep; ctx
+ * is the clerk's struct db.  ICERT_E_STATE while there is no document at all: an
+ * empty database, being restored perhaps, says nothing about files.
+ */
+int	document_known(void *ctx, const char (*files)[ID_TEXT], size_t n, bool *known);
 
 #endif

@@ -20,7 +20,8 @@ const char *const application_reject_reasons[] = {
 static const struct db_stmt set_operator = { "review_set_operator",
 	"update icert.application set operator_id = $3, version = version + 1 where id = $1 and version = $2" };
 static const struct db_stmt may_work = { "review_may_work",
-	"select exists (select from icert.staff_role where staff_id = $1 and role = 'operator' and province = $2)" };
+	"select exists (select from icert.staff_role r join icert.staff s on s.id = r.staff_id and s.enabled"
+	" where r.staff_id = $1 and r.role = 'operator' and r.province = $2)" };
 static const struct db_stmt round_of = { "review_round",
 	"select coalesce(max(round), 0) + 1 from icert.observation where application_id = $1" };
 static const struct db_stmt observe = { "review_observe",

@@ -8,7 +8,7 @@ static const struct db_stmt provinces = { "staff_province_list",
 	"select id, name, telephone, hours, address, galapagos from icert.province where ($1::int = 0 or id = $1) order by id" };
 static const struct db_stmt operators = { "staff_operators",
 	"select s.id, s.name from icert.staff s join icert.staff_role r on r.staff_id = s.id"
-	" where r.role = 'operator' and r.province = $1 order by s.name" };
+	" where r.role = 'operator' and r.province = $1 and s.enabled order by s.name" };
 static const struct db_stmt posts = { "staff_posts",
 	"select s.id, s.login, s.name, s.email, r.role, p.name, s.enabled from icert.staff s"
 	" left join icert.staff_role r on r.staff_id = s.id left join icert.province p on p.id = r.province"

@@ -14,6 +14,7 @@
 
 #include "audit/log.h"
 #include "crypt/keyclient.h"
+#include "documents/sweep.h"
 #include "libicert/clock.h"
 #include "libicert/config.h"
 #include "libicert/error.h"
@@ -21,6 +22,7 @@
 #include "mail/sender.h"
 #include "payments/inbox.h"
 #include "procedure/deadline.h"
+#include "procedure/document.h"
 #include "procedure/settlement.h"
 #include "store/db.h"
 
@@ -28,6 +30,8 @@
 #define PAUSE_MS 1000            /* after an error, and before a job is started again */
 #define AT_ONCE 50               /* rows in one round */
 #define HOUSEKEEPING_MS 600000
+#define SWEEP_MS 86400000
+#define SWEEP_AGE_S 3600         /* of a file whose row a request may still add */
 #define ASK_S 120                /* an order without news for so long is asked about (business clock) */
 
 struct hand {
@@ -37,7 +41,9 @@ struct hand {
 	struct sender *sender;
 	struct audit_log *log;
 	struct settlement settlement;
+	struct document_store documents;
 	int64_t kept_at_ms;      /* when this job last did its housekeeping; 0 never */
+	int64_t swept_at_ms;     /* when files without a row were last looked for; 0 never */
 };
 
 static volatile sig_atomic_t leaving;
@@ -118,6 +124,32 @@ audit_round(struct hand *hand)
 	return audit_log_extend(hand->log, hand->db, &rows);
 }
 
+static int
+cleanup_start(struct hand *hand)
+{
+	return document_store_open(&hand->documents, config_require(&hand->config, "paths", "documents"), NULL);
+}
+
+/* Files whose program died before it could add their row. */
+static int
+sweep(struct hand *hand)
+{
+	int64_t now = clock_mono_ms();
+	size_t dropped;
+	int error;
+
+	if (hand->swept_at_ms != 0 && now - hand->swept_at_ms < SWEEP_MS)
+		return 0;
+	error = document_sweep(&hand->documents, clock_real() - SWEEP_AGE_S, document_known, hand->db, &dropped);
+	if (dropped > 0)
+		log_warn("documents_swept", "%zu files without a row", dropped);
+	if (error == ICERT_E_STATE)
+		error = 0;
+	if (error == 0)
+		hand->swept_at_ms = now;
+	return error;
+}
+
 /* Links and parked forms whose time is over; they live in real time. */
 static int
 cleanup_round(struct hand *hand)
@@ -131,7 +163,7 @@ cleanup_round(struct hand *hand)
 	error = DB_QUERY(hand->db, &links, NULL, P_INT(clock_real()));
 	if (error >= 0)
 		error = DB_QUERY(hand->db, &forms, NULL, P_INT(clock_real()));
-	return error;
+	return error >= 0 ? sweep(hand) : error;
 }
 
 static int
@@ -153,7 +185,7 @@ static const struct job {
 	{ "payments", "icert_payment", payment_start, payment_round },
 	{ "deadlines", NULL, NULL, deadline_round },
 	{ "audit", NULL, audit_start, audit_round },
-	{ "cleanup", NULL, NULL, cleanup_round },
+	{ "cleanup", NULL, cleanup_start, cleanup_round },
 };
 
 #define JOBS (sizeof(jobs) / sizeof(jobs[0]))
