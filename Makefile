@@ -8,6 +8,11 @@ $(error run ./configure first)
 endif
 endif
 
+# One goal alone is built on all cores; several are made one after the other.
+ifeq ($(MAKELEVEL)$(words $(wordlist 2,3,$(MAKECMDGOALS))),00)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
 B ?= build
 BE = fcgi-backend
 V ?= 0
@@ -135,8 +140,9 @@ $(MODULE): $(B)/nginx/Makefile $(wildcard ngx_icert_module/*.c ngx_icert_module/
 
 include tests/tests.mk
 
+PORT_BASE ?= 8443
 run: all
-	$(Q)$(B)/bin/icertctl up --prefix $(TOP)/var --port-base 8443
+	$(Q)$(B)/bin/icertctl up --prefix $(TOP)/var --port-base $(PORT_BASE)
 
 reset:
 	$(Q)$(B)/bin/icertctl down --prefix $(TOP)/var

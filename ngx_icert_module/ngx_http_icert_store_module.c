@@ -171,6 +171,12 @@ ngx_http_icert_store_get(ngx_http_request_t *r, ngx_http_icert_set_t **set,
 
     smcf = ngx_http_get_module_main_conf(r, ngx_http_icert_store_module);
 
+    /* the first set is there when its manifest is, in every worker at once */
+
+    if (smcf->set == NULL) {
+        ngx_http_icert_store_look(smcf, r->connection->log);
+    }
+
     if (smcf->set == NULL) {
         return NGX_DECLINED;
     }

@@ -39,7 +39,9 @@ browser: all
 walls: all
 	$(Q)node --test tests/walls/*.test.mjs
 
+# First of all, what only tests need is there, or is named.
 test:
+	$(Q)./configure --with-test
 	$(Q)$(MAKE) all
 	$(Q)$(MAKE) unit
 	$(Q)$(MAKE) fuzz

@@ -9,7 +9,6 @@
 #include "operate/sockets.h"
 
 #define READY_PING_MS 200
-#define READY_ANSWERS 12
 
 struct program_row {
 	const char *name;

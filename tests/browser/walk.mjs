@@ -33,7 +33,7 @@ export class Person {
 			ignoreHTTPSErrors: true, javaScriptEnabled: this.javaScript, viewport: { width: this.width, height: 800 }, locale: 'es-EC',
 		});
 		this.page = await this.context.newPage();
-		this.page.setDefaultTimeout(15_000);
+		this.page.setDefaultTimeout(60_000);
 		this.page.on('console', (m) => {
 			if (m.type() === 'error' && !/status of 4\d\d/.test(m.text())) this.problems.push(`console: ${m.text()}`);
 		});
@@ -106,7 +106,7 @@ export class Person {
 	}
 
 	async waitMails(count, subject = /./) {
-		for (let tries = 0; tries < 100; tries++) {
+		for (let tries = 0; tries < 400; tries++) {
 			const mails = await this.mail.list({ to: this.email, subject });
 			if (mails.length >= count) return mails;
 			await new Promise((resolve) => setTimeout(resolve, 150));
@@ -133,7 +133,7 @@ export class Person {
 	/** At the simulator's own page. */
 	async pay() {
 		await Promise.all([this.page.waitForURL(`${this.icert.portal}/**`), this.page.locator('form[action$="/aprobar"] button').click()]);
-		for (let tries = 0; tries < 40; tries++) {
+		for (let tries = 0; tries < 240; tries++) {
 			if (await this.page.getByRole('button', { name: 'Empezar la solicitud' }).count()) return;
 			await this.page.waitForTimeout(250);
 			await this.page.goto(this.order);
@@ -218,7 +218,7 @@ export class Person {
 	async download() {
 		const link = this.page.getByRole('link', { name: 'Descargar el archivo' });
 		// Its status is published first; without scripts a person reloads the page.
-		for (let tries = 0; tries < 40; tries++) {
+		for (let tries = 0; tries < 240; tries++) {
 			await this.see();
 			if (await link.count()) break;
 			await this.page.waitForTimeout(250);

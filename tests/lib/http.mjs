@@ -5,7 +5,7 @@ import https from 'node:https';
 import { multipart } from './multipart.mjs';
 import { elements, forms, links, visibleText } from './html.mjs';
 
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 60_000;
 const MAX_REDIRECTS = 8;
 
 /** Cookies as RFC 6265 keeps them, as far as our own servers need it: by host (ports share), name and path. */
@@ -208,7 +208,7 @@ export class Client {
 }
 
 /** Repeats `probe` until it returns something true; its last error or value is told when time is up. */
-export async function until(probe, { timeout = 15_000, every = 150, what = 'condition' } = {}) {
+export async function until(probe, { timeout = 60_000, every = 150, what = 'condition' } = {}) {
 	const end = Date.now() + timeout;
 	let last;
 	for (;;) {

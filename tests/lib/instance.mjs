@@ -11,7 +11,7 @@
 //   icert.moveClock(3600 * 72)       business time from now on: real + 72 h
 //   await icert.stop()               stops it and removes all its data
 import { execFile, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, mkdirSync, openSync, closeSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, openSync, closeSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -25,7 +25,7 @@ export const icertctl = join(top, 'build/bin/icertctl');
 const PORTS = 7;
 const FIRST_BASE = 26000;	// below the range that the kernel hands out
 const LAST_BASE = 31990;
-const UP_MS = 90_000;
+const UP_MS = 180_000;
 
 const isFree = (port) => new Promise((resolve) => {
 	const server = createServer();
@@ -33,33 +33,14 @@ const isFree = (port) => new Promise((resolve) => {
 	server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
 });
 
-// Test files run side by side: a base is ours while its file with our pid stands.
-const claims = join(tmpdir(), 'icert-port-bases');
-const claimed = new Set();
-function alive(pid) {
-	try { process.kill(pid, 0); return true; } catch (error) { return error.code === 'EPERM'; }
-}
-
-function claim(base) {
-	mkdirSync(claims, { recursive: true, mode: 0o777 });
-	const file = join(claims, String(base));
-	try {
-		const owner = Number(readFileSync(file, 'utf8'));
-		if (owner && alive(owner)) return false;
-		rmSync(file, { force: true });
-	} catch (error) {
-		if (error.code !== 'ENOENT') return false;
-	}
-	try {
-		const fd = openSync(file, 'wx');
-		writeFileSync(fd, String(process.pid));
-		closeSync(fd);
-		claimed.add(file);
-		return true;
-	} catch {
-		return false;
-	}
-}
+// Test files run side by side, also those of other users and checkouts: a base is
+// ours while we listen on its last port, which the kernel gives back when we end.
+const CLAIM = 9;
+const claim = (base) => new Promise((resolve) => {
+	const server = createServer((socket) => socket.destroy());
+	server.once('error', () => resolve(false));
+	server.listen(base + CLAIM, '127.0.0.1', () => { server.unref(); resolve(true); });
+});
 
 /** A port base whose seven ports nobody uses, kept for this process. */
 export async function freePortBase() {
@@ -67,7 +48,7 @@ export async function freePortBase() {
 	const start = Math.floor(Math.random() * steps);
 	for (let n = 0; n < steps; n++) {
 		const base = FIRST_BASE + ((start + n) % steps) * 10;
-		if (!claim(base)) continue;
+		if (!await claim(base)) continue;
 		const free = await Promise.all(Array.from({ length: PORTS }, (_, k) => isFree(base + k)));
 		if (free.every(Boolean)) return base;
 	}
@@ -95,7 +76,6 @@ const running = new Set();
 process.on('exit', () => {
 	for (const icert of running) spawnSync(icertctl, ['reset', '--prefix', icert.prefix]);
 	for (const icert of running) if (icert.folder) rmSync(icert.folder, { recursive: true, force: true });
-	for (const file of claimed) rmSync(file, { force: true });
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
 

@@ -70,7 +70,7 @@ export class MailBox {
 	}
 
 	/** Waits for the newest mail that matches and is not in `known` (ids or mails). */
-	async wait({ to, subject = /./, known = [], timeout = 20_000, count = 1 } = {}) {
+	async wait({ to, subject = /./, known = [], timeout = 60_000, count = 1 } = {}) {
 		const ids = new Set(known.map((k) => k.id ?? k));
 		return until(async () => {
 			const found = (await this.list({ to, subject })).filter((m) => !ids.has(m.id));

@@ -7,6 +7,7 @@ import { appendFileSync, cpSync, mkdtempSync, readFileSync, readdirSync, rmSync 
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { until } from '../lib/http.mjs';
 import { startInstance } from '../lib/instance.mjs';
 
 let icert;
@@ -63,14 +64,16 @@ async function tampered(change, expected) {
 before(async () => {
 	icert = await startInstance();
 	assert.equal(await knock(), 401);
-	let leaves = 0;
-	for (let i = 0; leaves < 2 && i < 100; i++) {
-		await new Promise((resolve) => setTimeout(resolve, 100));
-		leaves = Number(sql('select count(*) from icert.audit where leaf is not null'));
-	}
-	assert.ok(leaves >= 2, 'rows have a place within seconds');
-	// The copy on another host.  The instance is quiet from here on.
-	await new Promise((resolve) => setTimeout(resolve, 1500));
+	// Quiet: every row has its place, a published head covers them all, and no row came since the last look.
+	let seen;
+	await until(() => {
+		const now = sql('select count(*), count(leaf), (select coalesce(max(size), 0) from icert.audit_head) from icert.audit');
+		const [rows, leaves, size] = now.split('|').map(Number);
+		const quiet = rows >= 2 && leaves === rows && size === rows && now === seen;
+		seen = now;
+		return quiet;
+	}, { every: 1500, what: 'a quiet log whose every row has a place below a head' });
+	// The copy on another host.
 	heads = mkdtempSync(join(tmpdir(), 'icert-heads-'));
 	cpSync(join(icert.prefix, 'audit'), heads, { recursive: true });
 });

@@ -73,7 +73,7 @@ async function signIn(email) {
 }
 
 const spooled = () => readdirSync(spool).flatMap((worker) => readdirSync(join(spool, worker)).map((name) => `${worker}/${name}`));
-const empty = () => until(() => spooled().length === 0, { timeout: 3000, what: 'an empty spool' });
+const empty = () => until(() => spooled().length === 0, { what: 'an empty spool' });
 
 before(async () => {
 	icert = await startInstance();
@@ -353,7 +353,7 @@ test('a worker that is killed leaves nothing in the spool', async () => {
 	const worker = file.split('/')[0];
 	assert.ok(before.includes(worker));
 	process.kill(Number(worker), 'SIGKILL');
-	await until(() => !existsSync(join(spool, worker)), { timeout: 3000, what: 'the sweep' });
+	await until(() => !existsSync(join(spool, worker)), { what: 'the sweep' });
 	assert.deepEqual(spooled(), []);
 	req.destroy();
 	await until(async () => (await ask('/crl/icert.crl')).status === 200, { what: 'the next worker' });

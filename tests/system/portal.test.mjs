@@ -322,12 +322,12 @@ test('a session that expires in the middle of the form: what was typed comes bac
 	const who = person();
 	const id = await draft(who);
 	await (await who.client.visit('/mi-tramite')).form(/salir/).submit();
-	idleLimit(3);
+	idleLimit(8);
 	try {
 		await signIn(who, `/solicitud/${id}/nombres`);
 		const names = await who.client.visit(`/solicitud/${id}/nombres`);
 		const upload = await who.client.visit(`/tramite/${id}/documento/cedula`);
-		await new Promise((resolve) => setTimeout(resolve, 4500));
+		await new Promise((resolve) => setTimeout(resolve, 9500));
 
 		const late = await names.form(/nombres/).send({ given_names: 'Rosa Elena', surname1: 'Ñúñez', surname2: 'Caiza' });
 		assert.equal(late.status, 401, late.main);
@@ -340,6 +340,7 @@ test('a session that expires in the middle of the form: what was typed comes bac
 		// A page that is only looked at asks for the code too.
 		assert.match((await who.client.get(`/tramite/${id}`)).headers.location, /^\/entrar\?motivo=expired/);
 
+		idleLimit(0);
 		const after = await signIn(who, '/mi-tramite');
 		assert.equal(after.status, 200, after.main);
 		const names2 = await who.client.visit(`/solicitud/${id}/nombres`);

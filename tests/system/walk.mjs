@@ -195,7 +195,7 @@ export class Operator {
 		const page = await until(async () => {
 			const p = await this.see('/emitido');
 			return p.forms.some((f) => /codigo$/.test(f.action)) && p;
-		}, { timeout: 40_000, what: 'the certificate' });
+		}, { timeout: 90_000, what: 'the certificate' });
 		const shown = await page.form(/codigo$/).submit();
 		return shown.main.match(/\b(\d{4}) (\d{4})\b/).slice(1).join('');
 	}

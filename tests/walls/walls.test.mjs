@@ -5,11 +5,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { startInstance } from '../lib/instance.mjs';
 
 const ROOT = process.getuid() === 0;
+const top = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const NEEDS_ROOT = 'not checked: the walls stand between users, and only root can be all of them';
 
 const USERS = ['portal', 'desk', 'webhook', 'issuer', 'clerk', 'publisher', 'signer', 'status', 'keymaker', 'keeper', 'checker', 'edge',
@@ -197,9 +199,14 @@ describe('walls', { skip: !ROOT && NEEDS_ROOT }, () => {
 });
 
 test('started by an ordinary user: says which walls are missing', { skip: !ROOT && 'not checked here: needs root to become another user' }, async () => {
-	const { newFolder, freePortBase, icertctl } = await import('../lib/instance.mjs');
-	const { chownSync, rmSync } = await import('node:fs');
+	const { newFolder, freePortBase } = await import('../lib/instance.mjs');
+	const { chownSync, cpSync, rmSync } = await import('node:fs');
 	const folder = newFolder();
+	// A checkout of that user's own: this one may lie where only root can look.
+	for (const part of ['build/bin', 'build/modules', 'build/static', 'conf', 'migrations', 'tests/simulators', 'node_modules'])
+		cpSync(join(top, part), join(folder, 'icert', part), { recursive: true });
+	assert.equal(spawnSync('chmod', ['-R', 'a+rX', folder]).status, 0);
+	const icertctl = join(folder, 'icert/build/bin/icertctl');
 	const [uid, gid] = ['-u', '-g'].map((f) => Number(spawnSync('id', [f, 'icert-sim'], { encoding: 'utf8' }).stdout));
 	chownSync(folder, uid, gid);
 	const prefix = join(folder, 'instance');
