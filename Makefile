@@ -52,9 +52,9 @@ PROGRAMS = $(foreach p,$(PROGRAM_NAMES),$(B)/bin/$(if $(filter icertctl,$(p)),ic
 KEY_BINARIES = $(filter $(KEY_PROGRAMS:%=$(B)/bin/icert-%),$(PROGRAMS))
 BACKEND_BINARIES = $(filter-out $(KEY_BINARIES),$(PROGRAMS))
 
-KEY_LDLIBS = -lcrypto -lsodium -loath -lseccomp -linih -ljpeg -lpng -lqpdf -lxml2 -ldl
+KEY_LDLIBS = -lcrypto -lsodium -loath -lseccomp -linih -ljpeg -lpng -lqpdf -lxml2 -lz -ldl
 BACKEND_LDLIBS = -lfcgi -lpq -lhiredis -lsodium -lssl -lcrypto -ljansson -lcurl -lcairo -lpangocairo-1.0 \
-	-lpango-1.0 -lgobject-2.0 -lqrencode -lqpdf -linih -lmaxminddb -lseccomp -loath -ldl -lm
+	-lpango-1.0 -lgobject-2.0 -lqrencode -lqpdf -linih -lmaxminddb -lseccomp -loath -lz -ldl -lm
 
 .PHONY: all module programs views check test unit fuzz system browser walls run reset bench soak clean install
 .DELETE_ON_ERROR:

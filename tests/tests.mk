@@ -28,7 +28,7 @@ build/fuzz/%: tests/fuzz/%.c $(libicert_SRC) $(wildcard libicert/*.h)
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(FUZZ_CC) -std=c11 -D_GNU_SOURCE -I. -I$(BE) -g -O1 -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=all -o $@ $< $(libicert_SRC) -lcrypto -lsodium -linih -lseccomp
+		-fno-sanitize-recover=all -o $@ $< $(libicert_SRC) -lcrypto -lsodium -linih -lseccomp -lz
 fuzz: $(FUZZ_NAMES:%=build/fuzz/%)
 	$(Q)for t in $(FUZZ_NAMES); do tests/fuzz/run.sh $$t $(FUZZ_SECONDS) || exit 1; done
 
