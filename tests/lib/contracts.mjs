@@ -1,8 +1,8 @@
-// The corpus of signed contracts, good and bad, made anew: node tests/lib/contracts.mjs FOLDER
+// The corpus of signed contracts, good and bad, made anew: node tests/lib/contracts.mjs FOLDER [CONTRACT.pdf]
 // writes one PDF each, the signers' certificates, and manifest.tsv: name, file, octets of the original, its SHA-256, signers, verdict.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { append, cms, firstRevision, read, sign, stream } from './pdf.mjs';
 
@@ -247,5 +247,14 @@ put('director-missing', 'contract-signature-missing', signed, table, [ana, direc
 put('director-first', 'cms-certificate', sign(sign(table, director), ana), table, [ana, director]);
 put('one-too-many', 'contract-signature-extra', sign(signed, other));
 put('twice-the-same', 'cms-certificate', sign(signed, ana), table, [ana, director]);
+
+// A contract as the house draws it, when one is named.
+if (process.argv[3]) {
+	const real = readFileSync(process.argv[3]);
+	const once = sign(real, ana, { pades: true, visible: [300, 60, 500, 110] });
+	put('drawn', 'ok', once, real);
+	put('drawn-two', 'ok', sign(once, director), real, [ana, director]);
+	put('drawn-stream', 'ok', sign(real, ana, { xref: 'stream' }), real);
+}
 
 writeFileSync(join(dir, 'manifest.tsv'), rows.join('\n') + '\n');

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <unistd.h>
 
 #include "libicert/buf.h"
 #include "procedure/contract_signature.h"
@@ -22,12 +23,17 @@ static char folder[] = "/tmp/icert-contracts-XXXXXX";
 static int
 setup(void **state)
 {
-	char command[128];
+	char command[512];
+	const char *drawn = "build/asan/test/documents_contract_pdf";
 
 	(void)state;
 	if (mkdtemp(folder) == NULL)
 		return -1;
-	snprintf(command, sizeof(command), "node tests/lib/contracts.mjs %s", folder);
+	if (access(drawn, X_OK) == 0)
+		snprintf(command, sizeof(command), "%s %s/contract.pdf >/dev/null && node tests/lib/contracts.mjs %s %s/contract.pdf", drawn,
+		    folder, folder, folder);
+	else
+		snprintf(command, sizeof(command), "node tests/lib/contracts.mjs %s", folder);
 	return system(command);
 }
 
