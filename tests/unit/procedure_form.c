@@ -216,7 +216,11 @@ test_billing(void **state)
 	assert_int_equal(billing_check(&b, faults), 1);
 	assert_string_equal(faults[0].code, "billing.id_number.ruc_length");
 	memset(&b, 0, sizeof b);
-	assert_int_equal(billing_check(&b, faults), 5);
+	/* Every field, in the order of the page. */
+	assert_int_equal(billing_check(&b, faults), 6);
+	assert_string_equal(faults[0].field, "for_me");
+	assert_string_equal(faults[1].field, "id_kind");
+	assert_string_equal(faults[2].field, "id_number");
 }
 
 int
