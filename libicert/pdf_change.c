@@ -224,7 +224,7 @@ pdf_changes_read(const uint8_t *data, size_t len, size_t first, struct pdf_chang
 	memset(out, 0, offsetof(struct pdf_changes, revision));
 	out->object = 0;
 	if (error != 0)
-		out->fault = error == ICERT_E_MEMORY ? PDF_NO_MEMORY : PDF_DAMAGED;
+		out->fault = error == ICERT_E_MEMORY ? PDF_NO_MEMORY : error == ICERT_E_DENIED ? PDF_ENCRYPTED : PDF_DAMAGED;
 	else if (file.n < 2)
 		out->fault = PDF_UNSIGNED;
 	for (size_t i = 1; out->fault == PDF_NO_FAULT && i < file.n; i++) {

@@ -98,7 +98,7 @@ check_trailer(const struct pdf_revision *r, const struct pdf_revision *before)
 	if (before == NULL ? error != ICERT_E_NOT_FOUND : error != 0 || prev != before->xref)
 		return ICERT_E_MALFORMED;
 	if (pdf_get(&r->trailer, "Encrypt", &v) != 0 || v.type != PDF_NONE)
-		return ICERT_E_UNSUPPORTED;
+		return ICERT_E_DENIED;
 	if (pdf_get(&r->trailer, "XRefStm", &v) != 0 || v.type != PDF_NONE)
 		return ICERT_E_UNSUPPORTED;
 	if (pdf_get(&r->trailer, "Root", &v) != 0 || v.type != PDF_REF)

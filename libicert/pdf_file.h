@@ -51,9 +51,9 @@ struct pdf_file {
 
 /*
  * Reads the revisions; the first is `first` octets long.  data must outlive the
- * file.  0, ICERT_E_MALFORMED, ICERT_E_UNSUPPORTED (encrypted, hybrid
- * cross-references, other filters than Flate), ICERT_E_TOO_LARGE,
- * ICERT_E_MEMORY; *where, unless NULL, gets the number of the revision at
+ * file.  0, ICERT_E_MALFORMED, ICERT_E_DENIED (encrypted),
+ * ICERT_E_UNSUPPORTED (hybrid cross-references, other filters than Flate),
+ * ICERT_E_TOO_LARGE, ICERT_E_MEMORY; *where, unless NULL, gets the number of the revision at
  * fault.  pdf_file_free either way.
  */
 int pdf_file_read(struct pdf_file *, const uint8_t *data, size_t len, size_t first, size_t *where);

@@ -184,7 +184,7 @@ put('saved-form-removed', 'contract-form-changed', update(signed, () => ({ 1: ob
 put('saved-entry-elsewhere', 'contract-damaged', update(signed, {}, { lies: { 5: table.toString('latin1').indexOf('6 0 obj') } }));
 put('saved-prev-skips', 'contract-damaged', update(signed, {}, { prev: read(table).prev }));
 put('saved-object-unlisted', 'contract-damaged', update(signed, {}, { before: '5 0 obj\n(x)\nendobj\n' }));
-put('saved-encrypted', 'contract-damaged', update(signed, {}, { trailer: ' /Encrypt << /Filter /Standard >>' }));
+put('saved-encrypted', 'contract-encrypted', update(signed, {}, { trailer: ' /Encrypt << /Filter /Standard >>' }));
 put('saved-hybrid', 'contract-damaged', update(signed, {}, { trailer: ' /XRefStm 15' }));
 
 // What comes with a signature but does not belong to it.
