@@ -108,6 +108,14 @@ attach_calendar(const struct sender_parts *parts, const struct attach_row *row, 
 	return error;
 }
 
+static const char *
+type_of(const char *filename)
+{
+	const char *dot = strrchr(filename, '.');
+
+	return dot != NULL && strcmp(dot, ".pdf") == 0 ? "application/pdf" : "application/octet-stream";
+}
+
 static int
 attach_documents(const struct sender_parts *parts, struct db *db, const char *id, struct attachments *out)
 {
@@ -133,7 +141,7 @@ attach_documents(const struct sender_parts *parts, struct db *db, const char *id
 		if (len != sizeof(digest) || !bytes_equal(digest, wanted, len))
 			error = ICERT_E_MISMATCH;
 		else
-			named(out, db_text(r, i, 2), "application/octet-stream");
+			named(out, db_text(r, i, 2), type_of(db_text(r, i, 2)));
 	}
 	db_result_free(r);
 	return error;

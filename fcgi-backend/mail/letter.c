@@ -21,6 +21,7 @@ static const char *const names[MAIL_TEMPLATES] = {
 	[MAIL_SLOT_CONFIRMED] = "slot_confirmed",
 	[MAIL_PKCS12] = "pkcs12",
 	[MAIL_ENVELOPE] = "envelope",
+	[MAIL_CONTRACT] = "contract",
 	[MAIL_REVOKED] = "revoked",
 	[MAIL_CANCELLED] = "cancelled",
 	[MAIL_STAFF_QUEUE] = "staff_queue",

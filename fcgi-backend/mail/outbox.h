@@ -36,6 +36,7 @@ enum mail_template {
 	MAIL_SLOT_CONFIRMED,     /* the same and meeting, appointment (uuid), sequence; attaches the .ics */
 	MAIL_PKCS12,             /* number, until, telephone, hours, token; attaches the .p12 */
 	MAIL_ENVELOPE,           /* number, until, telephone, hours, token: the link to the credential envelope */
+	MAIL_CONTRACT,           /* number, contract (its number), until, telephone, hours, token; the PDF among its documents */
 	MAIL_REVOKED,            /* number, reason (code), serial, at, token */
 	MAIL_CANCELLED,          /* number, reason (code), token */
 	MAIL_STAFF_QUEUE,        /* number, queue (code: "review", "issue", "payment", "deadline", "stale") */

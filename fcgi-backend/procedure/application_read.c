@@ -11,6 +11,8 @@
 #include "libicert/clock.h"
 #include "libicert/error.h"
 #include "procedure/case.h"
+#include "procedure/certificate.h"
+#include "procedure/contract.h"
 #include "procedure/fields.h"
 
 #define QUEUE_MAX	50
@@ -276,6 +278,21 @@ delivery_again(struct act *act, const struct case_file *c, enum mail_template te
 	return error;
 }
 
+static int
+contract_again(struct act *act, const struct case_file *c)
+{
+	const struct mailing m = { .application = c->a.id, .contact = c->a.contact, .number = c->a.number,
+		.province = c->a.province, .key_id = c->a.key, .key = c->key };
+	struct certificate certificate;
+	struct contract contract;
+	int error;
+
+	if ((error = contract_of(act, c->a.id, &contract)) != 0 ||
+	    (error = certificate_get(act, contract.certificate, &certificate)) != 0)
+		return error;
+	return contract_mail(act, &m, &contract, contract_due(act, certificate.issued_at), NULL);
+}
+
 int
 application_mail_again(struct act *act, const char *id, const char *template)
 {
@@ -300,6 +317,8 @@ application_mail_again(struct act *act, const char *id, const char *template)
 		error = delivery_again(act, &c, t, "pkcs12");
 	else if (t == MAIL_ENVELOPE)
 		error = delivery_again(act, &c, t, "envelope");
+	else if (t == MAIL_CONTRACT && c.a.state == APPLICATION_CONTRACT_SENT)
+		error = contract_again(act, &c);
 	else
 		error = ICERT_E_STATE;
 	if (error == 0)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "crypt/seal.h"
+#include "documents/store.h"
 #include "libicert/buf.h"
 #include "libicert/clock.h"
 #include "libicert/error.h"
@@ -281,4 +282,28 @@ document_known(void *ctx, const char (*ids)[ID_TEXT], size_t n, bool *known)
 	}
 	buf_free(&text);
 	return error;
+}
+
+int
+document_bytes(struct act *act, const struct document_store *store, const struct document *d, struct buf *out)
+{
+	uint8_t key[DATAKEY_BYTES];
+	int error;
+
+	if ((error = datakey_open(act, d->key, key)) != 0)
+		return error;
+	error = document_get_bytes(store, key, d->file, (size_t)d->size, out);
+	bytes_wipe(key, sizeof key);
+	return error;
+}
+
+int
+document_load(struct act *act, const struct document_store *store, const char *id, struct buf *out)
+{
+	struct document d;
+	int error, province;
+
+	error = read_one(act, id, &d, &province);
+	db_rollback(act->db);
+	return error != 0 ? error : document_bytes(act, store, &d, out);
 }

@@ -7,8 +7,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "libicert/buf.h"
 #include "libicert/id.h"
 #include "procedure/act.h"
+
+struct document_store;
 
 /* Kinds: what the text asks for, in its order. */
 #define DOCUMENT_CEDULA		"cedula"	/* cédula or passport, colour */
@@ -16,6 +19,7 @@
 #define DOCUMENT_UTILITY	"utility"	/* utility bill */
 #define DOCUMENT_SECOND_CEDULA	"second_cedula"	/* fresh copy for the identification */
 #define DOCUMENT_FACE		"face"		/* screen capture of the face */
+#define DOCUMENT_CONTRACT	"contract"	/* as it was sent */
 
 struct document {
 	char	id[ID_TEXT];
@@ -54,6 +58,12 @@ int	document_list(struct act *, const char *application, struct document *, size
 
 /* One, for showing it; the read is audited. */
 int	document_get(struct act *, const char *id, struct document *);
+
+/* The plain bytes of one that was read, appended; outside a transaction. */
+int	document_bytes(struct act *, const struct document_store *, const struct document *, struct buf *out);
+
+/* The same by its id for a program that sends it on, which has its own audit row. */
+int	document_load(struct act *, const struct document_store *, const char *id, struct buf *out);
 
 /*
  * Which of n stored files (at most SWEEP_BATCH) a row names, for the sweep; ctx

@@ -273,7 +273,7 @@ fields_opening_code(struct act *act, const char *application, char code[9])
 	memset(code, 0, 9);
 	if ((error = case_open(act, application, -1, &c)) == 0 &&
 	    (error = DB_QUERY(act->db, &who, &r, P_TEXT(application))) == 0) {
-		if (c.a.state != APPLICATION_ISSUED)
+		if (!application_is_issued(c.a.state) || c.a.state == APPLICATION_CLOSED_REVOKED)
 			error = ICERT_E_STATE;
 		else if (strcmp(db_text(r, 0, 0), act->id) != 0)
 			error = ICERT_E_DENIED;

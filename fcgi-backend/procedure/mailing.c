@@ -28,6 +28,8 @@ mailing_contact(struct act *act, const struct mailing *m, enum mail_template tem
 		.key_id = m->key_id,
 		.key = m->key,
 		.variables = variables,
+		.documents = m->documents,
+		.n_documents = m->n_documents,
 		.certificate = certificate,
 		.dedup = dedup,
 	};

@@ -19,6 +19,8 @@ struct mailing {
 	int		 province;	/* 0: none known */
 	const char	*key_id;	/* data key of the case or order … */
 	const uint8_t	*key;		/* … and its 32 bytes */
+	const struct outbox_document *documents;	/* that go with it; NULL none */
+	size_t		 n_documents;
 };
 
 /*

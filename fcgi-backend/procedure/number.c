@@ -68,6 +68,13 @@ number_purchase(int64_t at, int64_t sequence, char out[NUMBER_TEXT])
 }
 
 void
+number_contract(int64_t at, int64_t sequence, char out[NUMBER_TEXT])
+{
+	snprintf(out, NUMBER_TEXT, "C-%d-%06" PRId64, year_of(at), sequence);
+	finish(out, "-");
+}
+
+void
 number_envelope(int province, int64_t sequence, char out[NUMBER_TEXT])
 {
 	snprintf(out, NUMBER_TEXT, "%02d%07" PRId64, province, sequence);

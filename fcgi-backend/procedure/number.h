@@ -13,6 +13,8 @@
 void	number_case(int province, int64_t at, int64_t sequence, char out[NUMBER_TEXT]);
 /* "P-2026-000123-4". */
 void	number_purchase(int64_t at, int64_t sequence, char out[NUMBER_TEXT]);
+/* "C-2026-000123-4". */
+void	number_contract(int64_t at, int64_t sequence, char out[NUMBER_TEXT]);
 /* Credential envelope: province (2) + 7 digits + check digit, "1700001238". */
 void	number_envelope(int province, int64_t sequence, char out[NUMBER_TEXT]);
 

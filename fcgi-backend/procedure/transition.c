@@ -44,6 +44,7 @@ static const char *const action_names[APPLICATION_ACTIONS] = {
 	[ACTION_ISSUE] = "issue",
 	[ACTION_ISSUED] = "issued",
 	[ACTION_REFUSED] = "refused",
+	[ACTION_SEND_CONTRACT] = "send_contract",
 	[ACTION_CANCEL] = "cancel",
 	[ACTION_REMOVE] = "remove",
 	[ACTION_CLOSE_REVOKED] = "close_revoked",
@@ -82,6 +83,8 @@ const struct transition transitions[] = {
 	{ ACTION_ISSUED, APPLICATION_ISSUING, APPLICATION_ISSUED, BY_ISSUER },
 	{ ACTION_REFUSED, APPLICATION_ISSUING, APPLICATION_IDENTIFIED, BY_ISSUER },
 
+	{ ACTION_SEND_CONTRACT, APPLICATION_ISSUED, APPLICATION_CONTRACT_SENT, BY_CLERK },
+
 	{ ACTION_CANCEL, APPLICATION_SUBMITTED, APPLICATION_CANCELLED, BY_APPLICANT | BY_CLERK },
 	{ ACTION_CANCEL, APPLICATION_IN_REVIEW, APPLICATION_CANCELLED, BY_APPLICANT | BY_CLERK },
 	{ ACTION_CANCEL, APPLICATION_OBSERVED, APPLICATION_CANCELLED, BY_APPLICANT | BY_CLERK },
@@ -90,6 +93,7 @@ const struct transition transitions[] = {
 	{ ACTION_CANCEL, APPLICATION_IDENTIFIED, APPLICATION_CANCELLED, BY_APPLICANT | BY_CLERK },
 
 	{ ACTION_CLOSE_REVOKED, APPLICATION_ISSUED, APPLICATION_CLOSED_REVOKED, BY_APPLICANT | BY_CODE },
+	{ ACTION_CLOSE_REVOKED, APPLICATION_CONTRACT_SENT, APPLICATION_CLOSED_REVOKED, BY_APPLICANT | BY_CODE },
 };
 const unsigned transitions_n = sizeof transitions / sizeof transitions[0];
 
@@ -106,6 +110,12 @@ application_state_find(const char *name)
 		if (strcmp(state_names[i], name) == 0)
 			return i;
 	return 0;
+}
+
+int
+application_is_issued(enum application_state state)
+{
+	return (state >= APPLICATION_ISSUED && state <= APPLICATION_ACTIVE) || state == APPLICATION_CLOSED_REVOKED;
 }
 
 const char *

@@ -35,6 +35,9 @@ enum application_state {
 const char		*application_state_name(enum application_state);
 enum application_state	 application_state_find(const char *name);	/* 0: none */
 
+/* A certificate was issued and stands or has ended with its case. */
+int			 application_is_issued(enum application_state);
+
 enum application_action {
 	ACTION_SUBMIT = 1,
 	ACTION_ASSIGN,		/* taken by, or given to, an operator of the province */
@@ -53,6 +56,7 @@ enum application_action {
 	ACTION_ISSUE,
 	ACTION_ISSUED,		/* signed and stored */
 	ACTION_REFUSED,		/* by signer or lint */
+	ACTION_SEND_CONTRACT,	/* made, stored and mailed */
 	ACTION_CANCEL,
 	ACTION_REMOVE,		/* a draft, after 30 days */
 	ACTION_CLOSE_REVOKED,

@@ -1,5 +1,5 @@
 /*
- * icert-clerk: mail, payments, deadlines, the tree of audit.  One process a job,
+ * icert-clerk: mail, payments, deadlines, contracts, the tree of audit.  One process a job,
  * so that a slow mail server delays no payment and nothing delays the tree; none
  * of them accepts a connection.
  */
@@ -14,6 +14,7 @@
 
 #include "audit/log.h"
 #include "crypt/keyclient.h"
+#include "documents/store.h"
 #include "documents/sweep.h"
 #include "libicert/clock.h"
 #include "libicert/config.h"
@@ -21,6 +22,7 @@
 #include "libicert/log.h"
 #include "mail/sender.h"
 #include "payments/inbox.h"
+#include "procedure/contract.h"
 #include "procedure/deadline.h"
 #include "procedure/document.h"
 #include "procedure/settlement.h"
@@ -32,6 +34,7 @@
 #define HOUSEKEEPING_MS 600000
 #define SWEEP_MS 86400000
 #define SWEEP_AGE_S 3600         /* of a file whose row a request may still add */
+#define CONTRACT_PAUSE 10        /* rounds after one in which a contract could not be made */
 #define ASK_S 120                /* an order without news for so long is asked about (business clock) */
 
 struct hand {
@@ -42,6 +45,7 @@ struct hand {
 	struct audit_log *log;
 	struct settlement settlement;
 	struct document_store documents;
+	int pause;               /* rounds that are left out */
 	int64_t kept_at_ms;      /* when this job last did its housekeeping; 0 never */
 	int64_t swept_at_ms;     /* when files without a row were last looked for; 0 never */
 };
@@ -55,11 +59,38 @@ on_signal(int sig)
 	leaving = 1;
 }
 
+static struct act
+by_clerk(struct hand *hand)
+{
+	return (struct act){ .db = hand->db, .keeper = &hand->keeper, .config = &hand->config, .roles = BY_CLERK,
+		.program = "icert-clerk" };
+}
+
+/* What a mail carries: mail/ may not call documents/. */
+static int
+read_document(void *arg, struct db *db, const char *id, struct buf *out)
+{
+	struct hand *hand = arg;
+	struct act act = by_clerk(hand);
+
+	act.db = db;
+	return document_load(&act, &hand->documents, id, out);
+}
+
+static int
+files_open(struct hand *hand)
+{
+	return document_store_open(&hand->documents, config_require(&hand->config, "paths", "documents"), NULL);
+}
+
 static int
 mail_start(struct hand *hand)
 {
-	struct sender_parts parts = { .config = &hand->config, .keeper = &hand->keeper };
+	struct sender_parts parts = { .config = &hand->config, .keeper = &hand->keeper, .document = read_document,
+		.document_arg = hand };
 
+	if (files_open(hand) != 0)
+		return -1;
 	return sender_open(&parts, &hand->sender);
 }
 
@@ -87,13 +118,6 @@ payment_start(struct hand *hand)
 	return 0;
 }
 
-static struct act
-by_clerk(struct hand *hand)
-{
-	return (struct act){ .db = hand->db, .keeper = &hand->keeper, .config = &hand->config, .roles = BY_CLERK,
-		.program = "icert-clerk" };
-}
-
 static int
 payment_round(struct hand *hand)
 {
@@ -108,6 +132,23 @@ payment_round(struct hand *hand)
 	if ((error = settlement_apply(&act, &hand->settlement, AT_ONCE, &done)) != 0)
 		return error;
 	return settlement_ask(&act, &hand->settlement, ASK_S, &done);
+}
+
+/* After a trouble the others wait a little too: what one case lacks, most lack. */
+static int
+contract_round(struct hand *hand)
+{
+	struct act act = by_clerk(hand);
+	size_t done;
+	int error;
+
+	if (hand->pause > 0) {
+		hand->pause--;
+		return 0;
+	}
+	if ((error = contract_run(&act, &hand->documents, AT_ONCE, &done)) != 0)
+		hand->pause = CONTRACT_PAUSE;
+	return error;
 }
 
 static int
@@ -184,6 +225,7 @@ static const struct job {
 	{ "mail", "icert_outbox", mail_start, mail_round },
 	{ "payments", "icert_payment", payment_start, payment_round },
 	{ "deadlines", NULL, NULL, deadline_round },
+	{ "contracts", NULL, files_open, contract_round },
 	{ "audit", NULL, audit_start, audit_round },
 	{ "cleanup", NULL, cleanup_start, cleanup_round },
 };

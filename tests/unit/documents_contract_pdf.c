@@ -26,7 +26,7 @@ __lsan_default_suppressions(void)
 
 static const struct contract_variable variables[] = {
 	{ "authority", "ICERT (pruebas)" }, { "province", "Pichincha" }, { "name", "ÑANDÚ ÁLVAREZ # MARÍA" },
-	{ "identification_kind", "cédula" }, { "identification", "1710034065" }, { "ruc", "" }, { "email", "ana@example.org" },
+	{ "identification", "1710034065" }, { "ruc", "" }, { "email", "ana@example.org" },
 	{ "address", "Av. 10 de Agosto {x} N1-2\n## y otra" }, { "city", "QUITO" }, { "telephone", "+593990000000" },
 	{ "container", "ARCHIVO PKCS#12" }, { "serial", "0123456789abcdef0123456789abcdef" }, { "valid_from", "22/11/2026" },
 	{ "valid_to", "22/11/2028" }, { "issued", "domingo 22 de noviembre de 2026" }, { "case", "17-2026-000123-4" },
@@ -96,15 +96,21 @@ static int
 sample(struct buf *out, int64_t at)
 {
 	static char text[CONTRACT_TEXT_MAX];
-	FILE *f = fopen("conf/demo/contrato.txt", "r");
+	FILE *f = fopen("conf/demo/contract.sql", "r");
+	static const char mark[] = "$contrato$";
+	char *from, *to;
 	size_t n;
-	struct contract_pdf in = { .template = text, .variables = variables, .n = VARIABLES, .number = "C-2026-000001-4",
-		.at = at, .verify_url = "https://localhost:8443/contrato/c-2026-000001-4" };
+	struct contract_pdf in = { .variables = variables, .n = VARIABLES, .number = "C-2026-000001-4", .at = at, .verify_url = "https://localhost:8443/contrato/c-2026-000001-4" };
 
 	assert_non_null(f);
-	n = fread(text, 1, sizeof(text), f);
+	n = fread(text, 1, sizeof(text) - 1, f);
 	fclose(f);
-	in.template_len = n;
+	text[n] = '\0';
+	assert_non_null(from = strstr(text, mark));
+	from += strlen(mark);
+	assert_non_null(to = strstr(from, mark));
+	in.template = from;
+	in.template_len = (size_t)(to - from);
 	return contract_pdf_make(&in, out, NULL);
 }
 

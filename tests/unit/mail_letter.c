@@ -14,7 +14,7 @@ static const struct outbox_variable all[] = {
 	{ "number", "17-2026-000123-4" }, { "code", "482913" }, { "until", "1795464000" }, { "container", "file" },
 	{ "kind", "new" }, { "years", "2" }, { "total", "3105" }, { "currency", "USD" }, { "reasons", "uno <b>\ndos & tres" },
 	{ "start", "1795464000" }, { "end", "1795465800" }, { "mode", "video" }, { "telephone", "(02) 200-0017" },
-	{ "province", "Pichincha" }, { "serial", "0123456789abcdef" },
+	{ "province", "Pichincha" }, { "contract", "C-2026-000001-4" }, { "serial", "0123456789abcdef" },
 };
 
 static struct letter_variables *

@@ -56,7 +56,7 @@ fill_document(struct request *rq, struct view_desk_case *v, struct view_desk_cas
 static int
 fill_documents(struct request *rq, const struct application *a, struct view_desk_case *v)
 {
-	static const char *const kinds[] = { DOCUMENT_CEDULA, DOCUMENT_VOTING, DOCUMENT_UTILITY, DOCUMENT_SECOND_CEDULA,
+	static const char *const kinds[] = { DOCUMENT_CEDULA, DOCUMENT_VOTING, DOCUMENT_UTILITY, DOCUMENT_SECOND_CEDULA, DOCUMENT_CONTRACT,
 		DOCUMENT_FACE };
 	struct document *list = arena_array(&rq->arena, struct document, LIST_MAX);
 	struct view_desk_case_documents *rows = arena_array(&rq->arena, struct view_desk_case_documents, LIST_MAX);
@@ -274,7 +274,7 @@ fill_acts(struct request *rq, const struct application *a, struct view_desk_case
 	v->can_issue = CAN(ACTION_ISSUE) && mine;
 	v->can_log = works && (a->state == APPLICATION_IN_REVIEW || a->state == APPLICATION_ACCEPTED ||
 	    a->state == APPLICATION_SCHEDULED || a->state == APPLICATION_IDENTIFIED || a->state == APPLICATION_OBSERVED);
-	v->issuing = a->state == APPLICATION_ISSUING || a->state == APPLICATION_ISSUED;
+	v->issuing = a->state == APPLICATION_ISSUING || application_is_issued(a->state);
 }
 
 int

@@ -70,6 +70,13 @@ issue_page(struct request *rq, int status, const struct application *a)
 	return page_send(rq, status, desk_issue, &v);
 }
 
+/* Issued, or on the way there. */
+static bool
+was_issued(const struct application *a)
+{
+	return a->state == APPLICATION_ISSUING || application_is_issued(a->state);
+}
+
 static int
 issue_show(struct request *rq)
 {
@@ -78,7 +85,7 @@ issue_show(struct request *rq)
 
 	if (rv != 0)
 		return rv;
-	if (a->state == APPLICATION_ISSUING || a->state == APPLICATION_ISSUED)
+	if (was_issued(a))
 		return response_redirect(rq, "/caso/%s/emitido", a->id);
 	if (a->state != APPLICATION_IDENTIFIED)
 		return response_redirect(rq, "/caso/%s", a->id);
@@ -122,7 +129,7 @@ issue_send(struct request *rq)
 	if (rv != 0)
 		return rv;
 	/* The same button twice: the first press has begun it. */
-	if (a->state == APPLICATION_ISSUING || a->state == APPLICATION_ISSUED)
+	if (was_issued(a))
 		return response_redirect(rq, "/caso/%s/emitido", a->id);
 	for (; typed != NULL && *typed != '\0' && n < 7; typed++)
 		if (*typed != ' ')
@@ -180,13 +187,6 @@ issued_page(struct request *rq, int status, const struct application *a, const c
 	if (code == NULL && !v.published && !page_has_errors(rq))
 		response_header(rq->response, "Refresh", arena_printf(&rq->arena, "2; url=/caso/%s/emitido?" CALLER_WAITING "=1", a->id));
 	return page_send(rq, status, desk_issued, &v);
-}
-
-static bool
-was_issued(const struct application *a)
-{
-	return a->state == APPLICATION_ISSUING || a->state == APPLICATION_ISSUED ||
-	    a->state == APPLICATION_CLOSED_REVOKED;
 }
 
 static int

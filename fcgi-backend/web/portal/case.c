@@ -4,10 +4,10 @@
 #include "libicert/error.h"
 #include "procedure/appointment.h"
 #include "procedure/certificate.h"
+#include "procedure/contract.h"
 #include "procedure/document.h"
 #include "procedure/fields.h"
 #include "procedure/identification.h"
-#include "procedure/policy.h"
 #include "procedure/purchase.h"
 #include "procedure/staff.h"
 #include "web/portal/portal.h"
@@ -15,7 +15,6 @@
 /* The applicant's own case: what comes next, who acts, by when, whom to call. */
 
 #define LIST_MAX	32
-#define CONTRACT_HOURS	120	/* of the published text; policy may lengthen it */
 
 /* ---- the list of what this mailbox has ---- */
 
@@ -293,8 +292,7 @@ fill_certificate(struct request *rq, const struct application *a, struct view_po
 	out->until = c->delivery_until;
 	out->revoked_at = c->revoked_at;
 	if (a->state == APPLICATION_ISSUED || a->state == APPLICATION_CONTRACT_SENT) {
-		out->contract_by = c->issued_at +
-		    policy_int(portal_act(rq), "contract.hours", CONTRACT_HOURS) * 3600;
+		out->contract_by = contract_due(portal_act(rq), c->issued_at);
 		v->by = out->contract_by;
 		v->closes = false;
 	}
@@ -302,11 +300,48 @@ fill_certificate(struct request *rq, const struct application *a, struct view_po
 	return 0;
 }
 
+static char *
+lower(struct request *rq, const char *text)
+{
+	char *copy = arena_printf(&rq->arena, "%s", text);
+
+	for (char *p = copy; p != NULL && *p != '\0'; p++)
+		if (*p >= 'A' && *p <= 'Z')
+			*p += 'a' - 'A';
+	return copy;
+}
+
+static int
+fill_contract(struct request *rq, const struct application *a, struct view_portal_case *v)
+{
+	struct view_portal_case_contract *out = arena_new(&rq->arena, struct view_portal_case_contract);
+	struct contract *c = arena_new(&rq->arena, struct contract);
+	int rv;
+
+	if (!application_is_issued(a->state))
+		return 0;
+	if (out == NULL || c == NULL)
+		return ICERT_E_MEMORY;
+	rv = contract_of(portal_act(rq), a->id, c);
+	if (rv == ICERT_E_NOT_FOUND)
+		return 0;
+	if (rv != 0)
+		return rv;
+	out->number = c->number;
+	out->href = arena_printf(&rq->arena, "/tramite/%s/contrato.pdf", a->id);
+	out->verify_href = lower(rq, arena_printf(&rq->arena, "/contrato/%s", c->number));
+	out->made_at = c->made_at;
+	out->open = a->state == APPLICATION_CONTRACT_SENT;
+	out->due = v->certificate != NULL ? v->certificate->contract_by : 0;
+	v->contract = out;
+	return 0;
+}
+
 static bool
 can_send_again(const char *template)
 {
 	return strcmp(template, "pkcs12") == 0 || strcmp(template, "envelope") == 0 ||
-	    strcmp(template, "application_received") == 0;
+	    strcmp(template, "contract") == 0 || strcmp(template, "application_received") == 0;
 }
 
 static int
@@ -366,10 +401,12 @@ case_page(struct request *rq, int status, struct application *a)
 	fill_steps(rq, a, &v);
 	if ((rv = fill_observations(rq, a, &v)) != 0 || (rv = fill_slot(rq, a, &v)) != 0 ||
 	    (rv = fill_tasks(rq, a, &v)) != 0 || (rv = fill_certificate(rq, a, &v)) != 0 ||
-	    (rv = fill_mails(rq, a, &v)) != 0)
+	    (rv = fill_contract(rq, a, &v)) != 0 || (rv = fill_mails(rq, a, &v)) != 0)
 		return rv;
 	if (a->state == APPLICATION_ISSUING)
 		v.watch = "issuing";
+	else if (a->state == APPLICATION_ISSUED)
+		v.watch = "contract";
 	else if (v.certificate != NULL && !v.certificate->ready && strcmp(v.certificate->state, "good") == 0)
 		v.watch = "publishing";
 	return page_send(rq, status, portal_case, &v);
