@@ -90,6 +90,11 @@ reset role;
 set role icert_owner;
 revoke create on schema icert from icert_login;
 
+-- The first text comes with the instance; every later one is written and approved by people.
+grant insert on icert.contract_template to icert_admin;
+create policy admin_first on icert.contract_template for insert to icert_admin
+	with check (version = 1 and written_by is null and approved_by is null);
+
 -- The administrator writes drafts as oneself; another one approves.
 grant select, insert on icert.contract_template to icert_desk;
 grant update (state, text, written_by, written_at, approved_by, approved_at) on icert.contract_template to icert_desk;

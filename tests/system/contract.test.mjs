@@ -90,19 +90,17 @@ test('anybody reads on the page of the QR code that it exists, and nothing of th
 test('another mailbox does not get the file; the desk sees it in the case', async () => {
 	const other = new Applicant(icert, { email: 'otra@example.org' });
 	await other.signIn();
-	assert.equal((await other.client.visit(`${applicant.path}/contrato.pdf`)).status, 404);
+	assert.equal((await other.client.visit(`/tramite/${applicant.id}/contrato.pdf`)).status, 404);
 	other.close();
 	assert.match((await walked.operator.see()).main, /Contrato, como se envió/);
 });
 
-test('sent again on request; revoked by the holder the case closes and the public page says so', async () => {
+test('sent once, and again on request but not at once; revoked by the holder the case closes and the public page says so', async () => {
 	const known = await applicant.mail.list({ to: applicant.email, subject: /contrato/ });
 	assert.equal(known.length, 1, 'sent once');
 	const page = await applicant.see();
-	const form = page.forms.find((f) => /correo\/contract$/.test(f.action));
-	assert.ok(form, 'the button that sends it again');
-	const revoke = (await applicant.see('/revocar')).form(/revocar$/);
-	await revoke.submit(Object.fromEntries(Object.entries(revoke.choices).map(([name, values]) => [name, values[0]])));
+	assert.equal((await page.form(/correo\/contract$/).submit()).status, 429, 'not within two minutes of the last');
+	expect(await applicant.revoke(), 200, 'revoke');
 	await until(async () => /revocado/i.test((await applicant.see()).heading), { what: 'the case to close' });
 	const stranger = new Client({ base: icert.portal, ca: icert.ca });
 	assert.match((await stranger.visit(`/contrato/${kept.number.toLowerCase()}`)).main, /Revocado/);
