@@ -165,12 +165,6 @@ audit_round(struct hand *hand)
 	return audit_log_extend(hand->log, hand->db, &rows);
 }
 
-static int
-cleanup_start(struct hand *hand)
-{
-	return document_store_open(&hand->documents, config_require(&hand->config, "paths", "documents"), NULL);
-}
-
 /* Files whose program died before it could add their row. */
 static int
 sweep(struct hand *hand)
@@ -227,7 +221,7 @@ static const struct job {
 	{ "deadlines", NULL, NULL, deadline_round },
 	{ "contracts", NULL, files_open, contract_round },
 	{ "audit", NULL, audit_start, audit_round },
-	{ "cleanup", NULL, cleanup_start, cleanup_round },
+	{ "cleanup", NULL, files_open, cleanup_round },
 };
 
 #define JOBS (sizeof(jobs) / sizeof(jobs[0]))
