@@ -62,6 +62,9 @@ insert into icert.policy (key, valid_from, number) values
 	('link.days', 0, 90),
 	('purchase.expires', 0, 604800),
 	('draft.days', 0, 30),
+	('breaker.clock_seconds', 0, 300),
+	('breaker.away_seconds', 0, 86400),
+	('breaker.ceiling_hour', 0, 50),
 	('application.days', 0, 30),
 	('application.warn_days_1', 0, 15),
 	('application.warn_days_2', 0, 25),
@@ -85,7 +88,8 @@ insert into icert.staff (id, login, name, email, created_at) values
 	('57000000-0000-4000-8000-000000000005', 'finanzas', 'Área Financiera', 'finanzas@icert.example', 0),
 	('57000000-0000-4000-8000-000000000006', 'central', 'Planta Central', 'central@icert.example', 0),
 	('57000000-0000-4000-8000-000000000007', 'administrador', 'Administradora', 'administrador@icert.example', 0),
-	('57000000-0000-4000-8000-000000000008', 'auditor', 'Auditor', 'auditor@icert.example', 0)
+	('57000000-0000-4000-8000-000000000008', 'auditor', 'Auditor', 'auditor@icert.example', 0),
+	('57000000-0000-4000-8000-000000000009', 'central.segunda', 'Planta Central, segunda firma', 'central.segunda@icert.example', 0)
 on conflict do nothing;
 
 insert into icert.staff_role (staff_id, role, province, since) values
@@ -96,5 +100,6 @@ insert into icert.staff_role (staff_id, role, province, since) values
 	('57000000-0000-4000-8000-000000000005', 'finance', null, 0),
 	('57000000-0000-4000-8000-000000000006', 'national', null, 0),
 	('57000000-0000-4000-8000-000000000007', 'administrator', null, 0),
-	('57000000-0000-4000-8000-000000000008', 'auditor', null, 0)
+	('57000000-0000-4000-8000-000000000008', 'auditor', null, 0),
+	('57000000-0000-4000-8000-000000000009', 'national', null, 0)
 on conflict do nothing;

@@ -27,6 +27,7 @@ static const char *const names[MAIL_TEMPLATES] = {
 	[MAIL_STAFF_QUEUE] = "staff_queue",
 	[MAIL_DEADLINE_WARNING] = "deadline_warning",
 	[MAIL_SLOT_REMINDER] = "slot_reminder",
+	[MAIL_STAFF_BREAKER] = "staff_breaker",
 	[MAIL_EXPIRES] = "expires",
 };
 

@@ -28,7 +28,8 @@ int	deadline_add(const struct act *, const char *kind, const char *subject_kind,
 	    const char *application, int64_t due_at);
 
 /* The clerk: handles what is due, at most `most` rows, each in its own
- * transaction.  *done counts them. */
+ * transaction.  *done counts them.  While a breaker stands (breaker.h), what ends or
+ * destroys something waits. */
 int	deadline_run(struct act *, size_t most, size_t *done);
 
 #endif

@@ -12,6 +12,7 @@
 #include "libicert/error.h"
 #include "libicert/log.h"
 #include "procedure/datakey.h"
+#include "procedure/breaker.h"
 #include "procedure/deadline_hand.h"
 #include "procedure/policy.h"
 #include "procedure/transition.h"
@@ -24,11 +25,12 @@
 
 /* Kinds without a handler are not even looked at. */
 static const struct db_stmt take = { "deadline_take",
-	"select id::text, kind, subject::text, coalesce(application_id::text, ''), tries from icert.deadline"
+	"select id::text, kind, subject::text, coalesce(application_id::text, ''), tries, kind in (" BREAKER_COUNTED ")"
+	" from icert.deadline"
 	" where state = 'waiting' and due_at <= $1"
 	" and kind in ('purchase_expire', 'draft_remove', 'application_cancel', 'delivery_destroy', 'application_warn',"
 	" 'identified_stale', 'appointment_remind', 'certificate_warn', 'certificate_expire')"
-	" order by due_at limit 1 for update skip locked" };
+	" and not ($2 and kind in (" BREAKER_KINDS ")) order by due_at limit 1 for update skip locked" };
 static const struct db_stmt closed = { "deadline_close",
 	"update icert.deadline set state = $2, done_at = $3 where id = $1" };
 static const struct db_stmt later = { "deadline_later",
@@ -313,14 +315,14 @@ static const struct handler {
 };
 
 static int
-take_due(struct act *act, struct due *due)
+take_due(struct act *act, struct due *due, int held)
 {
 	struct db_result *r = NULL;
 	int error;
 
 	memset(due, 0, sizeof(*due));
 	due->now = clock_business();
-	if ((error = act_begin(act)) != 0 || (error = DB_QUERY(act->db, &take, &r, P_INT(due->now))) != 0)
+	if ((error = act_begin(act)) != 0 || (error = DB_QUERY(act->db, &take, &r, P_INT(due->now), P_BOOL(held))) != 0)
 		return error;
 	if (db_rows(r) == 0)
 		error = ICERT_E_NOT_FOUND;
@@ -329,12 +331,13 @@ take_due(struct act *act, struct due *due)
 	snprintf(due->subject, sizeof(due->subject), "%s", db_text(r, 0, 2));
 	snprintf(due->application, sizeof(due->application), "%s", db_text(r, 0, 3));
 	due->tries = (int)db_int(r, 0, 4);
+	due->counted = db_bool(r, 0, 5);
 	db_result_free(r);
 	return error;
 }
 
 static int
-handle(struct act *act, struct due *due)
+handle(struct act *act, struct due *due, int64_t *room)
 {
 	enum outcome outcome = OUTCOME_DONE;
 	size_t i;
@@ -350,21 +353,33 @@ handle(struct act *act, struct due *due)
 	else
 		error = DB_QUERY(act->db, &closed, NULL, P_TEXT(due->id), P_TEXT(outcome == OUTCOME_DONE ? "done" : "void"),
 		    P_INT(due->now));
-	return error != 0 ? error : db_commit(act->db);
+	if (error == 0 && (error = db_commit(act->db)) == 0 && outcome == OUTCOME_DONE && due->counted)
+		(*room)--;
+	return error;
 }
 
 int
 deadline_run(struct act *act, size_t most, size_t *done)
 {
 	struct due due;
+	int64_t room;
 	size_t i;
-	int error = 0;
+	int error, held;
 
 	*done = 0;
+	if ((error = breaker_look(act, &held, &room)) != 0)
+		return error;
 	for (i = 0; i < most; i++) {
-		if ((error = take_due(act, &due)) != 0)
+		if ((error = take_due(act, &due, held)) != 0)
 			break;
-		if ((error = handle(act, &due)) == 0) {
+		if (due.counted && room <= 0) {
+			db_rollback(act->db);
+			if ((error = breaker_trip(act, BREAKER_CEILING, -room)) != 0)
+				break;
+			held = 1;
+			continue;
+		}
+		if ((error = handle(act, &due, &room)) == 0) {
 			(*done)++;
 			continue;
 		}

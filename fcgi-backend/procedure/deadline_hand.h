@@ -14,6 +14,7 @@
 struct due {
 	char id[ID_TEXT], kind[32], subject[ID_TEXT], application[ID_TEXT];
 	int tries;                  /* how often it had to wait, or failed */
+	int counted;                /* against the hour's ceiling (breaker.h) */
 	int64_t now;                /* business clock */
 	int64_t later_at;           /* set by a handler that answers OUTCOME_LATER */
 };

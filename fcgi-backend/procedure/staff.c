@@ -1,8 +1,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "crypt/keeper.h"
 #include "libicert/error.h"
 #include "procedure/staff.h"
+
+#define CODE_DIGITS 6
 
 static const struct db_stmt provinces = { "staff_province_list",
 	"select id, name, telephone, hours, address, galapagos from icert.province where ($1::int = 0 or id = $1) order by id" };
@@ -138,4 +141,12 @@ staff_provinces(struct act *act, int *out, size_t *n)
 		out[(*n)++] = (int)db_int(r, i, 0);
 	db_result_free(r);
 	return 0;
+}
+
+int
+staff_factor(struct act *act, const char *code)
+{
+	if (code == NULL || strlen(code) != CODE_DIGITS || strspn(code, "0123456789") != CODE_DIGITS)
+		return ICERT_E_INVALID;
+	return keeper_totp_verify(act->keeper, act->id, code);
 }

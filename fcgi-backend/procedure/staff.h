@@ -40,6 +40,12 @@ struct staff_post {
 };
 int	staff_posts(struct act *, struct staff_post *rows, size_t *n);
 
+/*
+ * A fresh code of the caller's second factor, used up by this.  Outside a
+ * transaction.  ICERT_E_INVALID when it has not six digits; else as keeper_totp_verify().
+ */
+int	staff_factor(struct act *, const char *code);
+
 /* Provinces of the caller.  *n: room, then filled. */
 int	staff_provinces(struct act *, int *provinces, size_t *n);
 

@@ -223,6 +223,7 @@ fill_certificate(struct request *rq, const struct application *a, struct view_de
 	out->published = c->published;
 	out->pkcs12 = c->has_pkcs12;
 	out->envelope = c->has_envelope;
+	v->can_revoke = (rq->session.roles & ROLE_NATIONAL) && strcmp(c->state, "good") == 0;
 	v->certificate = out;
 	return 0;
 }

@@ -11,7 +11,7 @@
 
 const struct route *const desk_routes[] = {
 	desk_login_routes, desk_queue_routes, desk_case_routes, desk_review_routes, desk_slot_routes,
-	desk_document_routes, desk_upload_routes, desk_identify_routes, desk_issue_routes, desk_office_routes, NULL
+	desk_document_routes, desk_upload_routes, desk_identify_routes, desk_issue_routes, desk_office_routes, desk_clocks_routes, desk_revoke_routes, NULL
 };
 
 struct desk *
@@ -88,6 +88,8 @@ desk_frame(struct request *rq, struct view_page *page)
 		{ DESK_READS, "/casos", "desk.menu.cases" },
 		{ ROLE_DIRECTOR, "/contratos", "desk.menu.contracts" },
 		{ ROLE_FINANCE, "/ordenes", "desk.menu.orders" },
+		{ ROLE_NATIONAL | ROLE_AUDITOR, "/revocaciones", "desk.menu.revocations" },
+		{ ROLE_NATIONAL | ROLE_AUDITOR, "/plazos", "desk.menu.clocks" },
 		{ ROLE_ADMIN, "/personal", "desk.menu.staff" },
 		{ ROLE_NATIONAL | ROLE_AUDITOR, "/registro", "desk.menu.journal" },
 	};
@@ -204,6 +206,32 @@ desk_done(struct request *rq, const char *id, int rv, const char *notice)
 	if ((rv = desk_case(rq, &a)) != 0)
 		return rv;
 	return desk_case_page(rq, status, a);
+}
+
+const char *
+desk_code(struct request *rq)
+{
+	const char *typed = request_form(rq, "code");
+	char code[8];
+	size_t n = 0;
+
+	for (; typed != NULL && *typed != '\0' && n < 7; typed++)
+		if (*typed != ' ')
+			code[n++] = *typed;
+	code[n] = '\0';
+	return n == 6 && strspn(code, "0123456789") == 6 ? arena_strdup(&rq->arena, code) : "";
+}
+
+bool
+desk_code_error(struct request *rq, int rv)
+{
+	const char *say = rv == ICERT_E_CODE_WRONG ? "desk.issue.code_wrong" :
+	    rv == ICERT_E_CODE_REPLAYED ? "desk.issue.code_used" :
+	    rv == ICERT_E_CODE_SPENT ? "desk.issue.code_spent" : rv == ICERT_E_INVALID ? "desk.issue.code_missing" : NULL;
+
+	if (say != NULL)
+		page_field_error(rq, "code", say);
+	return say != NULL;
 }
 
 struct view_option *

@@ -67,12 +67,17 @@ int desk_done(struct request *, const char *id, int rv, const char *notice);
 /* The case's page; errors noted before are shown on it. */
 int desk_case_page(struct request *, int status, struct application *);
 
+/* The six digits typed as "code", spaces left out; "" when there are not six. */
+const char *desk_code(struct request *);
+/* Notes the error of a code that was not taken at its field; false for other errors. */
+bool desk_code_error(struct request *, int rv);
+
 /* A select's or radio's choices: code → catalogue "<prefix><code>". */
 struct view_option *desk_options(struct request *, const char *const *codes, const char *prefix,
     const char *selected, size_t *n);
 
 extern const struct route desk_login_routes[], desk_queue_routes[], desk_case_routes[], desk_review_routes[],
     desk_slot_routes[], desk_document_routes[], desk_upload_routes[], desk_identify_routes[], desk_issue_routes[],
-    desk_office_routes[];
+    desk_office_routes[], desk_clocks_routes[], desk_revoke_routes[];
 
 #endif

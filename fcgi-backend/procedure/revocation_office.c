@@ -1,0 +1,287 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "crypt/seal.h"
+#include "libicert/buf.h"
+#include "libicert/clock.h"
+#include "libicert/error.h"
+#include "procedure/case.h"
+#include "procedure/revocation_office.h"
+#include "procedure/staff.h"
+
+/* CRLReason, RFC 5280, 5.3.1. */
+#define REASON_KEY_COMPROMISE		1
+#define REASON_SUPERSEDED		4
+#define REASON_CESSATION		5
+#define REASON_PRIVILEGE_WITHDRAWN	9
+
+const char *const revocation_reasons[] = { "court_order", "death", "false_data", "stolen", "authority_fault", NULL };
+static const int16_t reason_codes[] = {
+	REASON_PRIVILEGE_WITHDRAWN, REASON_CESSATION, REASON_PRIVILEGE_WITHDRAWN, REASON_KEY_COMPROMISE, REASON_SUPERSEDED
+};
+
+#define COLUMNS \
+	"q.id, q.application_id, coalesce(a.number, ''), encode(c.serial, 'hex'), q.reason, q.state, q.requested_by," \
+	" coalesce(s.name, ''), coalesce(d.name, ''), q.requested_at, coalesce(q.decided_at, 0)"
+#define FROM \
+	" from icert.revocation_request q join icert.application a on a.id = q.application_id" \
+	" join icert.certificate c on c.id = q.certificate_id left join icert.staff s on s.id = q.requested_by" \
+	" left join icert.staff d on d.id = q.decided_by"
+
+static const struct db_stmt list = { "revocation_list",
+	"select " COLUMNS FROM " order by q.state = 'open' desc, q.requested_at desc limit 100" };
+static const struct db_stmt of_case = { "revocation_of",
+	"select " COLUMNS ", q.words, q.certificate_id, icert.other_person(q.requested_by)" FROM
+	" where q.application_id = $1 and q.state = 'open'" };
+static const struct db_stmt good = { "revocation_good",
+	"select id from icert.certificate where application_id = $1 and state = 'good'" };
+static const struct db_stmt add = { "revocation_add",
+	"insert into icert.revocation_request (id, certificate_id, application_id, reason, words, requested_by, requested_at)"
+	" values ($1, $2, $3, $4, $5, $6, $7)" };
+static const struct db_stmt decide = { "revocation_decide",
+	"update icert.revocation_request set state = $2, decided_by = $3, decided_at = $4 where id = $1 and state = 'open'" };
+static const struct db_stmt revoke = { "revocation_revoke",
+	"update icert.certificate set state = 'revoked', revoked_at = $2, reason = $3, reason_code = $4,"
+	" revoked_by = 'national' where id = $1 and state = 'good'" };
+static const struct db_stmt change = { "revocation_change",
+	"insert into icert.status_change (certificate_id, state, reason, at) values ($1, 'revoked', $2, $3)" };
+
+/* The open request of a case, its words still sealed. */
+struct asked {
+	struct revocation r;
+	char certificate[ID_TEXT];
+	int other;			/* the caller is another person than who asked */
+};
+
+static int
+reason_index(const char *reason)
+{
+	for (int i = 0; revocation_reasons[i] != NULL; i++)
+		if (strcmp(revocation_reasons[i], reason) == 0)
+			return i;
+	return -1;
+}
+
+static void
+fill(struct revocation *q, struct db_result *r, int row)
+{
+	memset(q, 0, sizeof *q);
+	snprintf(q->id, sizeof q->id, "%s", db_text(r, row, 0));
+	snprintf(q->application, sizeof q->application, "%s", db_text(r, row, 1));
+	snprintf(q->number, sizeof q->number, "%s", db_text(r, row, 2));
+	snprintf(q->serial, sizeof q->serial, "%s", db_text(r, row, 3));
+	snprintf(q->reason, sizeof q->reason, "%s", db_text(r, row, 4));
+	snprintf(q->state, sizeof q->state, "%s", db_text(r, row, 5));
+	snprintf(q->requested_by, sizeof q->requested_by, "%s", db_text(r, row, 6));
+	snprintf(q->requested_name, sizeof q->requested_name, "%s", db_text(r, row, 7));
+	snprintf(q->decided_name, sizeof q->decided_name, "%s", db_text(r, row, 8));
+	q->requested_at = db_int(r, row, 9);
+	q->decided_at = db_int(r, row, 10);
+}
+
+int
+revocation_list(struct act *act, struct revocation *rows, size_t *n)
+{
+	struct db_result *r;
+	size_t room = *n;
+	int error;
+
+	*n = 0;
+	if (!(act->roles & (BY_NATIONAL | BY_AUDITOR)))
+		return act_refuse(act, "revocation.list", "certificate", NULL, 0, ICERT_E_DENIED);
+	if ((error = act_begin(act)) != 0 || (error = db_query_commit(act->db, &list, NULL, 0, &r)) != 0)
+		return error;
+	for (int i = 0; i < db_rows(r) && *n < room; i++)
+		fill(&rows[(*n)++], r, i);
+	db_result_free(r);
+	return 0;
+}
+
+static int
+read_asked(struct act *act, const struct case_file *c, struct asked *out)
+{
+	struct buf plain = BUF_INIT;
+	struct db_result *r;
+	const uint8_t *sealed;
+	char place[96];
+	size_t n;
+	int error;
+
+	memset(out, 0, sizeof *out);
+	if ((error = DB_QUERY(act->db, &of_case, &r, P_TEXT(c->a.id))) != 0)
+		return error;
+	if (db_rows(r) != 1)
+		error = ICERT_E_NOT_FOUND;
+	else {
+		fill(&out->r, r, 0);
+		snprintf(out->certificate, sizeof out->certificate, "%s", db_text(r, 0, 12));
+		out->other = db_bool(r, 0, 13);
+		sealed = db_bytes(r, 0, 11, &n);
+		snprintf(place, sizeof place, "revocation_request|words|%s", out->r.id);
+		if ((error = open_field(c->key, place, sealed, n, &plain)) == 0)
+			snprintf(out->r.words, sizeof out->r.words, "%s", buf_str(&plain));
+	}
+	buf_free(&plain);
+	db_result_free(r);
+	return error;
+}
+
+/* Begins, with the case; only for those who may act on it so. */
+static int
+open_case(struct act *act, const char *application, struct case_file *c)
+{
+	int error;
+
+	if ((error = case_open(act, application, -1, c)) != 0)
+		return error;
+	if (!(act->roles & BY_NATIONAL))
+		return ICERT_E_DENIED;
+	return c->own ? ICERT_E_OWN_CASE : 0;
+}
+
+static int
+close_case(struct act *act, struct case_file *c, const char *action, int error)
+{
+	bytes_wipe(c->key, sizeof c->key);
+	if (error == 0)
+		error = db_commit(act->db);
+	return error == 0 ? 0 :
+	    act_refuse(act, action, "application", c->a.id[0] != '\0' ? c->a.id : NULL, c->a.province, error);
+}
+
+int
+revocation_of(struct act *act, const char *application, struct revocation *out)
+{
+	struct case_file c;
+	struct asked asked;
+	int error;
+
+	if (!(act->roles & (BY_NATIONAL | BY_AUDITOR)))
+		return ICERT_E_NOT_FOUND;
+	if ((error = case_open(act, application, -1, &c)) == 0 && (error = read_asked(act, &c, &asked)) == 0) {
+		*out = asked.r;
+		error = db_commit(act->db);
+	}
+	bytes_wipe(c.key, sizeof c.key);
+	if (error != 0)
+		db_rollback(act->db);
+	return error;
+}
+
+static int
+ask(struct act *act, const struct case_file *c, const char *reason, const char *words)
+{
+	const struct mailing m = { .application = c->a.id, .contact = c->a.contact, .number = c->a.number,
+		.province = c->a.province, .key_id = c->a.key, .key = c->key };
+	struct buf sealed = BUF_INIT;
+	struct db_result *r;
+	char id[ID_TEXT], certificate[ID_TEXT], dedup[16 + ID_TEXT];
+	int error;
+
+	if ((error = DB_QUERY(act->db, &good, &r, P_TEXT(c->a.id))) != 0)
+		return error;
+	snprintf(certificate, sizeof certificate, "%s", db_text(r, 0, 0));
+	error = db_rows(r) == 1 ? 0 : ICERT_E_STATE;
+	db_result_free(r);
+	if (error == 0 && (error = id_new(id)) == 0 &&
+	    (error = case_seal(c, "revocation_request|words", id, words, &sealed)) == 0 &&
+	    (error = DB_QUERY(act->db, &add, NULL, P_TEXT(id), P_TEXT(certificate), P_TEXT(c->a.id), P_TEXT(reason),
+	    P_BYTES(sealed.p, sealed.len), P_TEXT(act->id), P_INT(clock_business()))) == 0 &&
+	    (error = act_audit(act, "certificate.revoke_request", "certificate", certificate, c->a.id, c->a.province, reason,
+	    NULL)) == 0) {
+		snprintf(dedup, sizeof dedup, "revocation:%s", id);
+		error = mailing_national(act, &m, "revocation", dedup);
+	}
+	buf_free(&sealed);
+	return error;
+}
+
+int
+revocation_request(struct act *act, const char *application, const char *reason, const char *words)
+{
+	struct case_file c;
+	int error;
+
+	if ((error = open_case(act, application, &c)) == 0)
+		error = reason_index(reason) < 0 || words[0] == '\0' || strlen(words) > REVOCATION_WORDS ? ICERT_E_INVALID :
+		    ask(act, &c, reason, words);
+	return close_case(act, &c, "certificate.revoke_request", error);
+}
+
+/* One row changed, or somebody was faster. */
+static int
+one_row(struct db_result *r, int none)
+{
+	int64_t n = db_affected(r);
+
+	db_result_free(r);
+	return n == 1 ? 0 : none;
+}
+
+static int
+settle(struct act *act, const struct asked *asked, const char *state)
+{
+	struct db_result *r;
+	int error;
+
+	if ((error = DB_QUERY(act->db, &decide, &r, P_TEXT(asked->r.id), P_TEXT(state), P_TEXT(act->id),
+	    P_INT(clock_business()))) != 0)
+		return error;
+	return one_row(r, ICERT_E_CONFLICT);
+}
+
+/* The request first: the certificate's row moves only under one that is confirmed. */
+static int
+confirm(struct act *act, struct case_file *c, const struct asked *asked)
+{
+	const struct mailing m = { .application = c->a.id, .contact = c->a.contact, .number = c->a.number,
+		.province = c->a.province, .key_id = c->a.key, .key = c->key };
+	int16_t code = reason_codes[reason_index(asked->r.reason)];
+	int64_t now = clock_real();
+	char at[MAILING_MOMENT];
+	struct db_result *r;
+	int error;
+
+	if ((error = settle(act, asked, "confirmed")) != 0 || (error = DB_QUERY(act->db, &revoke, &r,
+	    P_TEXT(asked->certificate), P_INT(now), P_INT(code), P_TEXT(asked->r.reason))) != 0 ||
+	    (error = one_row(r, ICERT_E_STATE)) != 0 || (error = DB_QUERY(act->db, &change, NULL,
+	    P_TEXT(asked->certificate), P_INT(code), P_INT(now))) != 0)
+		return error;
+	if (transition_find(ACTION_CLOSE_REVOKED, c->a.state, act->roles, NULL) != NULL &&
+	    (error = case_move(act, c, ACTION_CLOSE_REVOKED, "revoked_by_national", NULL)) != 0)
+		return error;
+	if ((error = mailing_contact(act, &m, MAIL_REVOKED, (const struct outbox_variable[]){
+	    { "reason", asked->r.reason }, { "serial", asked->r.serial }, { "at", mailing_moment(now, at) } }, 3, "revoked",
+	    asked->certificate)) != 0 || (error = act_audit(act, "certificate.revoke", "certificate", asked->certificate,
+	    c->a.id, c->a.province, asked->r.reason, "{\"by\":\"national\"}")) != 0 ||
+	    (error = db_notify(act->db, "icert_status", "")) != 0)
+		return error;
+	return db_recv(act->db, NULL);
+}
+
+int
+revocation_confirm(struct act *act, const char *application, const char *code)
+{
+	struct case_file c = { .own = 0 };
+	struct asked asked;
+	int error = ICERT_E_DENIED;
+
+	if ((act->roles & BY_NATIONAL) && (error = staff_factor(act, code)) == 0 &&
+	    (error = open_case(act, application, &c)) == 0 && (error = read_asked(act, &c, &asked)) == 0)
+		error = asked.other ? confirm(act, &c, &asked) : ICERT_E_DENIED;
+	return close_case(act, &c, "certificate.revoke", error);
+}
+
+int
+revocation_withdraw(struct act *act, const char *application)
+{
+	struct case_file c;
+	struct asked asked;
+	int error;
+
+	if ((error = open_case(act, application, &c)) == 0 && (error = read_asked(act, &c, &asked)) == 0 &&
+	    (error = settle(act, &asked, "withdrawn")) == 0)
+		error = act_audit(act, "certificate.revoke_withdraw", "certificate", asked.certificate, c.a.id, c.a.province,
+		    asked.r.reason, NULL);
+	return close_case(act, &c, "certificate.revoke_withdraw", error);
+}
