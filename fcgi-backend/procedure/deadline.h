@@ -27,6 +27,25 @@
 int	deadline_add(const struct act *, const char *kind, const char *subject_kind, const char *subject,
 	    const char *application, int64_t due_at);
 
+/*
+ * The clock of the 120 hours (contract_due and its reminders), inside the open transaction and with
+ * an audit row; by the case's contact, the staff of its province or the clerk.
+ * stop: it stands from now on; one that stands already is left.  run: it runs on, every end later by
+ * as long as it stood, and with at least `least` seconds left (0: as it comes).
+ * reason: stable code for the audit row ("contract_received", "bounce").  *due_at (may be
+ * NULL): its end after that; 0 when the case has no such clock, which is no error.
+ */
+int	deadline_clock_stop(const struct act *, const char *application, const char *reason, int64_t *due_at);
+int	deadline_clock_run(const struct act *, const char *application, const char *reason, int64_t least,
+	    int64_t *due_at);
+
+struct deadline_clock {
+	int64_t	due_at;		/* UTC seconds, business clock; while it stands, of the moment it stopped */
+	int64_t	stopped_at;	/* 0: it runs */
+};
+/* As it is, for whoever sees the case; in the open transaction or one of its own.  ICERT_E_NOT_FOUND. */
+int	deadline_clock(const struct act *, const char *application, struct deadline_clock *);
+
 /* The clerk: handles what is due, at most `most` rows, each in its own
  * transaction.  *done counts them.  While a breaker stands (breaker.h), what ends or
  * destroys something waits. */

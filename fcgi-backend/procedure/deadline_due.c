@@ -27,7 +27,7 @@
 static const struct db_stmt take = { "deadline_take",
 	"select id::text, kind, subject::text, coalesce(application_id::text, ''), tries, kind in (" BREAKER_COUNTED ")"
 	" from icert.deadline"
-	" where state = 'waiting' and due_at <= $1"
+	" where state = 'waiting' and stopped_at is null and due_at <= $1"
 	" and kind in ('purchase_expire', 'draft_remove', 'application_cancel', 'delivery_destroy', 'application_warn',"
 	" 'identified_stale', 'appointment_remind', 'certificate_warn', 'certificate_expire')"
 	" and not ($2 and kind in (" BREAKER_KINDS ")) order by due_at limit 1 for update skip locked" };

@@ -1,0 +1,20 @@
+delete from icert.transition where program = 'icert_clerk' and to_state in ('revoked', 'closed_revoked');
+drop function icert.clock_extend(uuid, bigint), icert.clock_run(uuid, bigint, bigint), icert.clock_stop(uuid, bigint),
+	icert.clock_mine(uuid);
+set role icert_owner;
+drop policy login on icert.deadline;
+revoke select, update (due_at, stopped_at, state, done_at) on icert.deadline from icert_login;
+drop policy clerk_revoke on icert.status_change;
+revoke insert on icert.status_change from icert_clerk;
+drop policy clerk_revoke on icert.certificate;
+revoke update (revoked_at, reason, reason_code, revoked_by) on icert.certificate from icert_clerk;
+drop table icert.bounce, icert.outage_share, icert.outage, icert.extension;
+drop policy portal on icert.deadline;
+revoke select (id, kind, subject, application_id, due_at, state, stopped_at) on icert.deadline from icert_portal;
+revoke update (closes_at) on icert.application from icert_clerk;
+alter table icert.purchase drop column origin_id;
+alter table icert.application drop column origin_id;
+alter table icert.contract drop column accepted_at;
+drop index icert.deadline_clock;
+alter table icert.deadline drop column stopped_at;
+reset role;
