@@ -122,68 +122,91 @@ status_segment_issuer(const struct status_segment *s, enum status_algorithm algo
 	return -1;
 }
 
-/* The tail's table entry was checked when the segment was opened. */
+/*
+ * Reads the answers of the record p[0..size), whose parts begin at `at`.  The
+ * tails' table was checked when the segment was opened.
+ */
 static int
-answers_read(const struct status_segment *s, const uint8_t *p, uint64_t room,
+answers_read(const struct status_segment *s, const uint8_t *p, uint32_t size, uint32_t at,
     struct status_record *r)
 {
-	const uint8_t	*t;
-	uint64_t	 at = SR_HEADS;
+	const uint8_t	*part = p + at, *t;
+	unsigned	 parts = p[SR_PARTS];
 	uint32_t	 len;
-	unsigned	 tail;
 
+	for (int a = 0; a < STATUS_ALGORITHMS; a++)
+		if (parts & 1U << a)
+			at += SR_ANSWER_SIZE;
+	if (parts & SR_HAS_SERIAL)
+		at += p[SR_SERIAL_LEN];
+	if (at > size)
+		return ICERT_E_MALFORMED;
 	for (int a = 0; a < STATUS_ALGORITHMS; a++) {
-		len = get32(p + SR_HEAD_LEN + 4 * a);
-		if (len == 0)
+		if (!(parts & 1U << a))
 			continue;
-		tail = get16(p + SR_TAIL + 2 * a);
-		if (len > room - at || tail >= s->tails)
+		len = get16(part);
+		if (len == 0 || len > size - at || part[2] >= s->tails)
 			return ICERT_E_MALFORMED;
 		r->answer[a].head = p + at;
 		r->answer[a].head_len = len;
-		t = s->map + s->tail_offset + (uint64_t)tail * ST_SIZE;
+		t = s->map + s->tail_offset + (uint64_t)part[2] * ST_SIZE;
 		r->answer[a].tail = s->map + s->tail_offset + get32(t + ST_OFFSET);
 		r->answer[a].tail_len = get32(t + ST_LENGTH);
 		at += len;
+		part += SR_ANSWER_SIZE;
 	}
 	return 1;
 }
 
-/* 1: this record, 0: another serial, below zero: damaged. */
-static int
-record_read(const struct status_segment *s, uint64_t offset, unsigned issuer,
-    const uint8_t *serial, size_t len, struct status_record *r)
+/* The record at an offset of the file, inside its section; NULL: damaged. */
+static const uint8_t *
+record_at(const struct status_segment *s, uint64_t offset, uint32_t *size)
 {
 	const uint8_t	*p;
 	uint64_t	 room;
 
 	if (offset < s->record_offset || offset - s->record_offset > s->record_size)
-		return ICERT_E_MALFORMED;
+		return NULL;
 	room = s->record_size - (offset - s->record_offset);
 	p = s->map + offset;
-	if (room < SR_HEADS || get32(p + SR_SIZE) < SR_HEADS || get32(p + SR_SIZE) > room)
-		return ICERT_E_MALFORMED;
-	room = get32(p + SR_SIZE);
-	if (get16(p + SR_ISSUER) != issuer || p[SR_SERIAL_LEN] != len ||
-	    memcmp(p + SR_SERIAL, serial, len) != 0)
-		return 0;
-	if (p[SR_STATE] > STATUS_PENDING)
+	if (room < SR_HEADER)
+		return NULL;
+	*size = (uint32_t)get16(p + SR_SIZE) * SR_UNIT;
+	if (*size < SR_HEADER || *size > room || p[SR_SERIAL_LEN] > STATUS_SERIAL_MAX ||
+	    (uint32_t)get16(p + SR_SERIAL) + p[SR_SERIAL_LEN] > *size)
+		return NULL;
+	return p;
+}
+
+static int
+record_read(const struct status_segment *s, const uint8_t *p, uint32_t size, struct status_record *r)
+{
+	unsigned	reason = p[SR_STATE] >> SR_REASON_SHIFT, state = p[SR_STATE] & SR_REASON_NONE;
+	uint32_t	at = SR_HEADER, next = get32(p + SR_NEXT_UPDATE);
+
+	if (state > STATUS_PENDING || p[SR_ISSUER] >= s->issuers)
 		return ICERT_E_MALFORMED;
 	memset(r, 0, sizeof(*r));
-	r->state = (enum status_state)p[SR_STATE];
-	r->reason = p[SR_REASON];
-	r->this_update = (int64_t)get64(p + SR_THIS_UPDATE);
-	r->next_update = (int64_t)get64(p + SR_NEXT_UPDATE);
-	r->revoked_at = (int64_t)get64(p + SR_REVOKED_AT);
-	return answers_read(s, p, room, r);
+	r->state = (enum status_state)state;
+	r->reason = reason == SR_REASON_NONE ? STATUS_NO_REASON : (int)reason;
+	r->this_update = get32(p + SR_THIS_UPDATE);
+	r->next_update = next == SR_NEVER ? STATUS_NEVER : (int64_t)next;
+	if (p[SR_PARTS] & SR_HAS_REVOKED_AT) {
+		if (size < SR_HEADER + 4)
+			return ICERT_E_MALFORMED;
+		r->revoked_at = get32(p + at);
+		at += 4;
+	}
+	return answers_read(s, p, size, at, r);
 }
 
 int
 status_segment_find(const struct status_segment *s, unsigned issuer, const uint8_t *serial,
     size_t len, struct status_record *r)
 {
-	uint64_t	hash, slot, tag;
-	int		rc;
+	const uint8_t	*p;
+	uint64_t	 hash, slot, tag;
+	uint32_t	 size;
 
 	if (len == 0 || len > STATUS_SERIAL_MAX || issuer >= s->issuers)
 		return 0;
@@ -195,9 +218,32 @@ status_segment_find(const struct status_segment *s, unsigned issuer, const uint8
 			return 0;
 		if (slot >> SLOT_OFFSET_BITS != tag)
 			continue;
-		rc = record_read(s, (slot & SLOT_OFFSET_MASK) * 8, issuer, serial, len, r);
-		if (rc != 0)
-			return rc;
+		if ((p = record_at(s, (slot & SLOT_OFFSET_MASK) * SR_UNIT, &size)) == NULL)
+			return ICERT_E_MALFORMED;
+		if (p[SR_ISSUER] == issuer && p[SR_SERIAL_LEN] == len &&
+		    memcmp(p + get16(p + SR_SERIAL), serial, len) == 0)
+			return record_read(s, p, size, r);
 	}
 	return ICERT_E_MALFORMED;
+}
+
+int
+status_segment_next(const struct status_segment *s, uint64_t *cursor, struct status_key *key,
+    struct status_record *r)
+{
+	const uint8_t	*p;
+	uint32_t	 size;
+	int		 rc;
+
+	if (*cursor >= s->record_size)
+		return 0;
+	if ((p = record_at(s, s->record_offset + *cursor, &size)) == NULL || p[SR_SERIAL_LEN] == 0)
+		return ICERT_E_MALFORMED;
+	if ((rc = record_read(s, p, size, r)) < 0)
+		return rc;
+	key->issuer = p[SR_ISSUER];
+	key->serial = p + get16(p + SR_SERIAL);
+	key->serial_len = p[SR_SERIAL_LEN];
+	*cursor += size;
+	return 1;
 }

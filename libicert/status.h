@@ -18,7 +18,7 @@
 #include "libicert/error.h"
 #include "libicert/siphash.h"
 
-#define STATUS_VERSION		1
+#define STATUS_VERSION		2
 #define STATUS_DIGEST		32	/* SHA-256 */
 #define STATUS_SEAL_KEY		32	/* Ed25519 public key, and seed */
 #define STATUS_SEAL		64	/* Ed25519 signature */
@@ -38,7 +38,7 @@
  *	ICERT_E_MALFORMED	not a file of this format and version, or damaged
  *	ICERT_E_MISMATCH	the size is not the one the manifest names
  *	ICERT_E_FORGED		digest or seal do not verify
- *	ICERT_E_TOO_LARGE	more issuers, tails, octets than the format holds
+ *	ICERT_E_TOO_LARGE	more issuers, tails, octets or years than the format holds
  *	ICERT_E_EXISTS		one issuer and serial twice in a segment
  */
 
@@ -56,6 +56,7 @@ enum status_state {
 };
 
 #define STATUS_NO_REASON 255
+#define STATUS_NEVER	 253402300799LL	/* 9999-12-31T23:59:59Z as a nextUpdate */
 
 /* A file named by the manifest. */
 enum status_kind {
@@ -159,5 +160,20 @@ struct status_record {
  */
 int status_segment_find(const struct status_segment *, unsigned issuer,
     const uint8_t *serial, size_t serial_len, struct status_record *r);
+
+/* Whose record it is; serial points into the map. */
+struct status_key {
+	unsigned	 issuer;
+	const uint8_t	*serial;
+	size_t		 serial_len;
+};
+
+/*
+ * The records one after the other, in the order they were written; *cursor is 0
+ * before the first.  1: *key and *r are the next one, 0: there is none, below zero:
+ * the segment is damaged.
+ */
+int status_segment_next(const struct status_segment *, uint64_t *cursor, struct status_key *key,
+    struct status_record *r);
 
 #endif

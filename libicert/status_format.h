@@ -54,21 +54,29 @@ enum {
 	ST_SIZE = 8
 };
 
-/* A record, a multiple of 8 octets; the answers' heads follow it in order. */
+/*
+ * A record, a multiple of 4 octets: this, then the revocation time if there is
+ * one, {head length, tail} for each answer, the serial if no answer holds it, and
+ * the answers' heads in order.
+ */
 enum {
-	SR_SIZE = 0,		/* u32, all of it with padding */
-	SR_ISSUER = 4,		/* u16 */
-	SR_STATE = 6,		/* u8 */
-	SR_REASON = 7,		/* u8 */
-	SR_THIS_UPDATE = 8,	/* i64 */
-	SR_NEXT_UPDATE = 16,	/* i64 */
-	SR_REVOKED_AT = 24,	/* i64 */
-	SR_HEAD_LEN = 32,	/* u32 for each algorithm */
-	SR_TAIL = 40,		/* u16 for each algorithm */
-	SR_SERIAL_LEN = 44,	/* u8 */
-	SR_SERIAL = 45,		/* 20 */
-	SR_HEADS = 65
+	SR_SIZE = 0,		/* u16, all of it with padding, in units of 4 octets */
+	SR_ISSUER = 2,		/* u8 */
+	SR_STATE = 3,		/* u8: state in the low four bits, CRLReason above; 15: none */
+	SR_THIS_UPDATE = 4,	/* u32 */
+	SR_NEXT_UPDATE = 8,	/* u32, SR_NEVER */
+	SR_SERIAL = 12,		/* u16, from the record's start: where its octets stand */
+	SR_SERIAL_LEN = 14,	/* u8 */
+	SR_PARTS = 15,		/* u8: bit a: an answer for algorithm a; and the two below */
+	SR_HEADER = 16,
+	SR_ANSWER_SIZE = 3,	/* u16 length of the head, u8 number of the tail */
+	SR_UNIT = 4
 };
+#define SR_HAS_REVOKED_AT 0x80
+#define SR_HAS_SERIAL	0x40	/* it stands before the heads; else in one of them */
+#define SR_REASON_SHIFT	4
+#define SR_REASON_NONE	15
+#define SR_NEVER	UINT32_MAX	/* 99991231235959Z: the last answers of a CA that has ended */
 
 /* The manifest: header, entries, signature over all before it. */
 enum {
@@ -92,7 +100,7 @@ enum {
 	ME_SIZE = 160
 };
 
-/* A slot: 24 bits of tag above 40 bits of record offset / 8; 0 is empty. */
+/* A slot: 24 bits of tag above 40 bits of record offset / SR_UNIT; 0 is empty. */
 #define SLOT_OFFSET_BITS 40
 #define SLOT_OFFSET_MASK ((1ULL << SLOT_OFFSET_BITS) - 1)
 

@@ -15,8 +15,8 @@
 #include "libicert/status_format.h"
 #include "libicert/status_write.h"
 
-#define RECORD_MAX	(1U << 20)	/* octets of one record: an answer is about 1 kB */
 #define TAIL_MAX	(1U << 20)	/* octets of all tails */
+#define ALIGNMENT	64		/* of the index: a slot lies in one cache line */
 
 struct slot_in {
 	uint64_t	hash;
@@ -148,47 +148,117 @@ slot_add(struct status_writer *w, uint64_t hash)
 	return 0;
 }
 
+/* A time as it is stored: until 2106, or never.  0: stored. */
+static int
+time_put(uint8_t *p, int64_t t)
+{
+	if (t == STATUS_NEVER) {
+		put32(p, SR_NEVER);
+		return 0;
+	}
+	if (t < 0 || t >= SR_NEVER)
+		return ICERT_E_TOO_LARGE;
+	put32(p, (uint32_t)t);
+	return 0;
+}
+
+/*
+ * Where the serial stands in one of the heads, counted from the first: every
+ * answer carries it in its CertID, so it need not be stored again.
+ */
+static size_t
+serial_in_heads(const struct status_record_in *r, const uint8_t *serial, size_t len)
+{
+	const uint8_t	*found;
+	size_t		 before = 0;
+
+	for (int a = 0; a < STATUS_ALGORITHMS; before += r->answer[a++].len) {
+		if (r->answer[a].len == 0)
+			continue;
+		found = memmem(r->answer[a].head, r->answer[a].len, serial, len);
+		if (found != NULL)
+			return before + (size_t)(found - (const uint8_t *)r->answer[a].head);
+	}
+	return SIZE_MAX;
+}
+
+/* What stands before the heads; *size is that of the whole record, *before its own. */
+static int
+record_head(const struct status_writer *w, const struct status_record_in *r, const uint8_t *serial,
+    size_t len, uint8_t *p, size_t *before, size_t *size)
+{
+	size_t	at = SR_HEADER, heads = 0, in_heads = serial_in_heads(r, serial, len);
+	uint8_t	parts = 0;
+
+	if (time_put(p + SR_THIS_UPDATE, r->this_update) != 0 ||
+	    time_put(p + SR_NEXT_UPDATE, r->next_update) != 0)
+		return ICERT_E_TOO_LARGE;
+	if (r->revoked_at != 0) {
+		if (time_put(p + at, r->revoked_at) != 0)
+			return ICERT_E_TOO_LARGE;
+		parts |= SR_HAS_REVOKED_AT;
+		at += 4;
+	}
+	for (int a = 0; a < STATUS_ALGORITHMS; a++) {
+		const struct status_answer_in	*answer = &r->answer[a];
+
+		if (answer->len == 0)
+			continue;
+		if (answer->len > UINT16_MAX || answer->tail >= w->tails)
+			return ICERT_E_TOO_LARGE;
+		parts |= (uint8_t)(1U << a);
+		put16(p + at, (uint16_t)answer->len);
+		p[at + 2] = (uint8_t)answer->tail;
+		at += SR_ANSWER_SIZE;
+		heads += answer->len;
+	}
+	if (in_heads == SIZE_MAX) {
+		parts |= SR_HAS_SERIAL;
+		memcpy(p + at, serial, len);
+		in_heads = 0;
+		put16(p + SR_SERIAL, (uint16_t)at);
+		at += len;
+	} else if (at + in_heads <= UINT16_MAX) {
+		put16(p + SR_SERIAL, (uint16_t)(at + in_heads));
+	} else {
+		return ICERT_E_TOO_LARGE;
+	}
+	*before = at;
+	*size = (at + heads + SR_UNIT - 1) / SR_UNIT * SR_UNIT;
+	if (*size / SR_UNIT > UINT16_MAX)
+		return ICERT_E_TOO_LARGE;
+	put16(p + SR_SIZE, (uint16_t)(*size / SR_UNIT));
+	p[SR_ISSUER] = (uint8_t)r->issuer;
+	p[SR_STATE] = (uint8_t)(r->state |
+	    (r->reason == STATUS_NO_REASON ? SR_REASON_NONE : r->reason) << SR_REASON_SHIFT);
+	p[SR_SERIAL_LEN] = (uint8_t)len;
+	p[SR_PARTS] = parts;
+	return 0;
+}
+
 int
 status_writer_record(struct status_writer *w, const struct status_record_in *r)
 {
-	static const uint8_t	 zero[8];
+	static const uint8_t	 zero[SR_UNIT];
 	const uint8_t		*serial = r->serial;
-	uint8_t			 p[SR_HEADS];
-	size_t			 len = r->serial_len, size = SR_HEADS, pad;
+	uint8_t			 p[SR_HEADER + 4 + STATUS_ALGORITHMS * SR_ANSWER_SIZE + STATUS_SERIAL_MAX];
+	size_t			 len = r->serial_len, before, size;
+	uint64_t		 start = w->at;
 	int			 rc;
 
 	while (len > 0 && serial[0] == 0) {
 		serial++;
 		len--;
 	}
-	if (len == 0 || len > STATUS_SERIAL_MAX || r->issuer >= w->issuers ||
-	    r->reason < 0 || r->reason > 255)
+	if (len == 0 || len > STATUS_SERIAL_MAX || r->issuer >= w->issuers || r->reason < 0 ||
+	    (r->reason >= SR_REASON_NONE && r->reason != STATUS_NO_REASON))
 		return ICERT_E_TOO_LARGE;
-	memset(p, 0, sizeof(p));
-	for (int a = 0; a < STATUS_ALGORITHMS; a++) {
-		const struct status_answer_in	*answer = &r->answer[a];
-
-		if (answer->len > RECORD_MAX || (answer->len != 0 && answer->tail >= w->tails))
-			return ICERT_E_TOO_LARGE;
-		put32(p + SR_HEAD_LEN + 4 * a, (uint32_t)answer->len);
-		put16(p + SR_TAIL + 2 * a, (uint16_t)answer->tail);
-		size += answer->len;
-	}
-	pad = -size & 7;
-	if ((w->at + size) / 8 > SLOT_OFFSET_MASK)
+	if ((rc = record_head(w, r, serial, len, p, &before, &size)) != 0)
+		return rc;
+	if ((start + size) / SR_UNIT > SLOT_OFFSET_MASK)
 		return ICERT_E_TOO_LARGE;
-	put32(p + SR_SIZE, (uint32_t)(size + pad));
-	put16(p + SR_ISSUER, (uint16_t)r->issuer);
-	p[SR_STATE] = (uint8_t)r->state;
-	p[SR_REASON] = (uint8_t)r->reason;
-	put64(p + SR_THIS_UPDATE, (uint64_t)r->this_update);
-	put64(p + SR_NEXT_UPDATE, (uint64_t)r->next_update);
-	put64(p + SR_REVOKED_AT, (uint64_t)r->revoked_at);
-	p[SR_SERIAL_LEN] = (uint8_t)len;
-	memcpy(p + SR_SERIAL, serial, len);
-
 	if ((rc = slot_add(w, status_hash(w->seed, r->issuer, serial, len))) != 0 ||
-	    (rc = record_append(w, p, sizeof(p))) != 0)
+	    (rc = record_append(w, p, before)) != 0)
 		return rc;
 	for (int a = 0; a < STATUS_ALGORITHMS; a++)
 		if ((rc = record_append(w, r->answer[a].head, r->answer[a].len)) != 0)
@@ -197,7 +267,7 @@ status_writer_record(struct status_writer *w, const struct status_record_in *r)
 		w->min_next_update = r->next_update;
 	if (r->this_update > w->this_update)
 		w->this_update = r->this_update;
-	return record_append(w, zero, pad);
+	return record_append(w, zero, start + size - w->at);
 }
 
 static int
@@ -232,7 +302,7 @@ index_build(struct status_writer *w, uint8_t **out, uint64_t *count)
 		while (get64(index + 8 * n) != 0)
 			n = (n + 1) & (slots - 1);
 		put64(index + 8 * n, (w->slot[i].hash >> SLOT_OFFSET_BITS) << SLOT_OFFSET_BITS |
-		    w->slot[i].offset / 8);
+		    w->slot[i].offset / SR_UNIT);
 	}
 	*out = index;
 	*count = slots;
@@ -272,9 +342,10 @@ section_append(struct status_writer *w, const void *bytes, size_t len, uint8_t *
 static int
 sections_write(struct status_writer *w, uint8_t *h)
 {
-	uint8_t		*tails = NULL, *index = NULL;
-	uint64_t	 tail_size = 0, slots = 0;
-	int		 rc;
+	static const uint8_t	 zero[ALIGNMENT];
+	uint8_t			*tails = NULL, *index = NULL;
+	uint64_t		 tail_size = 0, slots = 0, pad;
+	int			 rc;
 
 	put64(h + SH_RECORD_SIZE, w->at - STATUS_HEADER_SIZE);
 	if (EVP_DigestFinal_ex(w->record_digest, h + SH_RECORD_DIGEST, NULL) != 1)
@@ -287,10 +358,13 @@ sections_write(struct status_writer *w, uint8_t *h)
 	}
 	put64(h + SH_SLOTS, slots);
 	put64(h + SH_TAIL_SIZE, tail_size);
-	if ((rc = section_append(w, w->issuer, (size_t)w->issuers * SI_SIZE, h, SH_ISSUER_OFFSET,
+	pad = -w->at & (ALIGNMENT - 1);
+	w->at += pad;
+	if ((rc = status_file_append(&w->file, zero, pad)) != 0 ||
+	    (rc = section_append(w, index, slots * 8, h, SH_INDEX_OFFSET, SH_INDEX_DIGEST)) != 0 ||
+	    (rc = section_append(w, w->issuer, (size_t)w->issuers * SI_SIZE, h, SH_ISSUER_OFFSET,
 	    SH_ISSUER_DIGEST)) != 0 ||
-	    (rc = section_append(w, tails, tail_size, h, SH_TAIL_OFFSET, SH_TAIL_DIGEST)) != 0 ||
-	    (rc = section_append(w, index, slots * 8, h, SH_INDEX_OFFSET, SH_INDEX_DIGEST)) != 0)
+	    (rc = section_append(w, tails, tail_size, h, SH_TAIL_OFFSET, SH_TAIL_DIGEST)) != 0)
 		goto out;
 	put64(h + SH_FILE_SIZE, w->at);
 out:

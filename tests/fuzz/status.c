@@ -26,6 +26,8 @@ segment(const uint8_t *data, size_t len)
 {
 	struct status_segment s;
 	struct status_record r;
+	struct status_key key;
+	uint64_t cursor = 0;
 	uint8_t hash[32] = { 0 }, serial[2];
 
 	if (status_segment_init(&s, data, len, NULL) != 0)
@@ -33,6 +35,8 @@ segment(const uint8_t *data, size_t len)
 	status_segment_verify(&s);
 	status_segment_issuer(&s, STATUS_SHA1, hash, hash);
 	status_segment_issuer(&s, STATUS_SHA256, hash, hash);
+	while (status_segment_next(&s, &cursor, &key, &r) == 1)
+		inside(&s, key.serial, key.serial_len);
 	for (unsigned n = 0; n < 512; n++) {
 		serial[0] = (uint8_t)(n + 8);
 		serial[1] = (uint8_t)n;

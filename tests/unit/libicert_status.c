@@ -139,6 +139,8 @@ test_segment(void **state)
 		assert_int_equal(r.answer[1].head == NULL, i % 7 == 0);
 		assert_int_equal(r.next_update, 2000 + i);
 		assert_int_equal(r.state, i % 10 == 3 ? STATUS_REVOKED : STATUS_GOOD);
+		assert_int_equal(r.reason, i % 10 == 3 ? 4 : STATUS_NO_REASON);
+		assert_int_equal(r.revoked_at, i % 10 == 3 ? 900 : 0);
 		/* Another issuer's certificate of that serial is another certificate. */
 		assert_int_equal(status_segment_find(&s, !(i & 1), serial, 4, &r), 0);
 		assert_int_equal(status_segment_find(&s, i & 1, serial, 3, &r), 0);
@@ -146,6 +148,57 @@ test_segment(void **state)
 	serial_of(5000, serial);
 	assert_int_equal(status_segment_find(&s, 0, serial, 4, &r), 0);
 	assert_int_equal(status_segment_find(&s, 2, serial, 4, &r), 0);
+	status_unmap(map, entry.size);
+}
+
+/* The serial is not stored again where an answer holds it; both kinds are found and walked. */
+static void
+test_walk(void **state)
+{
+	static const uint8_t	 serial[] = { 0x71, 2, 3, 4 }, other[] = { 0x72, 2, 3, 4 };
+	static const char	 held[] = "0 head with \x71\x02\x03\x04 within", bare[] = "\x72\x02\x03";
+	struct status_record_in	 in = { .serial = serial, .serial_len = 4, .state = STATUS_GOOD,
+		.reason = STATUS_NO_REASON, .this_update = 5, .next_update = STATUS_NEVER,
+		.answer = { { held, sizeof(held), 0 } } };
+	struct status_writer	*w;
+	struct status_segment	 s;
+	struct status_record	 r;
+	struct status_entry	 entry;
+	struct status_key	 key;
+	const void		*map;
+	uint64_t		 cursor = 0;
+
+	(void)state;
+	assert_int_equal(status_writer_open(&w, dirfd, "b.seg", 1, 0, 0), 0);
+	assert_int_equal(status_writer_issuer(w, "n", 1, "k", 1), 0);
+	assert_int_equal(status_writer_tail(w, "T", 1), 0);
+	assert_int_equal(status_writer_record(w, &in), 0);
+	in.serial = other;
+	in.answer[0].head = bare;
+	in.answer[0].len = sizeof(bare);
+	in.state = STATUS_PENDING;
+	in.next_update = 7;
+	assert_int_equal(status_writer_record(w, &in), 0);
+	in.this_update = -1;
+	assert_int_equal(status_writer_record(w, &in), ICERT_E_TOO_LARGE);
+	assert_int_equal(status_writer_finish(w, "base", &entry), 0);
+	assert_int_equal(status_map(dirfd, &entry, &map), 0);
+	assert_int_equal(status_segment_init(&s, map, entry.size, entry.digest), 0);
+	assert_int_equal(s.index_offset % 64, 0);
+	assert_int_equal(status_segment_find(&s, 0, serial, 4, &r), 1);
+	assert_true(r.next_update == STATUS_NEVER);
+	assert_int_equal(r.answer[0].head_len, sizeof(held));
+	assert_int_equal(status_segment_find(&s, 0, other, 4, &r), 1);
+	assert_int_equal(r.state, STATUS_PENDING);
+	assert_memory_equal(r.answer[0].head, bare, sizeof(bare));
+
+	assert_int_equal(status_segment_next(&s, &cursor, &key, &r), 1);
+	assert_int_equal(key.serial_len, 4);
+	assert_memory_equal(key.serial, serial, 4);
+	assert_in_range(key.serial - r.answer[0].head, 1, (int)sizeof(held));
+	assert_int_equal(status_segment_next(&s, &cursor, &key, &r), 1);
+	assert_memory_equal(key.serial, other, 4);
+	assert_int_equal(status_segment_next(&s, &cursor, &key, &r), 0);
 	status_unmap(map, entry.size);
 }
 
@@ -268,6 +321,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_siphash),
 		cmocka_unit_test(test_segment),
+		cmocka_unit_test(test_walk),
 		cmocka_unit_test(test_empty_segment),
 		cmocka_unit_test(test_duplicate_and_order),
 		cmocka_unit_test(test_damage),
