@@ -14,8 +14,8 @@
 #define CONTRACT_HOURS 120	/* of the published text, where policy says nothing */
 
 static const struct db_stmt of_case = { "contract_of",
-	"select id, application_id, certificate_id, document_id, number, state, template_version, made_at, sent_at, received_at,"
-	" sha256 from icert.contract where application_id = $1 order by made_at desc limit 1" };
+	"select id, application_id, certificate_id, document_id, number, template_version, made_at, sent_at, sha256"
+	" from icert.contract where application_id = $1 order by made_at desc limit 1" };
 static const struct db_stmt look = { "contract_look",
 	"select number, made_at, sha256, certificate, not_after, revoked_at from icert.contract_look($1)" };
 
@@ -36,12 +36,10 @@ fill(struct contract *c, struct db_result *r)
 	snprintf(c->certificate, sizeof c->certificate, "%s", db_text(r, 0, 2));
 	snprintf(c->document, sizeof c->document, "%s", db_text(r, 0, 3));
 	snprintf(c->number, sizeof c->number, "%s", db_text(r, 0, 4));
-	snprintf(c->state, sizeof c->state, "%s", db_text(r, 0, 5));
-	c->template_version = (int)db_int(r, 0, 6);
-	c->made_at = db_int(r, 0, 7);
-	c->sent_at = db_int(r, 0, 8);
-	c->received_at = db_int(r, 0, 9);
-	sha256 = db_bytes(r, 0, 10, &n);
+	c->template_version = (int)db_int(r, 0, 5);
+	c->made_at = db_int(r, 0, 6);
+	c->sent_at = db_int(r, 0, 7);
+	sha256 = db_bytes(r, 0, 8, &n);
 	if (n == sizeof c->sha256)
 		memcpy(c->sha256, sha256, n);
 }

@@ -27,9 +27,8 @@ struct contract {
 	char	certificate[ID_TEXT];
 	char	document[ID_TEXT];	/* of the PDF as it was sent */
 	char	number[NUMBER_TEXT];	/* "C-2026-000123-4" */
-	char	state[16];		/* sent, received, signed, countersigned, filed */
 	int	template_version;
-	int64_t	made_at, sent_at, received_at;	/* business clock; 0 */
+	int64_t	made_at, sent_at;	/* business clock */
 	uint8_t	sha256[32];		/* of the PDF as it was sent */
 };
 
@@ -49,7 +48,8 @@ int	contract_run(struct act *, const struct document_store *, size_t most, size_
 /* The contract's mail, with the PDF; inside the open transaction. */
 int	contract_mail(struct act *, const struct mailing *, const struct contract *, int64_t due, const char *dedup);
 
-/* Until when it is to be back: issued_at and the hours of the policy. */
+/* Until when it is to be back, as the contract says it: issued_at and the hours of the
+ * policy.  How the deadline stands now: deadline_clock(). */
 int64_t	contract_due(struct act *, int64_t issued_at);
 
 /* What anybody may ask about a number as printed; nothing of the person. */

@@ -46,8 +46,8 @@ static const struct db_stmt add_document = { "contract_document",
 	"insert into icert.document (id, application_id, kind, file, key_id, type, size, sha256, original_sha256, created_at)"
 	" values ($1, $2, 'contract', $3, $4, 'application/pdf', $5, $6, $6, $7)" };
 static const struct db_stmt add_contract = { "contract_add",
-	"insert into icert.contract (id, application_id, certificate_id, number, template_version, document_id, sha256, state,"
-	" made_at, sent_at) values ($1, $2, $3, $4, $5, $6, $7, 'sent', $8, $8)" };
+	"insert into icert.contract (id, application_id, certificate_id, number, template_version, document_id, sha256,"
+	" made_at, sent_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $8)" };
 
 struct job {
 	struct act *act;

@@ -46,14 +46,20 @@ moved(const struct act *act, struct db_result *r, const char *action, const char
 }
 
 int
-deadline_clock_stop(const struct act *act, const char *application, const char *reason, int64_t *due_at)
+deadline_clock_stop_at(const struct act *act, const char *application, int64_t at, const char *reason, int64_t *due_at)
 {
 	struct db_result *r;
 	int error;
 
-	if ((error = DB_QUERY(act->db, &stop, &r, P_TEXT(application), P_INT(clock_business()))) != 0)
+	if ((error = DB_QUERY(act->db, &stop, &r, P_TEXT(application), P_INT(at))) != 0)
 		return error;
 	return moved(act, r, "clock.stop", application, reason, due_at);
+}
+
+int
+deadline_clock_stop(const struct act *act, const char *application, const char *reason, int64_t *due_at)
+{
+	return deadline_clock_stop_at(act, application, clock_business(), reason, due_at);
 }
 
 int

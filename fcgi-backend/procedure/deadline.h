@@ -36,6 +36,9 @@ int	deadline_add(const struct act *, const char *kind, const char *subject_kind,
  * NULL): its end after that; 0 when the case has no such clock, which is no error.
  */
 int	deadline_clock_stop(const struct act *, const char *application, const char *reason, int64_t *due_at);
+/* The same from an earlier moment on: when a contract arrived that is entered now. */
+int	deadline_clock_stop_at(const struct act *, const char *application, int64_t at, const char *reason,
+	    int64_t *due_at);
 int	deadline_clock_run(const struct act *, const char *application, const char *reason, int64_t least,
 	    int64_t *due_at);
 

@@ -57,6 +57,12 @@ enum application_action {
 	ACTION_ISSUED,		/* signed and stored */
 	ACTION_REFUSED,		/* by signer or lint */
 	ACTION_SEND_CONTRACT,	/* made, stored and mailed */
+	ACTION_RECEIVE_CONTRACT,	/* anything arrived; the clock of the 120 hours stops */
+	ACTION_SIGN_CONTRACT,	/* the applicant's signature verifies */
+	ACTION_REFUSE_CONTRACT,	/* it does not; the clock runs again */
+	ACTION_COUNTERSIGN,	/* by the province's director, or a substitute */
+	ACTION_RETURN_CONTRACT,	/* sent back by them, with a reason */
+	ACTION_FILE,		/* both signatures verify; copy mailed */
 	ACTION_CANCEL,
 	ACTION_REMOVE,		/* a draft, after 30 days */
 	ACTION_CLOSE_REVOKED,
