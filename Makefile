@@ -54,7 +54,7 @@ BACKEND_BINARIES = $(filter-out $(KEY_BINARIES),$(PROGRAMS))
 
 KEY_LDLIBS = -lcrypto -lsodium -loath -lseccomp -linih -ljpeg -lpng -lqpdf -lxml2 -lz -ldl
 BACKEND_LDLIBS = -lfcgi -lpq -lhiredis -lsodium -lssl -lcrypto -ljansson -lcurl -lcairo -lpangocairo-1.0 \
-	-lpango-1.0 -lgobject-2.0 -lqrencode -lqpdf -linih -lmaxminddb -lseccomp -loath -lz -ldl -lm
+	-lpango-1.0 -lgobject-2.0 -lqrencode -lqpdf -linih -lmaxminddb -lseccomp -loath -larchive -lz -ldl -lm
 
 .PHONY: all module programs views check test unit fuzz system browser walls run reset bench soak clean install
 .DELETE_ON_ERROR:
