@@ -112,14 +112,14 @@ keeper_open(struct keeper **out, const char *folder, int delivery_days)
 	*out = NULL;
 	if (k == NULL)
 		return ICERT_E_MEMORY;
-	k->dir_fd = k->totp_fd = k->delivery_fd = k->destroyed_fd = -1;
+	k->dir_fd = k->totp_fd = k->delivery_fd = k->destroyed.fd = -1;
 	k->now = clock_real;
 	k->delivery_seconds = (int64_t)delivery_days * DAY;
 	error = open_folders(k, folder);
 	if (error == 0)
 		error = master_load(k);
 	if (error == 0)
-		error = destroyed_load(k);
+		error = id_list_open(&k->destroyed, k->dir_fd, "destroyed");
 	/* What the libraries read or load when first used, they do now, before rights are dropped. */
 	if (error == 0 && oath_init() != OATH_OK)
 		error = ICERT_E_CRYPTO;
@@ -149,8 +149,7 @@ keeper_close(struct keeper *k)
 	close_fd(k->dir_fd);
 	close_fd(k->totp_fd);
 	close_fd(k->delivery_fd);
-	close_fd(k->destroyed_fd);
-	free(k->destroyed);
+	id_list_close(&k->destroyed);
 	bytes_wipe(k, sizeof(*k));
 	free(k);
 }
@@ -161,7 +160,7 @@ keeper_fds(const struct keeper *k, int fds[4])
 	fds[0] = k->dir_fd;
 	fds[1] = k->totp_fd;
 	fds[2] = k->delivery_fd;
-	fds[3] = k->destroyed_fd;
+	fds[3] = k->destroyed.fd;
 	return 4;
 }
 

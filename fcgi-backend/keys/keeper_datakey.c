@@ -104,7 +104,7 @@ unwrap(const struct keeper *k, const char *socket, const uint8_t *wrapped, struc
 
 	if (!kind_allowed(socket, wrapped[0], 1))
 		return ICERT_E_DENIED;
-	if (destroyed_has(k, DESTROYED_DATAKEY, wrapped + WRAPPED_ID))
+	if (id_list_has(&k->destroyed, DESTROYED_DATAKEY, wrapped + WRAPPED_ID))
 		return ICERT_E_DESTROYED;
 	datakey_context(context, wrapped[0], wrapped + WRAPPED_ID);
 	return sealed_open(k->wrap_key, context, wrapped + WRAPPED_SEALED, KEEPER_WRAPPED - WRAPPED_SEALED, key);
@@ -129,8 +129,10 @@ keeper_on_datakey_unwrap(void *ctx, const struct serve_request *q, struct serve_
 int
 keeper_on_datakey_destroy(void *ctx, const struct serve_request *q, struct serve_reply *r)
 {
+	struct keeper *k = ctx;
+
 	(void)r;
-	return destroyed_add(ctx, DESTROYED_DATAKEY, message_get(q->message, TAG_ID, 0)->p);
+	return id_list_add(&k->destroyed, DESTROYED_DATAKEY, message_get(q->message, TAG_ID, 0)->p);
 }
 
 static int

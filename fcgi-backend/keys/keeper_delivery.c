@@ -75,9 +75,9 @@ how_it_ended(const struct keeper *k, const uint8_t case_id[16], const char *labe
 	uint8_t id[16];
 	int error = delivery_id(case_id, label, id);
 
-	if (error == 0 && destroyed_has(k, DESTROYED_SPENT, id))
+	if (error == 0 && id_list_has(&k->destroyed, DESTROYED_SPENT, id))
 		error = ICERT_E_CODE_SPENT;
-	if (error == 0 && destroyed_has(k, DESTROYED_DELIVERY, id))
+	if (error == 0 && id_list_has(&k->destroyed, DESTROYED_DELIVERY, id))
 		error = ICERT_E_DESTROYED;
 	return error;
 }
@@ -141,7 +141,7 @@ destroy(struct keeper *k, const uint8_t case_id[16], const char *label, char kin
 	int error = delivery_id(case_id, label, id);
 
 	if (error == 0)
-		error = destroyed_add(k, kind, id);
+		error = id_list_add(&k->destroyed, kind, id);
 	record_name(name, case_id, label);
 	if (error == 0)
 		error = record_unlink(k, k->delivery_fd, name);

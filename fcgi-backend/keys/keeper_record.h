@@ -5,6 +5,7 @@
 #include "keys/folder.h"
 #include "libicert/approval.h"
 #include "libicert/buf.h"
+#include "libicert/id_list.h"
 
 /*
  * Inside the keeper only: its keys, and the records of its folder.
@@ -18,11 +19,9 @@ struct keeper {
 	int dir_fd;
 	int totp_fd;
 	int delivery_fd;
-	int destroyed_fd;		/* for appending */
 	int64_t (*now)(void);
 	int64_t delivery_seconds;
-	uint8_t (*destroyed)[17];	/* sorted: kind, 16 bytes */
-	size_t destroyed_n, destroyed_cap;
+	struct id_list destroyed;	/* kinds below */
 };
 
 /* Kinds of destroyed ids. */
@@ -40,11 +39,6 @@ struct keeper {
 int record_read(const struct keeper *, int folder, const char *name, struct buf *out);
 int record_write(const struct keeper *, int folder, const char *name, const void *, size_t);
 int record_unlink(const struct keeper *, int folder, const char *name);
-
-/* The list of destroyed ids.  add returns 0 only when it is on the disk. */
-int destroyed_load(struct keeper *);
-int destroyed_add(struct keeper *, char kind, const uint8_t id[16]);
-int destroyed_has(const struct keeper *, char kind, const uint8_t id[16]);
 
 /* The keyed hash under a label; "person" and "email" normalise first.  0, ICERT_E_INVALID, ICERT_E_CRYPTO. */
 int keeper_hash(const struct keeper *, const char *label, const char *text, uint8_t out[32]);

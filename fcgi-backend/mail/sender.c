@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/evp.h>
+
 #include "audit/audit.h"
 #include "crypt/keeper.h"
 #include "crypt/seal.h"
@@ -11,6 +13,7 @@
 #include "libicert/config.h"
 #include "libicert/error.h"
 #include "libicert/id.h"
+#include "libicert/id_list.h"
 #include "libicert/log.h"
 #include "mail/attach.h"
 #include "mail/letter.h"
@@ -19,9 +22,17 @@
 
 #define GIVE_UP_S 259200         /* three days after the row was written */
 
+/*
+ * What has left, kept outside the database: a database that was restored still names as
+ * waiting what was sent since, and a deadline that acts again writes the same mail anew.
+ */
+#define SENT_ROW 'r'             /* the row's id */
+#define SENT_SAME 's'            /* whom it is about and its dedup, where that names an object */
+
 struct sender {
 	struct sender_parts parts;
 	struct smtp *smtp;
+	struct id_list sent;     /* [mail] sent_file; fd -1: none is kept */
 	char domain[128];        /* of [mail] from, for Message-ID */
 };
 
@@ -41,7 +52,8 @@ static const struct db_stmt take = { "outbox_take",
 	" (select c.email from icert.contact c where c.id = o.contact_id),"
 	" (select k.wrapped from icert.contact c join icert.data_key k on k.id = c.key_id where c.id = o.contact_id),"
 	" (select k.wrapped from icert.data_key k where k.id = o.key_id),"
-	" (select p.mailbox from icert.province p where p.id = o.province)" };
+	" (select p.mailbox from icert.province p where p.id = o.province),"
+	" coalesce(o.application_id, o.purchase_id, o.contact_id)::text, o.dedup" };
 
 static const struct db_stmt finish = { "outbox_finish",
 	"update icert.outbox set state = $2, outcome = $3, sent_at = case when $2 = 'sent' then $4::bigint end where id = $1" };
@@ -63,16 +75,20 @@ int
 sender_open(const struct sender_parts *parts, struct sender **out)
 {
 	const char *from = config_get(parts->config, "mail", "from"), *at = from == NULL ? NULL : strchr(from, '@');
+	const char *sent = config_get(parts->config, "mail", "sent_file");
 	struct sender *sender;
-	int error;
+	int error = 0;
 
 	*out = NULL;
 	if ((sender = calloc(1, sizeof(*sender))) == NULL)
 		return ICERT_E_MEMORY;
 	sender->parts = *parts;
 	snprintf(sender->domain, sizeof(sender->domain), "%s", at == NULL ? "localhost" : at + 1);
-	if ((error = smtp_open(parts->config, &sender->smtp)) != 0) {
-		free(sender);
+	sender->sent.fd = -1;
+	if (sent != NULL && *sent != '\0' && (error = id_list_open_path(&sender->sent, sent)) != 0)
+		log_error("mail_sent_file", "%s: %s", sent, icert_err_code(error));
+	if (error != 0 || (error = smtp_open(parts->config, &sender->smtp)) != 0) {
+		sender_free(sender);
 		return error;
 	}
 	*out = sender;
@@ -85,6 +101,7 @@ sender_free(struct sender *sender)
 	if (sender == NULL)
 		return;
 	smtp_free(sender->smtp);
+	id_list_close(&sender->sent);
 	free(sender);
 }
 
@@ -282,6 +299,52 @@ job_finish(struct db *db, const struct job *job, const char *state, const char *
 	return error < 0 ? error : 0;
 }
 
+/* Two names of one mail: its row, and what it says about whom.  *same: whether it has the second. */
+static int
+sent_names(const struct job *job, uint8_t row[16], uint8_t about[16], int *same)
+{
+	uint8_t hash[EVP_MAX_MD_SIZE];
+	char text[ID_TEXT + 128];
+	int n, error;
+
+	if ((error = id_raw(job->id, row)) != 0)
+		return error;
+	/* "received" may be said again of a case that was lost and sent in anew; "warning:<deadline>" is one mail for ever. */
+	*same = !db_is_null(job->r, 0, 13) && strchr(db_text(job->r, 0, 13), ':') != NULL;
+	if (!*same)
+		return 0;
+	n = snprintf(text, sizeof(text), "%s|%s", db_text(job->r, 0, 12), db_text(job->r, 0, 13));
+	if (n >= (int)sizeof(text) || EVP_Digest(text, (size_t)n, hash, NULL, EVP_sha256(), NULL) != 1)
+		return ICERT_E_CRYPTO;
+	memcpy(about, hash, 16);
+	return 0;
+}
+
+static int
+sent_before(const struct sender *sender, const struct job *job)
+{
+	uint8_t row[16], about[16];
+	int same;
+
+	return sender->sent.fd >= 0 && sent_names(job, row, about, &same) == 0 &&
+	    (id_list_has(&sender->sent, SENT_ROW, row) || (same && id_list_has(&sender->sent, SENT_SAME, about)));
+}
+
+/* Noted before the row is: between the two a crash must not send it twice. */
+static void
+sent_note(struct sender *sender, const struct job *job)
+{
+	uint8_t row[16], about[16];
+	int same, error;
+
+	if (sender->sent.fd < 0)
+		return;
+	if ((error = sent_names(job, row, about, &same)) == 0 && (error = id_list_add(&sender->sent, SENT_ROW, row)) == 0 && same)
+		error = id_list_add(&sender->sent, SENT_SAME, about);
+	if (error != 0)
+		log_error("mail_not_noted", "row %s: %s", job->id, icert_err_code(error));
+}
+
 static int
 send_one(struct sender *sender, struct db *db)
 {
@@ -295,7 +358,16 @@ send_one(struct sender *sender, struct db *db)
 		job_free(&job);
 		return error;
 	}
+	if (sent_before(sender, &job)) {
+		log_info("mail_sent_before", "%s, row %s", mail_template_name(job.template) == NULL ? "?" :
+		    mail_template_name(job.template), job.id);
+		error = job_finish(db, &job, "sent", "sent before");
+		job_free(&job);
+		return error;
+	}
 	sending = job_send(sender, db, &job, &result);
+	if (sending == 0)
+		sent_note(sender, &job);
 	if (result.code != 0 || result.detail[0] != '\0')
 		snprintf(outcome, sizeof(outcome), "smtp %ld %s", result.code, result.detail);
 	else

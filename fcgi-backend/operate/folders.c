@@ -38,6 +38,7 @@ static const struct folder_row {
 	{ IN_DATA, "signer", "icert-signer", NULL, 0700 },
 	{ IN_DATA, "status-signer", "icert-status", NULL, 0700 },
 	{ IN_DATA, "publisher", "icert-publisher", NULL, 0700 },
+	{ IN_DATA, "issuer", "icert-issuer", NULL, 0700 },
 	{ IN_DATA, "clerk", "icert-clerk", NULL, 0700 },
 	{ IN_DATA, "audit", "icert-clerk", NULL, 0755 },
 	{ IN_DATA, "status", "icert-publisher", "icert-statusfiles", 02750 },

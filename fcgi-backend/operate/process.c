@@ -26,7 +26,7 @@ child_fail(const char *what)
 static void
 child_fds(const struct process_spec *spec)
 {
-	int kept[PROCESS_FDS_MAX], i, in = spec->stdin_fd, log = spec->log_fd;
+	int kept[PROCESS_FDS_MAX], i, in = spec->stdin_fd, log = spec->log_fd, output = spec->output_fd;
 
 	/* Out of the way first: a source may have the number of a target. */
 	if (in < 0)
@@ -34,6 +34,8 @@ child_fds(const struct process_spec *spec)
 	in = fcntl(in, F_DUPFD, 64);
 	if (log >= 0)
 		log = fcntl(log, F_DUPFD, 64);
+	if (output > 0)
+		output = fcntl(output, F_DUPFD, 64);
 	for (i = 0; i < spec->nfds; i++)
 		if ((kept[i] = fcntl(spec->fds[i], F_DUPFD, 64)) < 0)
 			child_fail("passing a socket");
@@ -41,6 +43,8 @@ child_fds(const struct process_spec *spec)
 		child_fail("standard input");
 	if (log >= 0 && (dup2(log, 1) < 0 || dup2(log, 2) < 0))
 		child_fail("log");
+	if (output != 0 && dup2(output, 1) < 0)
+		child_fail("standard output");
 	for (i = 0; i < spec->nfds; i++)
 		if (dup2(kept[i], FIRST_PASSED_FD + i) < 0)
 			child_fail("passing a socket");
@@ -121,11 +125,16 @@ process_start(const struct process_spec *spec)
 int
 process_wait(const struct process_spec *spec)
 {
-	int status;
-	pid_t pid;
+	pid_t pid = process_start(spec);
 
-	if ((pid = process_start(spec)) < 0)
-		return -1;
+	return pid < 0 ? -1 : process_join(pid);
+}
+
+int
+process_join(pid_t pid)
+{
+	int status;
+
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return complain("wait: %s", strerror(errno));

@@ -15,6 +15,7 @@ struct process_spec {
 	const struct user *user;	/* NULL: the caller's own rights */
 	int stdin_fd;			/* becomes fd 0; -1: /dev/null */
 	int log_fd;			/* becomes fd 1 and 2; -1: inherited */
+	int output_fd;			/* becomes fd 1 alone; 0: as log_fd says */
 	int nfds;			/* passed as fd 3… with LISTEN_FDS */
 	int fds[PROCESS_FDS_MAX];
 	const char *fdnames;		/* LISTEN_FDNAMES, joined by colons; NULL when nfds is 0 */
@@ -31,6 +32,9 @@ pid_t	process_start(const struct process_spec *spec);
 /* Start, wait, and return the exit status (128 + signal when killed by one); -1
  * after telling why it could not be started. */
 int	process_wait(const struct process_spec *spec);
+
+/* Wait for one that was started; the same exit status. */
+int	process_join(pid_t pid);
 
 /* process_wait() with the caller's rights and output, or the rights of user. */
 int	process_call(const char *const *argv, const struct user *user);

@@ -19,7 +19,7 @@ tools_reachable(const char *path)
 }
 
 /* The first executable of that name in PATH, then where daemons live. */
-static int
+int
 tools_in_path(char out[FILES_PATH], const char *name)
 {
 	const char *path = getenv("PATH");

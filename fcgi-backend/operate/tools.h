@@ -14,4 +14,7 @@ struct tools {
 /* Find them all; -1 after naming what is missing. */
 int	tools_find(struct tools *t);
 
+/* One program by its name; -1 after naming it when it is missing. */
+int	tools_in_path(char out[FILES_PATH], const char *name);
+
 #endif

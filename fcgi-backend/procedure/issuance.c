@@ -12,6 +12,7 @@
 #include "libicert/clock.h"
 #include "libicert/config.h"
 #include "libicert/error.h"
+#include "libicert/id_list.h"
 #include "libicert/log.h"
 #include "pki/profile.h"
 #include "procedure/datakey.h"
@@ -523,6 +524,27 @@ send_back(struct job *j)
 	return error;
 }
 
+/* The order is spent on this case before the signer is asked; on another case it buys nothing any more. */
+static int
+spend(struct job *j)
+{
+	uint8_t order[16], pair[32], hash[EVP_MAX_MD_SIZE];
+	int error;
+
+	if ((error = id_raw(j->purchase, order)) != 0 || (error = id_raw(j->application, pair + 16)) != 0)
+		return error;
+	memcpy(pair, order, 16);
+	if (EVP_Digest(pair, sizeof(pair), hash, NULL, EVP_sha256(), NULL) != 1)
+		return ICERT_E_CRYPTO;
+	if (id_list_has(j->i->spent, SPENT_ORDER, order) && !id_list_has(j->i->spent, SPENT_FOR, hash)) {
+		j->refusal = "spent";
+		return ICERT_E_STATE;
+	}
+	if ((error = id_list_add(j->i->spent, SPENT_FOR, hash)) != 0)
+		return error;
+	return id_list_add(j->i->spent, SPENT_ORDER, order);
+}
+
 static int
 steps(struct job *j)
 {
@@ -535,7 +557,7 @@ steps(struct job *j)
 		j->refusal = "unpaid";
 		return ICERT_E_STATE;
 	}
-	if ((error = make_key(j)) != 0 || (error = sign(j)) != 0 || (error = pack(j)) != 0)
+	if ((error = make_key(j)) != 0 || (error = spend(j)) != 0 || (error = sign(j)) != 0 || (error = pack(j)) != 0)
 		return error;
 	/* From here on the private key lies in the PKCS#12 alone, behind its password: nobody can take it out for the holder. */
 	if ((error = keeper_delivery_destroy(j->act->keeper, j->application, DELIVERY_PRIVATE)) != 0)

@@ -15,6 +15,7 @@
 #include "libicert/id.h"
 #include "procedure/act.h"
 
+struct id_list;
 struct keyclient;
 
 /* What the issuer works with; act->keeper is its keeper-issuer client. */
@@ -22,7 +23,14 @@ struct issuance {
 	struct act	*act;
 	struct keyclient *keymaker, *signer;
 	struct buf	 issuer, root;	/* certificates that go into the PKCS#12, DER */
+	/* Orders that a certificate was made for, and with which case; outside the database, so that a restore
+	 * brings back no spent credit. */
+	struct id_list	*spent;
 };
+
+/* Kinds of entries in the list of spent orders. */
+#define SPENT_ORDER 'o'		/* the order's id */
+#define SPENT_FOR 'f'		/* SHA-256 of order and case, cut to 16 bytes */
 
 /* Certificates still being made, oldest first.  *n: room, then rows. */
 int	issuance_waiting(struct act *, char ids[][ID_TEXT], size_t *n);

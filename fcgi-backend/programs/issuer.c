@@ -9,6 +9,7 @@
 #include "crypt/keyclient.h"
 #include "libicert/config.h"
 #include "libicert/error.h"
+#include "libicert/id_list.h"
 #include "libicert/log.h"
 #include "pki/keyfile.h"
 #include "procedure/issuance.h"
@@ -35,6 +36,18 @@ read_certificate(const struct config *config, const char *name, struct buf *out)
 
 	snprintf(path, sizeof(path), "%s/%s", config_require(config, "paths", "ca"), name);
 	if ((error = keyfile_read(path, CERTIFICATE_MAX, out)) != 0)
+		log_error("issuer_start", "%s: %s", path, icert_err_code(error));
+	return error;
+}
+
+static int
+open_spent(const struct config *config, struct id_list *spent)
+{
+	char path[512];
+	int error;
+
+	snprintf(path, sizeof(path), "%s/spent", config_require(config, "paths", "issuer_dir"));
+	if ((error = id_list_open_path(spent, path)) != 0)
 		log_error("issuer_start", "%s: %s", path, icert_err_code(error));
 	return error;
 }
@@ -103,6 +116,7 @@ main(int argc, char *argv[])
 	struct act act = { .roles = BY_ISSUER, .program = "icert-issuer", .keeper = &keeper };
 	struct issuance issuance = { .act = &act, .keymaker = &keymaker, .signer = &signer, .issuer = BUF_INIT,
 	    .root = BUF_INIT };
+	struct id_list spent = { .fd = -1 };
 	struct config config;
 	struct db *listener;
 	char conninfo[512];
@@ -112,12 +126,13 @@ main(int argc, char *argv[])
 	sigaction(SIGINT, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	act.config = &config;
+	issuance.spent = &spent;
 	keyclient_init(&keeper, config_require(&config, "sockets", "keeper-issuer"));
 	keyclient_init(&keymaker, config_require(&config, "sockets", "keymaker-issuer"));
 	keyclient_init(&signer, config_require(&config, "sockets", "signer-issuer"));
 	if (config_conninfo(&config, "issuer", conninfo, sizeof(conninfo)) != 0 || (act.db = db_open(conninfo)) == NULL ||
 	    (listener = db_open(conninfo)) == NULL || read_certificate(&config, "emisora.cer", &issuance.issuer) != 0 ||
-	    read_certificate(&config, "raiz.cer", &issuance.root) != 0)
+	    read_certificate(&config, "raiz.cer", &issuance.root) != 0 || open_spent(&config, &spent) != 0)
 		return 1;
 	work(&issuance, listener);
 	keyclient_close(&keeper);
@@ -125,6 +140,7 @@ main(int argc, char *argv[])
 	keyclient_close(&signer);
 	buf_free(&issuance.issuer);
 	buf_free(&issuance.root);
+	id_list_close(&spent);
 	db_close(listener);
 	db_close(act.db);
 	config_free(&config);
