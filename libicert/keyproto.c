@@ -1,6 +1,7 @@
 #include "libicert/keyproto.h"
 
 #include "libicert/approval.h"
+#include "libicert/csr.h"
 #include "libicert/id.h"
 #include "libicert/sealed.h"
 
@@ -60,12 +61,14 @@ RULES(key_make_reply, SPAN(TAG_SEALED, SEALED_OVERHEAD, PRIVATE_MAX), SPAN(TAG_S
 RULES(key_pack, ONE(TAG_CASE, ID_RAW), ONE(TAG_KEY_PRIVATE, SEALED_KEY), ONE(TAG_KEY_PKCS12, SEALED_KEY),
     ONE(TAG_KEY_ENVELOPE, SEALED_KEY), SPAN(TAG_SEALED, SEALED_OVERHEAD, PRIVATE_MAX),
     MANY(TAG_CERT, 1, CHAIN_MAX, 1, CERT_MAX), SPAN(TAG_TEXT, 0, 256), ONE(TAG_PROFILE, 1));
+RULES(key_envelope, ONE(TAG_CASE, ID_RAW), ONE(TAG_KEY_ENVELOPE, SEALED_KEY));
+RULES(key_envelope_reply, SPAN(TAG_SEALED_ENVELOPE, SEALED_OVERHEAD, ENVELOPE_MAX), ONE(TAG_HASH, 32));
 RULES(key_pack_reply, SPAN(TAG_SEALED_PKCS12, SEALED_OVERHEAD, PKCS12_MAX),
     SPAN(TAG_SEALED_ENVELOPE, SEALED_OVERHEAD, ENVELOPE_MAX), ONE(TAG_HASH, 32));
 
 RULES(sign_certificate, ONE(TAG_CASE, ID_RAW), ONE(TAG_SERIAL, 16), NUM(TAG_TIME), SPAN(TAG_FIELDS, 1, CERT_FIELDS_MAX),
     SPAN(TAG_SPKI, 1, SPKI_MAX), MANY(TAG_STATEMENT, 1, 3, STATEMENT_LEN_MIN, STATEMENT_LEN_MAX),
-    SPAN(TAG_WORD, STATEMENT_LEN_MIN, STATEMENT_LEN_MAX));
+    MANY(TAG_WORD, 0, 1, STATEMENT_LEN_MIN, STATEMENT_LEN_MAX), MANY(TAG_REQUEST, 0, 1, 1, CSR_MAX));
 RULES(cert_reply, SPAN(TAG_CERT, 1, CERT_MAX));
 RULES(sign_crl, SPAN(TAG_LABEL, 1, 16), NUM(TAG_NUMBER), NUM(TAG_TIME), NUM(TAG_TIME_NEXT));
 RULES(sign_crl_reply, NUM(TAG_NUMBER));
@@ -103,6 +106,7 @@ static const struct keyproto_spec specs[] = {
 	{ OP_ENVELOPE_DONE, "envelope-done", envelope_done, nothing, 0, 0 },
 	{ OP_KEY_MAKE, "key-make", key_make, key_make_reply, 0, 0 },
 	{ OP_KEY_PACK, "key-pack", key_pack, key_pack_reply, 0, 0 },
+	{ OP_KEY_ENVELOPE, "key-envelope", key_envelope, key_envelope_reply, 0, 0 },
 	{ OP_SIGN_CERTIFICATE, "sign-certificate", sign_certificate, cert_reply, 0, 0 },
 	{ OP_SIGN_CRL, "sign-crl", sign_crl, sign_crl_reply, 1, 1 },
 	{ OP_SIGN_RESPONDER, "sign-responder", sign_responder, cert_reply, 0, 0 },

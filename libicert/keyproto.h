@@ -34,6 +34,7 @@ enum keyproto_op {
 
 	OP_KEY_MAKE = 0x0201,
 	OP_KEY_PACK = 0x0202,
+	OP_KEY_ENVELOPE = 0x0203,
 
 	OP_SIGN_CERTIFICATE = 0x0301,
 	OP_SIGN_CRL = 0x0302,
@@ -88,7 +89,8 @@ enum keyproto_tag {
 	TAG_PAGES = 38,
 	TAG_FLAGS = 39,
 	TAG_MEAN = 40,
-	TAG_DEVIATION = 41
+	TAG_DEVIATION = 41,
+	TAG_REQUEST = 42	/* DER certification request of a token's key */
 };
 
 enum datakey_kind {

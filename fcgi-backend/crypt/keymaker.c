@@ -49,3 +49,19 @@ keymaker_pack(struct keyclient *client, const char *case_id, const struct keymak
 	call_get(&c, TAG_HASH, revocation_code_sha256, 32);
 	return call_end(&c);
 }
+
+int
+keymaker_envelope(struct keyclient *client, const char *case_id, const uint8_t key_envelope[32], struct buf *sealed_envelope,
+    uint8_t revocation_code_sha256[32])
+{
+	struct call c;
+
+	call_begin(&c, client, OP_KEY_ENVELOPE);
+	call_id(&c, TAG_CASE, case_id);
+	call_bytes(&c, TAG_KEY_ENVELOPE, key_envelope, 32);
+	c.timeout_ms = PACK_TIMEOUT;
+	call_do(&c, 1);
+	call_get_buf(&c, TAG_SEALED_ENVELOPE, sealed_envelope);
+	call_get(&c, TAG_HASH, revocation_code_sha256, 32);
+	return call_end(&c);
+}

@@ -42,4 +42,11 @@ struct keymaker_pack {
 int keymaker_pack(struct keyclient *, const char *case_id, const struct keymaker_pack *, struct buf *sealed_pkcs12,
     struct buf *sealed_envelope, uint8_t revocation_code_sha256[32]);
 
+/*
+ * An envelope for a key that is in a token: a revocation code alone, JSON {"revocation_code"}, under its
+ * delivery key.  revocation_code_sha256 as above.
+ */
+int keymaker_envelope(struct keyclient *, const char *case_id, const uint8_t key_envelope[32], struct buf *sealed_envelope,
+    uint8_t revocation_code_sha256[32]);
+
 #endif

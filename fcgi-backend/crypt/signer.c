@@ -29,7 +29,10 @@ signer_certificate(struct keyclient *client, const struct signer_order *order, s
 	call_bytes(&c, TAG_SPKI, order->spki, order->spki_len);
 	for (size_t i = 0; i < order->statements_n; i++)
 		call_statement(&c, TAG_STATEMENT, &order->statements[i]);
-	call_statement(&c, TAG_WORD, &order->word);
+	if (order->request != NULL)
+		call_bytes(&c, TAG_REQUEST, order->request, order->request_len);
+	else
+		call_statement(&c, TAG_WORD, &order->word);
 	call_do(&c, 1);
 	call_get_buf(&c, TAG_CERT, cert_der);
 	return call_end(&c);

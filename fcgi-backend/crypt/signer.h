@@ -6,7 +6,7 @@
 
 /*
  * The signer: the issuing key behind PKCS#11.  It believes neither the desk nor the database: it verifies the
- * approvals and the keymaker's word with the public keys pinned at the ceremony.
+ * approvals and the keymaker's word with the public keys pinned at the ceremony, and a token's request with the key in it.
  */
 
 /* What a certificate is made of. */
@@ -19,7 +19,9 @@ struct signer_order {
 	size_t spki_len;
 	size_t statements_n;		/* accept and issue, second where policy asks */
 	struct statement statements[3];
-	struct statement word;		/* the keymaker's */
+	struct statement word;		/* the keymaker's, for a key that it made; not looked at with a request */
+	const uint8_t *request;		/* DER certification request, for a key made in a token; else NULL */
+	size_t request_len;
 };
 
 /*

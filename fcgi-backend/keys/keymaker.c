@@ -155,6 +155,10 @@ static const struct serve_op ops[] = {
 	{
 		.op = OP_KEY_PACK, .sockets = "keymaker-issuer", .handler = keymaker_on_pack,
 		.forked = 1, .seconds = PACK_SECONDS, .enter = enter_job
+	},
+	{
+		.op = OP_KEY_ENVELOPE, .sockets = "keymaker-issuer", .handler = keymaker_on_envelope,
+		.forked = 1, .seconds = PACK_SECONDS, .enter = enter_job
 	}
 };
 

@@ -118,14 +118,17 @@ hash_code(const char *code, uint8_t out[32])
 	return ok ? 0 : ICERT_E_CRYPTO;
 }
 
-/* Both secrets are of letters, digits and hyphens: nothing in them needs escaping. */
+/* Both secrets are of letters, digits and hyphens: nothing in them needs escaping.  No password when there is no file. */
 static int
 make_envelope(const uint8_t *case_id, const uint8_t *key, const char *password, const char *code, struct buf *out)
 {
 	struct buf json = BUF_INIT;
 	int error;
 
-	buf_printf(&json, "{\"password\":\"%s\",\"revocation_code\":\"%s\"}", password, code);
+	if (password != NULL)
+		buf_printf(&json, "{\"password\":\"%s\",\"revocation_code\":\"%s\"}", password, code);
+	else
+		buf_printf(&json, "{\"revocation_code\":\"%s\"}", code);
 	error = buf_error(&json);
 	if (error == 0)
 		error = seal_part(case_id, DELIVERY_ENVELOPE, key, json.p, json.len, out);
@@ -192,6 +195,29 @@ keymaker_on_pack(void *ctx, const struct serve_request *q, struct serve_reply *r
 	buf_free(&private_key);
 	buf_free(&file);
 	buf_free(&sealed_file);
+	buf_free(&envelope);
+	return error;
+}
+
+int
+keymaker_on_envelope(void *ctx, const struct serve_request *q, struct serve_reply *r)
+{
+	const struct message *m = q->message;
+	char code[5 * REVOCATION_GROUPS];
+	struct buf envelope = BUF_INIT;
+	uint8_t code_hash[32];
+	int error = secret_word(code, REVOCATION_GROUPS);
+
+	(void)ctx;
+	if (error == 0)
+		error = hash_code(code, code_hash);
+	if (error == 0)
+		error = make_envelope(message_get(m, TAG_CASE, 0)->p, message_get(m, TAG_KEY_ENVELOPE, 0)->p, NULL, code, &envelope);
+	if (error == 0) {
+		message_put(&r->body, TAG_SEALED_ENVELOPE, envelope.p, envelope.len);
+		message_put(&r->body, TAG_HASH, code_hash, sizeof(code_hash));
+	}
+	bytes_wipe(code, sizeof(code));
 	buf_free(&envelope);
 	return error;
 }

@@ -21,8 +21,9 @@ int secret_word(char *out, unsigned groups);
 #define PASSWORD_GROUPS 5	/* 20 characters, 100 bits */
 #define REVOCATION_GROUPS 4	/* 16 characters, 80 bits */
 
-/* What a child does: one key made, or packed. */
+/* What a child does: one key made, or packed; or an envelope for a key that is elsewhere. */
 int keymaker_on_make(void *, const struct serve_request *, struct serve_reply *);
 int keymaker_on_pack(void *, const struct serve_request *, struct serve_reply *);
+int keymaker_on_envelope(void *, const struct serve_request *, struct serve_reply *);
 
 #endif

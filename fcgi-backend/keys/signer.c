@@ -201,6 +201,14 @@ read_request(const struct message *m, struct signer_request *r, struct buf *stor
 		if ((error = statement_decode(&r->statements[i], f->p, f->len)) != 0)
 			return error;
 	}
+	/* One of both: whoever made the key vouches for it. */
+	if (message_count(m, TAG_WORD) + message_count(m, TAG_REQUEST) != 1)
+		return ICERT_E_MALFORMED;
+	if ((f = message_get(m, TAG_REQUEST, 0)) != NULL) {
+		r->csr = f->p;
+		r->csr_len = f->len;
+		return 0;
+	}
 	f = message_get(m, TAG_WORD, 0);
 	return statement_decode(&r->word, f->p, f->len);
 }

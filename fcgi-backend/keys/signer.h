@@ -57,12 +57,16 @@ struct signer_request {
 	uint8_t spki_hash[32];
 	size_t statements_n;
 	struct statement statements[3];
-	struct statement word;
+	struct statement word;		/* of the keymaker; or */
+	const uint8_t *csr;		/* the request of a token's key, NULL without one */
+	size_t csr_len;
 };
 
 /*
- * May this be signed at `now`?  Statements only: kinds, signatures, case, fields, age, persons, the keymaker's word.
- * 0, ICERT_E_MISSING, ICERT_E_FORGED, ICERT_E_STALE, ICERT_E_MISMATCH, ICERT_E_OWN_CASE, ICERT_E_MALFORMED; why (static) for the log.
+ * May this be signed at `now`?  Kinds of statements, signatures, case, fields, age, persons; where the key comes
+ * from: the keymaker's word, or for a token the key's own request.
+ * 0, ICERT_E_MISSING, ICERT_E_FORGED, ICERT_E_STALE, ICERT_E_MISMATCH, ICERT_E_OWN_CASE, ICERT_E_MALFORMED,
+ * of a request also ICERT_E_UNSUPPORTED and ICERT_E_INVALID; why (static) for the log.
  */
 int signer_approved(const struct signer *, const struct signer_request *, int64_t now, const char **why);
 

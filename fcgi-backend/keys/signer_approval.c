@@ -1,5 +1,7 @@
 #include "keys/signer.h"
 #include "libicert/error.h"
+#include "pki/oid.h"
+#include "pki/possession.h"
 
 #include <string.h>
 
@@ -42,12 +44,50 @@ check_statement(const struct signer *s, const struct signer_request *r, const st
 	return check_age(out->time, now, why);
 }
 
+/* The policy says where the private key is; pki/lint holds the container to it. */
+static int
+in_token(const struct signer_request *r)
+{
+	return strcmp(r->fields.policy_oid, OID_POLICY_TOKEN) == 0;
+}
+
+/*
+ * A key that was made in a token: nobody's word is needed.  The request proves that whoever asks holds the
+ * private key, and the approvals, whose fields name the key, that this holder showed it for this case.
+ */
+static int
+check_request(const struct signer_request *r, const char **why)
+{
+	struct possession p;
+	char hex[65];
+	int error;
+
+	if (!in_token(r)) {
+		*why = "a request, for a key that the keymaker makes";
+		return ICERT_E_MISMATCH;
+	}
+	if ((error = possession_check(&p, r->csr, r->csr_len)) != 0) {
+		*why = p.why != NULL ? p.why : "the request cannot be checked";
+		return error;
+	}
+	bytes_to_hex(hex, p.spki_sha256, sizeof(p.spki_sha256));
+	if (memcmp(p.spki_sha256, r->spki_hash, sizeof(r->spki_hash)) != 0 || strcmp(r->fields.spki_sha256_hex, hex) != 0) {
+		*why = "the request is for another key than the one approved";
+		return ICERT_E_MISMATCH;
+	}
+	return 0;
+}
+
 static int
 check_word(const struct signer *s, const struct signer_request *r, int64_t now, const char **why)
 {
 	struct key_word word;
 	char hex[65];
 
+	if (in_token(r)) {
+		*why = "a certificate for a token asks for the token's own request";
+		return ICERT_E_MISMATCH;
+	}
 	if (statement_verify(&r->word, s->keymaker) != 0) {
 		*why = "the word for the key is not signed by the keymaker";
 		return ICERT_E_FORGED;
@@ -112,5 +152,5 @@ signer_approved(const struct signer *s, const struct signer_request *r, int64_t 
 	}
 	if ((error = check_persons(by_kind, seen, why)) != 0)
 		return error;
-	return check_word(s, r, now, why);
+	return r->csr != NULL ? check_request(r, why) : check_word(s, r, now, why);
 }

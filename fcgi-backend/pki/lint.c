@@ -1,6 +1,7 @@
 #include "pki/lint.h"
 #include "pki/der_write.h"
 #include "pki/lint_rule.h"
+#include "pki/oid.h"
 #include "pki/profile.h"
 #include "pki/spki.h"
 #include "libicert/buf.h"
@@ -181,7 +182,7 @@ check_key(struct lint *lint)
 	if (!same)
 		return lint_note(lint, "not the key that was asked for");
 	if (e->kind == LINT_PERSON)
-		spki_check_rsa(e->spki, e->spki_len, 2048, &why);
+		spki_check_holder(e->spki, e->spki_len, strcmp(e->fields->policy_oid, OID_POLICY_TOKEN) == 0, NULL, &why);
 	else if (e->kind != LINT_RESPONDER)
 		spki_check_rsa(e->spki, e->spki_len, 4096, &why);
 	else if (spki_check_p256(e->spki, e->spki_len, &ec) != 0)

@@ -217,6 +217,23 @@ spki_check_rsa(const uint8_t *spki, size_t len, int bits, const char **why)
 }
 
 int
+spki_check_holder(const uint8_t *spki, size_t len, int in_token, int *bits, const char **why)
+{
+	static const int sizes[] = { 2048, 3072, 4096 };
+	EVP_PKEY *key = canonical_key(spki, len);
+	int i, size = 2048;
+
+	/* Of a key of another size, the rule for the smallest names what is wrong. */
+	for (i = 0; key != NULL && in_token && i < 3; i++)
+		if (EVP_PKEY_get_bits(key) == sizes[i])
+			size = sizes[i];
+	EVP_PKEY_free(key);
+	if (bits != NULL)
+		*bits = size;
+	return spki_check_rsa(spki, len, size, why);
+}
+
+int
 spki_check_p256(const uint8_t *spki, size_t len, const char **why)
 {
 	EVP_PKEY *key = canonical_key(spki, len);

@@ -26,6 +26,12 @@ int spki_key_id(const uint8_t *spki, size_t len, uint8_t id[SPKI_KEY_ID]);
  */
 int spki_check_rsa(const uint8_t *spki, size_t len, int bits, const char **why);
 
+/*
+ * The same for a person's key: 2048 bits for one that we make, 2048, 3072 or 4096
+ * for one made in a token.  bits (may be NULL) receives the size of a good key.
+ */
+int spki_check_holder(const uint8_t *spki, size_t len, int in_token, int *bits, const char **why);
+
 /* The same for an EC key on P-256, uncompressed. */
 int spki_check_p256(const uint8_t *spki, size_t len, const char **why);
 

@@ -283,6 +283,30 @@ what_is_refused(void **state)
 	buf_free(&b);
 }
 
+/* Of a key in a token: a revocation code, and nothing that could be taken for a password. */
+static void
+an_envelope_alone(void **state)
+{
+	struct buf sealed_envelope = BUF_INIT, envelope = BUF_INIT, code = BUF_INIT;
+	uint8_t hash[32], want[32];
+	char revocation[64];
+
+	(void)state;
+	assert_int_equal(keymaker_envelope(&client, case_id, envelope_key, &sealed_envelope, hash), 0);
+	open_part(DELIVERY_ENVELOPE, envelope_key, &sealed_envelope, &envelope);
+	assert_null(strstr(buf_str(&envelope), "password"));
+	json_value(buf_str(&envelope), "revocation_code", revocation, sizeof(revocation));
+	for (const char *c = revocation; *c != 0; c++)
+		if (*c != '-')
+			buf_putc(&code, *c);
+	assert_int_equal(code.len, 16);
+	EVP_Digest(code.p, code.len, want, NULL, EVP_sha256(), NULL);
+	assert_memory_equal(hash, want, 32);
+	buf_free(&sealed_envelope);
+	buf_free(&envelope);
+	buf_free(&code);
+}
+
 static void
 secrets_differ(void **state)
 {
@@ -304,6 +328,7 @@ main(void)
 		cmocka_unit_test(another_call_another_key),
 		cmocka_unit_test(both_profiles),
 		cmocka_unit_test(what_is_refused),
+		cmocka_unit_test(an_envelope_alone),
 		cmocka_unit_test(secrets_differ)
 	};
 
