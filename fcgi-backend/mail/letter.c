@@ -29,6 +29,8 @@ static const char *const names[MAIL_TEMPLATES] = {
 	[MAIL_SLOT_REMINDER] = "slot_reminder",
 	[MAIL_STAFF_BREAKER] = "staff_breaker",
 	[MAIL_EXPIRES] = "expires",
+	[MAIL_CONTRACT_REMINDER] = "contract_reminder",
+	[MAIL_CLOCK_MOVED] = "clock_moved",
 };
 
 const char *

@@ -37,13 +37,15 @@ enum mail_template {
 	MAIL_PKCS12,             /* number, until, telephone, hours, token; attaches the .p12 */
 	MAIL_ENVELOPE,           /* number, until, telephone, hours, token: the link to the credential envelope */
 	MAIL_CONTRACT,           /* number, contract (its number), until, telephone, hours, token; the PDF among its documents */
-	MAIL_REVOKED,            /* number, reason (code), serial, at, token */
+	MAIL_REVOKED,            /* number, reason, money (codes), serial, at, token */
 	MAIL_CANCELLED,          /* number, reason (code), token */
 	MAIL_STAFF_QUEUE,        /* number, queue (code: "review", "issue", "payment", "deadline", "stale", "revocation") */
 	MAIL_DEADLINE_WARNING,   /* number, days, one ("1": a single day), until, state, province, telephone, hours, token */
 	MAIL_SLOT_REMINDER,      /* number, start, end, mode, galapagos, meeting, telephone, hours, token */
 	MAIL_STAFF_BREAKER,      /* nothing: automatic endings have stopped */
 	MAIL_EXPIRES,            /* number, days, one, until, serial, telephone, hours, token */
+	MAIL_CONTRACT_REMINDER,  /* number, contract (its number), left (hours), one, until, telephone, hours, token */
+	MAIL_CLOCK_MOVED,        /* number, clock (code: "contract", "application"), cause (code), until, telephone, hours, token */
 	MAIL_TEMPLATES           /* one above the last */
 };
 

@@ -29,7 +29,7 @@ static const struct db_stmt take = { "deadline_take",
 	" from icert.deadline"
 	" where state = 'waiting' and stopped_at is null and due_at <= $1"
 	" and kind in ('purchase_expire', 'draft_remove', 'application_cancel', 'delivery_destroy', 'application_warn',"
-	" 'identified_stale', 'appointment_remind', 'certificate_warn', 'certificate_expire')"
+	" 'identified_stale', 'appointment_remind', 'certificate_warn', 'certificate_expire', 'contract_warn', 'contract_due')"
 	" and not ($2 and kind in (" BREAKER_KINDS ")) order by due_at limit 1 for update skip locked" };
 static const struct db_stmt closed = { "deadline_close",
 	"update icert.deadline set state = $2, done_at = $3 where id = $1" };
@@ -138,40 +138,6 @@ draft_remove(struct act *act, struct due *due, enum outcome *outcome)
 	}
 	error = transition_apply(act, ACTION_REMOVE, due->subject, held.state, held.version, held.province, &also);
 	return error != 0 ? error : destroy_key(act, held.key, due->subject);
-}
-
-/* One mail of a case: to its contact, or (template 0) to the province's queue. */
-static int
-mail_of(struct act *act, const char *application, const struct held *held, enum mail_template template,
-    const struct outbox_variable *variables, size_t n, const char *queue, const char *dedup)
-{
-	uint8_t key[DATAKEY_BYTES];
-	const struct mailing mailing = {
-		.application = application, .contact = held->contact, .number = held->number, .province = held->province,
-		.key_id = held->key, .key = key,
-	};
-	int error;
-
-	if ((error = datakey_open(act, held->key, key)) != 0)
-		return error;
-	error = template != 0 ? mailing_contact(act, &mailing, template, variables, n, dedup, NULL) :
-	    mailing_staff(act, &mailing, queue, dedup);
-	bytes_wipe(key, sizeof(key));
-	return error;
-}
-
-int
-deadline_mail(struct act *act, const char *application, const struct held *held, enum mail_template template,
-    const struct outbox_variable *variables, size_t n, const char *dedup)
-{
-	return mail_of(act, application, held, template, variables, n, NULL, dedup);
-}
-
-int
-deadline_mail_staff(struct act *act, const char *application, const struct held *held, const char *queue,
-    const char *dedup)
-{
-	return mail_of(act, application, held, 0, NULL, 0, queue, dedup);
 }
 
 /* Nobody comes to an appointment of a case that has ended. */
@@ -312,6 +278,8 @@ static const struct handler {
 	{ DEADLINE_APPOINTMENT_REMIND, deadline_appointment_remind },
 	{ DEADLINE_CERTIFICATE_WARN, deadline_certificate_warn },
 	{ DEADLINE_CERTIFICATE_EXPIRE, certificate_expire },
+	{ DEADLINE_CONTRACT_WARN, deadline_contract_warn },
+	{ DEADLINE_CONTRACT_DUE, deadline_contract_due },
 };
 
 static int
@@ -350,7 +318,7 @@ handle(struct act *act, struct due *due, int64_t *room)
 		return error;
 	if (outcome == OUTCOME_LATER)
 		error = DB_QUERY(act->db, &later, NULL, P_TEXT(due->id), P_INT(due->later_at));
-	else
+	else if (outcome != OUTCOME_LEFT)
 		error = DB_QUERY(act->db, &closed, NULL, P_TEXT(due->id), P_TEXT(outcome == OUTCOME_DONE ? "done" : "void"),
 		    P_INT(due->now));
 	if (error == 0 && (error = db_commit(act->db)) == 0 && outcome == OUTCOME_DONE && due->counted)
@@ -367,7 +335,7 @@ deadline_run(struct act *act, size_t most, size_t *done)
 	int error, held;
 
 	*done = 0;
-	if ((error = breaker_look(act, &held, &room)) != 0)
+	if ((error = breaker_look(act, &held, &room)) != 0 || (error = deadline_contract_accepted(act)) != 0)
 		return error;
 	for (i = 0; i < most; i++) {
 		if ((error = take_due(act, &due, held)) != 0)

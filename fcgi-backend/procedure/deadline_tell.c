@@ -31,9 +31,8 @@ days_until(int64_t at, int64_t now)
 	return days;
 }
 
-/* *stands: whether another of this kind and subject, later and due as well, speaks instead. */
-static int
-overtaken(struct act *act, const struct due *due, int *stands)
+int
+deadline_overtaken(struct act *act, const struct due *due, int *stands)
 {
 	static const struct db_stmt read = { "due_overtaken",
 		"select from icert.deadline d join icert.deadline o on o.subject = d.subject and o.kind = d.kind"
@@ -57,7 +56,7 @@ deadline_application_warn(struct act *act, struct due *due, enum outcome *outcom
 	struct days days;
 	int error, late;
 
-	if ((error = deadline_hold(act, due->subject, &held)) != 0 || (error = overtaken(act, due, &late)) != 0)
+	if ((error = deadline_hold(act, due->subject, &held)) != 0 || (error = deadline_overtaken(act, due, &late)) != 0)
 		return error;
 	if (late || held.closes_at <= due->now || transition_find(ACTION_CANCEL, held.state, BY_CLERK, NULL) == NULL) {
 		*outcome = OUTCOME_VOID;
@@ -110,7 +109,7 @@ deadline_appointment_remind(struct act *act, struct due *due, enum outcome *outc
 		return error;
 	if (db_rows(r) == 1 && strcmp(db_text(r, 0, 1), "confirmed") == 0 && db_int(r, 0, 2) > due->now &&
 	    (error = deadline_hold(act, db_text(r, 0, 0), &held)) == 0)
-		error = overtaken(act, due, &late);
+		error = deadline_overtaken(act, due, &late);
 	if (error == 0 && (late || held.state != APPLICATION_SCHEDULED))
 		*outcome = OUTCOME_VOID;
 	else if (error == 0) {
@@ -139,7 +138,7 @@ deadline_certificate_warn(struct act *act, struct due *due, enum outcome *outcom
 	struct days days;
 	int error, late;
 
-	if ((error = overtaken(act, due, &late)) != 0 || (error = DB_QUERY(act->db, &read, &r, P_TEXT(due->subject))) != 0)
+	if ((error = deadline_overtaken(act, due, &late)) != 0 || (error = DB_QUERY(act->db, &read, &r, P_TEXT(due->subject))) != 0)
 		return error;
 	if (late || db_rows(r) == 0 || strcmp(db_text(r, 0, 0), "good") != 0 || db_int(r, 0, 1) <= due->now)
 		*outcome = OUTCOME_VOID;

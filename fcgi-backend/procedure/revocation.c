@@ -8,14 +8,9 @@
 #include "libicert/error.h"
 #include "procedure/case.h"
 #include "procedure/certificate.h"
+#include "procedure/revocation_row.h"
 
 #define SERIAL_BYTES 16
-
-/* CRLReason, RFC 5280, 5.3.1. */
-#define REASON_UNSPECIFIED		0
-#define REASON_KEY_COMPROMISE		1
-#define REASON_AFFILIATION_CHANGED	3
-#define REASON_CESSATION		5
 
 const char *const certificate_holder_reasons[] = {
 	"key_compromise", "lost_access", "data_changed", "not_needed", "unspecified", NULL
@@ -24,11 +19,6 @@ static const int16_t reason_codes[] = {
 	REASON_KEY_COMPROMISE, REASON_UNSPECIFIED, REASON_AFFILIATION_CHANGED, REASON_CESSATION, REASON_UNSPECIFIED
 };
 
-static const struct db_stmt revoke = { "certificate_revoke",
-	"update icert.certificate set state = 'revoked', revoked_at = $2, reason = $3, reason_code = $4, revoked_by = 'holder'"
-	" where id = $1 and state = 'good'" };
-static const struct db_stmt change = { "certificate_status_change",
-	"insert into icert.status_change (certificate_id, state, reason, at) values ($1, 'revoked', $2, $3)" };
 static const struct db_stmt by_code = { "certificate_revoke_by_code",
 	"select certificate, application, contact, serial, number, province, key_id, wrapped, again, closed"
 	" from icert.revoke_by_code($1, $2::smallint, $3, $4, $5)" };
@@ -53,44 +43,6 @@ reason_index(const char *reason)
 	return -1;
 }
 
-/* The holder is always told; held until the answer is public. */
-static int
-tell(struct act *act, const struct mailing *m, const char *certificate, const char *reason, const char *serial, int64_t at)
-{
-	char moment[MAILING_MOMENT];
-	struct outbox_variable variables[] = {
-		{ "reason", reason }, { "serial", serial }, { "at", mailing_moment(at, moment) },
-	};
-
-	return mailing_contact(act, m, MAIL_REVOKED, variables, 3, "revoked", certificate);
-}
-
-static int
-wake_publisher(struct act *act)
-{
-	int error;
-
-	if ((error = db_notify(act->db, "icert_status", "")) != 0)
-		return error;
-	return db_recv(act->db, NULL);
-}
-
-static int
-revoke_row(struct act *act, const char *id, int reason, int64_t now)
-{
-	struct db_result *r;
-	int error;
-
-	if ((error = DB_QUERY(act->db, &revoke, &r, P_TEXT(id), P_INT(now), P_INT(reason_codes[reason]),
-	    P_TEXT(certificate_holder_reasons[reason]))) != 0)
-		return error;
-	error = db_affected(r) == 1 ? 0 : ICERT_E_CONFLICT;
-	db_result_free(r);
-	if (error != 0)
-		return error;
-	return DB_QUERY(act->db, &change, NULL, P_TEXT(id), P_INT(reason_codes[reason]), P_INT(now));
-}
-
 /* The certificate first, then its case: the order revoke_by_code() keeps too. */
 static int
 revoke_with_case(struct act *act, const struct certificate *c, int reason)
@@ -102,7 +54,7 @@ revoke_with_case(struct act *act, const struct certificate *c, int reason)
 	int error;
 
 	memset(&file, 0, sizeof file);
-	if ((error = revoke_row(act, c->id, reason, now)) != 0 ||
+	if ((error = revocation_write(act, c->id, "holder", code, reason_codes[reason], now)) != 0 ||
 	    (error = DB_QUERY(act->db, &case_select_portal, &r, P_TEXT(c->application))) != 0)
 		return error;
 	error = db_rows(r) == 1 ? case_fill(act, r, &file.a, 1, &file.key) : ICERT_E_NOT_FOUND;
@@ -113,10 +65,9 @@ revoke_with_case(struct act *act, const struct certificate *c, int reason)
 		const struct mailing m = { .application = file.a.id, .contact = file.a.contact, .number = file.a.number,
 			.province = file.a.province, .key_id = file.a.key, .key = file.key };
 
-		if ((error = tell(act, &m, c->id, code, c->serial, now)) == 0 &&
-		    (error = act_audit(act, "certificate.revoke", "certificate", c->id, c->application, file.a.province, code,
-		    NULL)) == 0)
-			error = wake_publisher(act);
+		if ((error = revocation_tell(act, &m, c->id, code, c->serial, now)) == 0)
+			error = act_audit(act, "certificate.revoke", "certificate", c->id, c->application, file.a.province, code,
+			    NULL);
 	}
 	bytes_wipe(&file, sizeof file);
 	return error;
@@ -191,7 +142,7 @@ tell_by_code(struct act *act, struct db_result *r, const char *reason, const cha
 	/* Revoking does not wait for the keeper: without it the mail has to. */
 	if ((error = datakey_unwrap(act, wrapped, n, key)) != 0)
 		return error == ICERT_E_UNAVAILABLE || error == ICERT_E_TIMEOUT || error == ICERT_E_DESTROYED ? 0 : error;
-	error = tell(act, &m, certificate, reason, serial, now);
+	error = revocation_tell(act, &m, certificate, reason, serial, now);
 	bytes_wipe(key, sizeof key);
 	return error;
 }

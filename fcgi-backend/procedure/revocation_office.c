@@ -7,13 +7,8 @@
 #include "libicert/error.h"
 #include "procedure/case.h"
 #include "procedure/revocation_office.h"
+#include "procedure/revocation_row.h"
 #include "procedure/staff.h"
-
-/* CRLReason, RFC 5280, 5.3.1. */
-#define REASON_KEY_COMPROMISE		1
-#define REASON_SUPERSEDED		4
-#define REASON_CESSATION		5
-#define REASON_PRIVILEGE_WITHDRAWN	9
 
 const char *const revocation_reasons[] = { "court_order", "death", "false_data", "stolen", "authority_fault", NULL };
 static const int16_t reason_codes[] = {
@@ -40,11 +35,6 @@ static const struct db_stmt add = { "revocation_add",
 	" values ($1, $2, $3, $4, $5, $6, $7)" };
 static const struct db_stmt decide = { "revocation_decide",
 	"update icert.revocation_request set state = $2, decided_by = $3, decided_at = $4 where id = $1 and state = 'open'" };
-static const struct db_stmt revoke = { "revocation_revoke",
-	"update icert.certificate set state = 'revoked', revoked_at = $2, reason = $3, reason_code = $4,"
-	" revoked_by = 'national' where id = $1 and state = 'good'" };
-static const struct db_stmt change = { "revocation_change",
-	"insert into icert.status_change (certificate_id, state, reason, at) values ($1, 'revoked', $2, $3)" };
 
 /* The open request of a case, its words still sealed. */
 struct asked {
@@ -236,27 +226,22 @@ confirm(struct act *act, struct case_file *c, const struct asked *asked)
 {
 	const struct mailing m = { .application = c->a.id, .contact = c->a.contact, .number = c->a.number,
 		.province = c->a.province, .key_id = c->a.key, .key = c->key };
-	int16_t code = reason_codes[reason_index(asked->r.reason)];
+	const char *why = asked->r.reason;
 	int64_t now = clock_real();
-	char at[MAILING_MOMENT];
-	struct db_result *r;
 	int error;
 
-	if ((error = settle(act, asked, "confirmed")) != 0 || (error = DB_QUERY(act->db, &revoke, &r,
-	    P_TEXT(asked->certificate), P_INT(now), P_INT(code), P_TEXT(asked->r.reason))) != 0 ||
-	    (error = one_row(r, ICERT_E_STATE)) != 0 || (error = DB_QUERY(act->db, &change, NULL,
-	    P_TEXT(asked->certificate), P_INT(code), P_INT(now))) != 0)
+	if ((error = settle(act, asked, "confirmed")) != 0)
 		return error;
+	error = revocation_write(act, asked->certificate, "national", why, reason_codes[reason_index(why)], now);
+	if (error != 0)
+		return error == ICERT_E_CONFLICT ? ICERT_E_STATE : error;
 	if (transition_find(ACTION_CLOSE_REVOKED, c->a.state, act->roles, NULL) != NULL &&
 	    (error = case_move(act, c, ACTION_CLOSE_REVOKED, "revoked_by_national", NULL)) != 0)
 		return error;
-	if ((error = mailing_contact(act, &m, MAIL_REVOKED, (const struct outbox_variable[]){
-	    { "reason", asked->r.reason }, { "serial", asked->r.serial }, { "at", mailing_moment(now, at) } }, 3, "revoked",
-	    asked->certificate)) != 0 || (error = act_audit(act, "certificate.revoke", "certificate", asked->certificate,
-	    c->a.id, c->a.province, asked->r.reason, "{\"by\":\"national\"}")) != 0 ||
-	    (error = db_notify(act->db, "icert_status", "")) != 0)
+	if ((error = revocation_tell(act, &m, asked->certificate, why, asked->r.serial, now)) != 0)
 		return error;
-	return db_recv(act->db, NULL);
+	return act_audit(act, "certificate.revoke", "certificate", asked->certificate, c->a.id, c->a.province, why,
+	    "{\"by\":\"national\"}");
 }
 
 int
