@@ -290,7 +290,7 @@ contract_again(struct act *act, const struct case_file *c)
 	if ((error = contract_of(act, c->a.id, &contract)) != 0 ||
 	    (error = certificate_get(act, contract.certificate, &certificate)) != 0)
 		return error;
-	return contract_mail(act, &m, &contract, contract_due(act, certificate.issued_at), NULL);
+	return contract_mail(act, &m, &contract, contract_due(act, c->a.id, certificate.issued_at), NULL);
 }
 
 int

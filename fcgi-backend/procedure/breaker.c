@@ -9,6 +9,7 @@
 #include "libicert/log.h"
 #include "mail/outbox.h"
 #include "procedure/breaker.h"
+#include "procedure/outage.h"
 #include "procedure/policy.h"
 #include "procedure/staff.h"
 
@@ -150,6 +151,10 @@ compare_clocks(struct act *act)
 	}
 	db_result_free(r);
 	if (known && (off = jump(act, &last, &now)) != 0 && (error = trip_here(act, BREAKER_CLOCK, off)) != 0)
+		return error;
+	/* Nobody looked for so long: the clerk, the database or the machine was away. */
+	if (known && off == 0 && now.at > last.at && (error = outage_noticed(act, OUTAGE_PORTAL, clock_business() -
+	    (now.at - last.at), clock_business())) != 0)
 		return error;
 	if (known && off == 0 && strcmp(last.boot, now.boot) == 0 && llabs(now.at - last.at) < MARK_S)
 		return 0;

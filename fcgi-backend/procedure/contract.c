@@ -7,6 +7,7 @@
 #include "documents/store.h"
 #include "libicert/error.h"
 #include "procedure/contract.h"
+#include "procedure/deadline.h"
 #include "procedure/document.h"
 #include "procedure/policy.h"
 
@@ -20,8 +21,12 @@ static const struct db_stmt look = { "contract_look",
 	"select number, made_at, sha256, certificate, not_after, revoked_at from icert.contract_look($1)" };
 
 int64_t
-contract_due(struct act *act, int64_t issued_at)
+contract_due(struct act *act, const char *application, int64_t issued_at)
 {
+	struct deadline_clock clock;
+
+	if (deadline_clock(act, application, &clock) == 0)
+		return clock.due_at;
 	return issued_at + policy_int(act, "contract.hours", CONTRACT_HOURS) * HOUR_S;
 }
 

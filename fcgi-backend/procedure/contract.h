@@ -48,9 +48,9 @@ int	contract_run(struct act *, const struct document_store *, size_t most, size_
 /* The contract's mail, with the PDF; inside the open transaction. */
 int	contract_mail(struct act *, const struct mailing *, const struct contract *, int64_t due, const char *dedup);
 
-/* Until when it is to be back, as the contract says it: issued_at and the hours of the
- * policy.  How the deadline stands now: deadline_clock(). */
-int64_t	contract_due(struct act *, int64_t issued_at);
+/* Until when it is to be back: as the clock of its deadline says; before there is one, issued_at and
+ * the hours of the policy. */
+int64_t	contract_due(struct act *, const char *application, int64_t issued_at);
 
 /* What anybody may ask about a number as printed; nothing of the person. */
 struct contract_public {

@@ -83,7 +83,7 @@ load(struct job *j)
 	if (db_rows(j->r) != 1)
 		return ICERT_E_NOT_FOUND;
 	snprintf(j->c.application, sizeof j->c.application, "%s", db_text(j->r, 0, APPLICATION));
-	j->due = contract_due(j->act, db_int(j->r, 0, ISSUED));
+	j->due = contract_due(j->act, j->c.application, db_int(j->r, 0, ISSUED));
 	if ((error = datakey_open(j->act, db_text(j->r, 0, KEY), j->key)) != 0)
 		return error;
 	snprintf(place, sizeof place, "certificate|fields|%s", j->c.certificate);

@@ -14,6 +14,7 @@
 #include "procedure/datakey.h"
 #include "procedure/breaker.h"
 #include "procedure/deadline_hand.h"
+#include "procedure/outage.h"
 #include "procedure/policy.h"
 #include "procedure/transition.h"
 
@@ -30,7 +31,7 @@ static const struct db_stmt take = { "deadline_take",
 	" where state = 'waiting' and stopped_at is null and due_at <= $1"
 	" and kind in ('purchase_expire', 'draft_remove', 'application_cancel', 'delivery_destroy', 'application_warn',"
 	" 'identified_stale', 'appointment_remind', 'certificate_warn', 'certificate_expire', 'contract_warn', 'contract_due')"
-	" and not ($2 and kind in (" BREAKER_KINDS ")) order by due_at limit 1 for update skip locked" };
+	" and not ($2 and kind in (" BREAKER_KINDS ")) and not ($3 and kind in (" BREAKER_COUNTED ")) order by due_at limit 1 for update skip locked" };
 static const struct db_stmt closed = { "deadline_close",
 	"update icert.deadline set state = $2, done_at = $3 where id = $1" };
 static const struct db_stmt later = { "deadline_later",
@@ -283,14 +284,15 @@ static const struct handler {
 };
 
 static int
-take_due(struct act *act, struct due *due, int held)
+take_due(struct act *act, struct due *due, int held, int waits)
 {
 	struct db_result *r = NULL;
 	int error;
 
 	memset(due, 0, sizeof(*due));
 	due->now = clock_business();
-	if ((error = act_begin(act)) != 0 || (error = DB_QUERY(act->db, &take, &r, P_INT(due->now), P_BOOL(held))) != 0)
+	if ((error = act_begin(act)) != 0 || (error = DB_QUERY(act->db, &take, &r, P_INT(due->now), P_BOOL(held),
+	    P_BOOL(waits))) != 0)
 		return error;
 	if (db_rows(r) == 0)
 		error = ICERT_E_NOT_FOUND;
@@ -332,13 +334,18 @@ deadline_run(struct act *act, size_t most, size_t *done)
 	struct due due;
 	int64_t room;
 	size_t i;
-	int error, held;
+	int error, held, waits;
 
 	*done = 0;
 	if ((error = breaker_look(act, &held, &room)) != 0 || (error = deadline_contract_accepted(act)) != 0)
 		return error;
+	/* The rest goes on while an outage cannot be added (no keeper); nothing is cancelled or revoked then. */
+	if ((error = outage_apply(act, most, &waits)) != 0) {
+		log_warn("outage_not_added", "%s", icert_err_code(error));
+		waits = 1;
+	}
 	for (i = 0; i < most; i++) {
-		if ((error = take_due(act, &due, held)) != 0)
+		if ((error = take_due(act, &due, held, waits)) != 0)
 			break;
 		if (due.counted && room <= 0) {
 			db_rollback(act->db);

@@ -5,7 +5,6 @@
 #include "libicert/buf.h"
 #include "libicert/clock.h"
 #include "libicert/error.h"
-#include "procedure/case.h"
 #include "procedure/revocation_office.h"
 #include "procedure/revocation_row.h"
 #include "procedure/staff.h"
@@ -16,18 +15,15 @@ static const int16_t reason_codes[] = {
 };
 
 #define COLUMNS \
-	"q.id, q.application_id, coalesce(a.number, ''), encode(c.serial, 'hex'), q.reason, q.state, q.requested_by," \
-	" coalesce(s.name, ''), coalesce(d.name, ''), q.requested_at, coalesce(q.decided_at, 0)"
+	OFFICE_COLUMNS ", q.application_id, coalesce(a.number, ''), encode(c.serial, 'hex'), q.reason"
 #define FROM \
 	" from icert.revocation_request q join icert.application a on a.id = q.application_id" \
-	" join icert.certificate c on c.id = q.certificate_id left join icert.staff s on s.id = q.requested_by" \
-	" left join icert.staff d on d.id = q.decided_by"
+	" join icert.certificate c on c.id = q.certificate_id" OFFICE_JOINS
 
 static const struct db_stmt list = { "revocation_list",
 	"select " COLUMNS FROM " order by q.state = 'open' desc, q.requested_at desc limit 100" };
 static const struct db_stmt of_case = { "revocation_of",
-	"select " COLUMNS ", q.words, q.certificate_id, icert.other_person(q.requested_by)" FROM
-	" where q.application_id = $1 and q.state = 'open'" };
+	"select " COLUMNS ", q.words, q.certificate_id" FROM " where q.application_id = $1 and q.state = 'open'" };
 static const struct db_stmt good = { "revocation_good",
 	"select id from icert.certificate where application_id = $1 and state = 'good'" };
 static const struct db_stmt add = { "revocation_add",
@@ -40,7 +36,6 @@ static const struct db_stmt decide = { "revocation_decide",
 struct asked {
 	struct revocation r;
 	char certificate[ID_TEXT];
-	int other;			/* the caller is another person than who asked */
 };
 
 static int
@@ -56,17 +51,11 @@ static void
 fill(struct revocation *q, struct db_result *r, int row)
 {
 	memset(q, 0, sizeof *q);
-	snprintf(q->id, sizeof q->id, "%s", db_text(r, row, 0));
-	snprintf(q->application, sizeof q->application, "%s", db_text(r, row, 1));
-	snprintf(q->number, sizeof q->number, "%s", db_text(r, row, 2));
-	snprintf(q->serial, sizeof q->serial, "%s", db_text(r, row, 3));
-	snprintf(q->reason, sizeof q->reason, "%s", db_text(r, row, 4));
-	snprintf(q->state, sizeof q->state, "%s", db_text(r, row, 5));
-	snprintf(q->requested_by, sizeof q->requested_by, "%s", db_text(r, row, 6));
-	snprintf(q->requested_name, sizeof q->requested_name, "%s", db_text(r, row, 7));
-	snprintf(q->decided_name, sizeof q->decided_name, "%s", db_text(r, row, 8));
-	q->requested_at = db_int(r, row, 9);
-	q->decided_at = db_int(r, row, 10);
+	office_fill(&q->q, r, row);
+	snprintf(q->application, sizeof q->application, "%s", db_text(r, row, OFFICE_N));
+	snprintf(q->number, sizeof q->number, "%s", db_text(r, row, OFFICE_N + 1));
+	snprintf(q->serial, sizeof q->serial, "%s", db_text(r, row, OFFICE_N + 2));
+	snprintf(q->reason, sizeof q->reason, "%s", db_text(r, row, OFFICE_N + 3));
 }
 
 int
@@ -104,39 +93,15 @@ read_asked(struct act *act, const struct case_file *c, struct asked *out)
 		error = ICERT_E_NOT_FOUND;
 	else {
 		fill(&out->r, r, 0);
-		snprintf(out->certificate, sizeof out->certificate, "%s", db_text(r, 0, 12));
-		out->other = db_bool(r, 0, 13);
-		sealed = db_bytes(r, 0, 11, &n);
-		snprintf(place, sizeof place, "revocation_request|words|%s", out->r.id);
+		snprintf(out->certificate, sizeof out->certificate, "%s", db_text(r, 0, OFFICE_N + 5));
+		sealed = db_bytes(r, 0, OFFICE_N + 4, &n);
+		snprintf(place, sizeof place, "revocation_request|words|%s", out->r.q.id);
 		if ((error = open_field(c->key, place, sealed, n, &plain)) == 0)
 			snprintf(out->r.words, sizeof out->r.words, "%s", buf_str(&plain));
 	}
 	buf_free(&plain);
 	db_result_free(r);
 	return error;
-}
-
-/* Begins, with the case; only for those who may act on it so. */
-static int
-open_case(struct act *act, const char *application, struct case_file *c)
-{
-	int error;
-
-	if ((error = case_open(act, application, -1, c)) != 0)
-		return error;
-	if (!(act->roles & BY_NATIONAL))
-		return ICERT_E_DENIED;
-	return c->own ? ICERT_E_OWN_CASE : 0;
-}
-
-static int
-close_case(struct act *act, struct case_file *c, const char *action, int error)
-{
-	bytes_wipe(c->key, sizeof c->key);
-	if (error == 0)
-		error = db_commit(act->db);
-	return error == 0 ? 0 :
-	    act_refuse(act, action, "application", c->a.id[0] != '\0' ? c->a.id : NULL, c->a.province, error);
 }
 
 int
@@ -192,32 +157,10 @@ revocation_request(struct act *act, const char *application, const char *reason,
 	struct case_file c;
 	int error;
 
-	if ((error = open_case(act, application, &c)) == 0)
+	if ((error = office_case(act, application, &c)) == 0)
 		error = reason_index(reason) < 0 || words[0] == '\0' || strlen(words) > REVOCATION_WORDS ? ICERT_E_INVALID :
 		    ask(act, &c, reason, words);
-	return close_case(act, &c, "certificate.revoke_request", error);
-}
-
-/* One row changed, or somebody was faster. */
-static int
-one_row(struct db_result *r, int none)
-{
-	int64_t n = db_affected(r);
-
-	db_result_free(r);
-	return n == 1 ? 0 : none;
-}
-
-static int
-settle(struct act *act, const struct asked *asked, const char *state)
-{
-	struct db_result *r;
-	int error;
-
-	if ((error = DB_QUERY(act->db, &decide, &r, P_TEXT(asked->r.id), P_TEXT(state), P_TEXT(act->id),
-	    P_INT(clock_business()))) != 0)
-		return error;
-	return one_row(r, ICERT_E_CONFLICT);
+	return office_case_done(act, &c, "certificate.revoke_request", error);
 }
 
 /* The request first: the certificate's row moves only under one that is confirmed. */
@@ -230,7 +173,7 @@ confirm(struct act *act, struct case_file *c, const struct asked *asked)
 	int64_t now = clock_real();
 	int error;
 
-	if ((error = settle(act, asked, "confirmed")) != 0)
+	if ((error = office_settle(act, &decide, &asked->r.q, "confirmed")) != 0)
 		return error;
 	error = revocation_write(act, asked->certificate, "national", why, reason_codes[reason_index(why)], now);
 	if (error != 0)
@@ -252,9 +195,9 @@ revocation_confirm(struct act *act, const char *application, const char *code)
 	int error = ICERT_E_DENIED;
 
 	if ((act->roles & BY_NATIONAL) && (error = staff_factor(act, code)) == 0 &&
-	    (error = open_case(act, application, &c)) == 0 && (error = read_asked(act, &c, &asked)) == 0)
-		error = asked.other ? confirm(act, &c, &asked) : ICERT_E_DENIED;
-	return close_case(act, &c, "certificate.revoke", error);
+	    (error = office_case(act, application, &c)) == 0 && (error = read_asked(act, &c, &asked)) == 0)
+		error = asked.r.q.other ? confirm(act, &c, &asked) : ICERT_E_DENIED;
+	return office_case_done(act, &c, "certificate.revoke", error);
 }
 
 int
@@ -264,9 +207,9 @@ revocation_withdraw(struct act *act, const char *application)
 	struct asked asked;
 	int error;
 
-	if ((error = open_case(act, application, &c)) == 0 && (error = read_asked(act, &c, &asked)) == 0 &&
-	    (error = settle(act, &asked, "withdrawn")) == 0)
+	if ((error = office_case(act, application, &c)) == 0 && (error = read_asked(act, &c, &asked)) == 0 &&
+	    (error = office_settle(act, &decide, &asked.r.q, "withdrawn")) == 0)
 		error = act_audit(act, "certificate.revoke_withdraw", "certificate", asked.certificate, c.a.id, c.a.province,
 		    asked.r.reason, NULL);
-	return close_case(act, &c, "certificate.revoke_withdraw", error);
+	return office_case_done(act, &c, "certificate.revoke_withdraw", error);
 }

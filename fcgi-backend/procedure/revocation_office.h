@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "procedure/act.h"
+#include "procedure/office.h"
 
 /* Reasons the office may give: "court_order", "death", "false_data", "stolen",
  * "authority_fault". */
@@ -15,10 +15,9 @@ extern const char *const revocation_reasons[];	/* NULL-terminated */
 #define REVOCATION_WORDS	500	/* bytes of an explanation */
 
 struct revocation {
-	char	id[ID_TEXT], application[ID_TEXT], number[32], serial[33];
-	char	reason[24], state[12];			/* state: open, confirmed, withdrawn */
-	char	requested_by[ID_TEXT], requested_name[128], decided_name[128];
-	int64_t	requested_at, decided_at;
+	struct office_request q;
+	char	application[ID_TEXT], number[32], serial[33];
+	char	reason[24];
 	char	words[REVOCATION_WORDS + 1];		/* of revocation_of() alone */
 };
 

@@ -22,9 +22,9 @@ fill_asked(struct request *rq, const struct application *a, struct view_desk_rev
 		return rv == ICERT_E_NOT_FOUND ? 0 : rv;
 	out->reason = q->reason;
 	out->words = q->words;
-	out->by = q->requested_name;
-	out->at = q->requested_at;
-	out->mine = strcmp(q->requested_by, rq->session.person) == 0;
+	out->by = q->q.requested_name;
+	out->at = q->q.requested_at;
+	out->mine = strcmp(q->q.requested_by, rq->session.person) == 0;
 	v->asked = out;
 	return 0;
 }
@@ -169,12 +169,12 @@ revocations(struct request *rq)
 		rows[i].number = list[i].number;
 		rows[i].href = arena_printf(&rq->arena, "/caso/%s", list[i].application);
 		rows[i].reason = list[i].reason;
-		rows[i].state = list[i].state;
-		rows[i].open = strcmp(list[i].state, "open") == 0;
-		rows[i].by = list[i].requested_name;
-		rows[i].at = list[i].requested_at;
-		rows[i].decided = list[i].decided_name[0] != '\0' ? list[i].decided_name : NULL;
-		rows[i].decided_at = list[i].decided_at;
+		rows[i].state = list[i].q.state;
+		rows[i].open = strcmp(list[i].q.state, "open") == 0;
+		rows[i].by = list[i].q.requested_name;
+		rows[i].at = list[i].q.requested_at;
+		rows[i].decided = list[i].q.decided_name[0] != '\0' ? list[i].q.decided_name : NULL;
+		rows[i].decided_at = list[i].q.decided_at;
 	}
 	v.rows = rows;
 	v.nrows = n;

@@ -292,7 +292,7 @@ fill_certificate(struct request *rq, const struct application *a, struct view_po
 	out->until = c->delivery_until;
 	out->revoked_at = c->revoked_at;
 	if (a->state == APPLICATION_ISSUED || a->state == APPLICATION_CONTRACT_SENT) {
-		out->contract_by = contract_due(portal_act(rq), c->issued_at);
+		out->contract_by = contract_due(portal_act(rq), a->id, c->issued_at);
 		v->by = out->contract_by;
 		v->closes = false;
 	}
