@@ -36,6 +36,8 @@ system: all
 	$(Q)node --test tests/system/*.test.mjs
 browser: all
 	$(Q)node --test tests/browser/*.test.mjs
+soak: all
+	$(Q)node --test tests/soak/*.test.mjs
 walls: all
 	$(Q)node --test tests/walls/*.test.mjs
 

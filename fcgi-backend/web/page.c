@@ -108,6 +108,31 @@ title_code(int status)
 	}
 }
 
+/* What a person types anew each time: never sent back in a page. */
+static bool
+is_secret(const char *name)
+{
+	return strcmp(name, "password") == 0 || strcmp(name, "code") == 0 || strcmp(name, CSRF_FIELD) == 0;
+}
+
+/* What was typed goes back with the page, behind a button that sends it again. */
+static void
+keep_typed(struct request *rq, struct view_web_error *v)
+{
+	struct view_web_error_typed *typed;
+
+	if (rq->method != METHOD_POST || rq->route == NULL || rq->nuploads > 0 ||
+	    (typed = arena_array(&rq->arena, struct view_web_error_typed, rq->nform + 1)) == NULL)
+		return;
+	for (size_t i = 0; i < rq->nform; i++)
+		if (!is_secret(rq->form[i].name)) {
+			typed[v->ntyped].name = rq->form[i].name;
+			typed[v->ntyped++].value = rq->form[i].value;
+		}
+	v->typed = typed;
+	v->again = rq->path;
+}
+
 int
 page_error(struct request *rq, int status, const char *code)
 {
@@ -123,6 +148,8 @@ page_error(struct request *rq, int status, const char *code)
 	v.title = title != NULL ? title : catalogue(title_code(status));
 	v.text = text != NULL ? text : catalogue("http.500");
 	v.reference = status >= 500 ? rq->request_id : NULL;
+	if (status == 503)
+		keep_typed(rq, &v);
 	return page_send(rq, status, web_error, &v);
 }
 
@@ -171,8 +198,6 @@ page_fail(struct request *rq, int error)
 	if (status >= 500)
 		log_error("request_failed", "%s %s: %s", rq->method == METHOD_POST ? "POST" : "GET",
 		    rq->route != NULL ? rq->route->pattern : "-", icert_err_code(error));
-	if (status == 503)
-		response_header(rq->response, "Retry-After", "10");
 	snprintf(code, sizeof(code), "error.%s", icert_err_code(error));
 	return page_error(rq, status, status == 500 ? "http.500" : code);
 }

@@ -261,6 +261,7 @@ request_parse(struct request *rq, char *const *params, const unsigned char *body
 	rq->country = (s = clean_param(rq, params, "ICERT_COUNTRY")) != NULL ? s : "";
 	rq->request_id = (s = clean_param(rq, params, "ICERT_REQUEST_ID")) != NULL ? s : "";
 	rq->refusal = clean_param(rq, params, "ICERT_REFUSAL");
+	rq->again = clean_param(rq, params, "ICERT_AGAIN") != NULL;
 	if (target == NULL)
 		return 400;
 	if ((status = parse_target(rq, target)) != 0)

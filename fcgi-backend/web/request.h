@@ -18,7 +18,8 @@
  * ICERT_…: ICERT_UPLOAD (the body is a stream of upload records),
  * ICERT_REFUSAL, ICERT_REFUSAL_STATUS and ICERT_REFUSAL_FIELD (why the edge
  * refused a body: the request is then a GET of the page it was sent from),
- * ICERT_COUNTRY and ICERT_REQUEST_ID.
+ * ICERT_AGAIN (the program that had this request died on it), ICERT_COUNTRY and
+ * ICERT_REQUEST_ID.
  */
 
 enum method { METHOD_GET = 1, METHOD_POST = 2 };
@@ -82,6 +83,7 @@ struct request {
 	const char *refusal;	/* reason code of the edge, NULL when none */
 	int refusal_status;	/* HTTP status that goes with it */
 	const char *refusal_field; /* the file's field, NULL when unknown */
+	bool again;		/* whoever had it died: it may or may not have been done */
 	bool replayed;		/* a parked form, posted again for its owner */
 
 	struct session session;

@@ -99,6 +99,8 @@ response_picture(struct request *rq, const char *type, const void *data, size_t 
 	return 0;
 }
 
+#define RETRY_SECONDS 10	/* what died is started again well before */
+
 /* A page needs our own style sheet and script and nothing else; forms go to
  * ourselves (a gateway is reached by a redirect to a GET page). */
 static const char page_policy[] =
@@ -136,6 +138,8 @@ response_serialise(const struct response *rs, bool head, struct buf *out)
 	if (rs->download != NULL)
 		buf_printf(out, "Content-Disposition: attachment; filename=\"%s\"\r\n", rs->download);
 	put_security(rs, out);
+	if (rs->status == 503)
+		buf_printf(out, "Retry-After: %d\r\n", RETRY_SECONDS);
 	buf_put(out, rs->headers.p, rs->headers.len);
 	buf_printf(out, "Content-Length: %zu\r\n\r\n", rs->body.len);
 	if (!head)

@@ -121,6 +121,11 @@ worker_answer(struct request *rq)
 			page_error(rq, status, status == 405 ? "http.405" : "http.404");
 		return;
 	}
+	/* Nobody knows how far it came: the person decides, with what was typed at hand. */
+	if (rq->again) {
+		page_error(rq, 503, "http.again");
+		return;
+	}
 	rv = answer_route(rq);
 	if (rq->app->session_over != NULL && rq->app->session_over(rq))
 		rv = answer_anew(rq);

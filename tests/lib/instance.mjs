@@ -129,7 +129,7 @@ export class Instance {
 
 	get accounts() {
 		const { password, staff } = JSON.parse(readFileSync(join(this.prefix, 'demo/staff.json'), 'utf8'));
-		return staff.map((person) => ({ ...person, password }));
+		return staff.map((person) => ({ password, ...person }));
 	}
 
 	/** A sample account by its login. */

@@ -1,0 +1,52 @@
+// The processes of one instance, found by what its supervisor says and by /proc;
+// signals go to those and to no other.
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { until } from './http.mjs';
+
+/** The supervisor's table, read without a program: Map(name → { pid, state, restarts }). */
+export function units(icert) {
+	return new Map(readFileSync(join(icert.run, 'state'), 'utf8').trim().split('\n').map((line) => {
+		const [name, pid, state, restarts] = line.split(' ');
+		return [name, { pid: Number(pid), state, restarts: Number(restarts) }];
+	}));
+}
+
+/** Children of a process: [{ pid, title }]. */
+export function children(pid) {
+	return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((name) => {
+		try {
+			const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+			if (Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) !== pid) return [];
+			return [{ pid: Number(name), title: readFileSync(`/proc/${name}/cmdline`, 'utf8').replace(/\0/g, ' ').trim() }];
+		} catch {
+			return [];	// gone meanwhile
+		}
+	});
+}
+
+export function signal(pid, name) {
+	try {
+		process.kill(pid, name);
+		return true;
+	} catch (error) {
+		if (error.code === 'ESRCH') return false;
+		throw error;
+	}
+}
+
+/** Every unit up, and what nginx shows agrees. */
+export function allUp(icert, timeout = 60_000) {
+	return until(() => [...units(icert).values()].every((u) => u.state === 'up'), { timeout, what: 'all processes up' });
+}
+
+/** A generator of numbers in [0, 1) that gives the same for the same seed (mulberry32). */
+export function random(seed) {
+	let a = seed >>> 0;
+	return () => {
+		a = (a + 0x6d2b79f5) >>> 0;
+		let t = Math.imul(a ^ (a >>> 15), a | 1);
+		t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+		return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+	};
+}
