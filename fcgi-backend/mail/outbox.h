@@ -46,6 +46,9 @@ enum mail_template {
 	MAIL_EXPIRES,            /* number, days, one, until, serial, telephone, hours, token */
 	MAIL_CONTRACT_REMINDER,  /* number, contract (its number), left (hours), one, until, telephone, hours, token */
 	MAIL_CLOCK_MOVED,        /* number, clock (code: "contract", "application"), cause (code), until, telephone, hours, token */
+	MAIL_CONTRACT_INVALID,   /* number, contract, fault (code of contract_fault), until, telephone, hours, token */
+	MAIL_CONTRACT_RETURNED,  /* number, words (the director's), until, telephone, hours, token */
+	MAIL_CONTRACT_COMPLETE,  /* number, contract, telephone, hours, token; the PDF with both signatures among its documents */
 	MAIL_TEMPLATES           /* one above the last */
 };
 

@@ -13,6 +13,7 @@
 #include "libicert/buf.h"
 #include "libicert/error.h"
 #include "operate/demo.h"
+#include "operate/demo_signer.h"
 #include "operate/postgres.h"
 
 #define DEMO_ROLE "icert_admin"
@@ -94,7 +95,7 @@ demo_password(char out[24])
 
 /* One member of staff: enrolled, described in account, and the UPDATE appended to sql. */
 static int
-demo_person(struct keyclient *keeper, json_t *account, int n, const char *password, struct buf *sql)
+demo_person(const struct instance *i, struct keyclient *keeper, json_t *account, int n, const char *password, struct buf *sql)
 {
 	char hash[crypto_pwhash_STRBYTES], cedula[11], hex[65], *secret = NULL;
 	const char *id = json_string_value(json_object_get(account, "id"));
@@ -121,7 +122,7 @@ demo_person(struct keyclient *keeper, json_t *account, int n, const char *passwo
 	json_object_set_new(account, "totp_secret", json_string(secret));
 	json_object_set_new(account, "otpauth", json_string(otpauth));
 	free(secret);
-	return 0;
+	return demo_signer(i, account, password, sql);
 }
 
 static int
@@ -136,7 +137,7 @@ demo_enrol(const struct instance *i, json_t *staff, const char *password)
 	keyclient_init(&keeper, config_require(&i->config, "sockets", "keeper-admin"));
 	json_array_foreach(staff, n, account)
 		if (rc == 0)
-			rc = demo_person(&keeper, account, (int)n, password, &sql);
+			rc = demo_person(i, &keeper, account, (int)n, password, &sql);
 	keyclient_close(&keeper);
 	if (rc == 0 && buf_error(&sql) == 0)
 		rc = postgres_psql(i, DEMO_ROLE, "icert",
@@ -223,6 +224,7 @@ demo_print(const struct instance *i)
 		}
 		printf("    %-20s %s\n", json_string_value(json_object_get(account, "login")), roles);
 	}
+	printf("  what directors and operators sign contracts with: %s/demo/NAME.p12, same password\n", i->data);
 	printf("  a TOTP code for one of them: %s totp NAME --prefix %s\n", exe, i->prefix);
 	json_decref(all);
 }

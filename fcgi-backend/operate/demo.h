@@ -9,7 +9,9 @@
  * accounts are written to PREFIX/demo/staff.json (0600):
  *
  *   { "password": "…", "staff": [ { "login", "name", "email", "id", "roles": ["operator 17"],
- *     "cedula", "totp_secret": base32, "otpauth": URI } … ] }
+ *     "cedula", "totp_secret": base32, "otpauth": URI, "p12": path } … ] }
+ *
+ * p12: what directors and operators sign contracts with (demo_signer.h), under the same password.
  *
  * The database and the keeper answer.  0 or -1.
  */

@@ -131,7 +131,7 @@ static const struct program_row key_rows[] = {
 	{ "keymaker", "icert-keymaker", NULL, { "keymaker-issuer" }, ready_keys },
 	{ "signer", "icert-signer", NULL, { "signer-issuer", "signer-publisher" }, ready_keys },
 	{ "status-signer", "icert-status", NULL, { "status-signer-publisher" }, ready_keys },
-	{ "checker", "icert-checker", NULL, { "checker-portal", "checker-desk" }, ready_keys },
+	{ "checker", "icert-checker", NULL, { "checker-portal", "checker-desk", "checker-clerk" }, ready_keys },
 };
 
 static const struct program_row rest_rows[] = {

@@ -34,7 +34,7 @@ tls_is_good(const char *path)
 	return good;
 }
 
-static int
+int
 tls_extension(X509 *certificate, int nid, const char *value)
 {
 	X509V3_CTX ctx;

@@ -57,6 +57,7 @@ static const struct group_row group_rows[] = {
 	{ "icert-status-signer-publisher", { "icert-publisher" } },
 	{ "icert-checker-portal", { "icert-portal" } },
 	{ "icert-checker-desk", { "icert-desk" } },
+	{ "icert-checker-clerk", { "icert-clerk" } },
 	{ "icert-database", { "icert-postgres", "icert-portal", "icert-desk", "icert-webhook",
 	    "icert-issuer", "icert-clerk", "icert-publisher" } },
 	{ "icert-cache", { "icert-redis", "icert-portal" } },

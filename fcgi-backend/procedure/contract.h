@@ -20,6 +20,7 @@
 #include "procedure/number.h"
 
 struct document_store;
+struct keyclient;
 
 struct contract {
 	char	id[ID_TEXT];
@@ -43,7 +44,7 @@ int	contract_file(struct act *, const struct document_store *, const struct cont
  * trouble of its own is tried again later and holds up no other; after an hour
  * the province is told.  Returns the last error of a case, or the database's.
  */
-int	contract_run(struct act *, const struct document_store *, size_t most, size_t *done);
+int	contract_run(struct act *, const struct document_store *, struct keyclient *checker, size_t most, size_t *done);
 
 /* The contract's mail, with the PDF; inside the open transaction. */
 int	contract_mail(struct act *, const struct mailing *, const struct contract *, int64_t due, const char *dedup);

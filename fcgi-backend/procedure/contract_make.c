@@ -19,6 +19,7 @@
 #include "libicert/error.h"
 #include "libicert/log.h"
 #include "procedure/contract.h"
+#include "procedure/contract_proof.h"
 #include "procedure/datakey.h"
 #include "procedure/policy.h"
 #include "procedure/staff.h"
@@ -43,8 +44,8 @@ static const struct db_stmt read_template = { "contract_template",
 	" order by version desc limit 1" };
 static const struct db_stmt next_number = { "contract_number", "select nextval('icert.contract_number')" };
 static const struct db_stmt add_document = { "contract_document",
-	"insert into icert.document (id, application_id, kind, file, key_id, type, size, sha256, original_sha256, created_at)"
-	" values ($1, $2, 'contract', $3, $4, 'application/pdf', $5, $6, $6, $7)" };
+	"insert into icert.document (id, application_id, kind, file, key_id, type, size, sha256, original_sha256, pages, created_at)"
+	" values ($1, $2, 'contract', $3, $4, 'application/pdf', $5, $6, $6, $7, $8)" };
 static const struct db_stmt add_contract = { "contract_add",
 	"insert into icert.contract (id, application_id, certificate_id, number, template_version, document_id, sha256,"
 	" made_at, sent_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $8)" };
@@ -52,6 +53,7 @@ static const struct db_stmt add_contract = { "contract_add",
 struct job {
 	struct act *act;
 	const struct document_store *store;
+	struct keyclient *checker;
 	struct contract c;
 	struct db_result *r, *template;
 	uint8_t key[DATAKEY_BYTES];
@@ -59,6 +61,7 @@ struct job {
 	struct buf fields_store;
 	int64_t now, due;
 	char file[ID_TEXT];
+	int pages;
 
 	/* variables of the text */
 	struct contract_variable variables[TEXTS];
@@ -239,7 +242,8 @@ rows(struct job *j, size_t size)
 	int error;
 
 	error = DB_QUERY(j->act->db, &add_document, NULL, P_TEXT(c->document), P_TEXT(c->application), P_TEXT(j->file),
-	    P_TEXT(db_text(j->r, 0, KEY)), P_INT((int64_t)size), P_BYTES(c->sha256, 32), P_INT(j->now));
+	    P_TEXT(db_text(j->r, 0, KEY)), P_INT((int64_t)size), P_BYTES(c->sha256, 32), P_INT(j->pages),
+	    P_INT(j->now));
 	return error != 0 ? error : DB_QUERY(j->act->db, &add_contract, NULL, P_TEXT(c->id), P_TEXT(c->application),
 	    P_TEXT(c->certificate), P_TEXT(c->number), P_INT(c->template_version), P_TEXT(c->document), P_BYTES(c->sha256, 32),
 	    P_INT(j->now));
@@ -269,6 +273,19 @@ commit(struct job *j, size_t size)
 	return error;
 }
 
+/* What goes out must pass the same eyes as what comes back.  The checker down holds nothing up. */
+static int
+check(struct job *j, const struct buf *pdf)
+{
+	const char *fault;
+	int error = contract_checked(j->checker, pdf->p, pdf->len, &j->pages, &fault);
+
+	if (error != 0 || fault == NULL)
+		return 0;
+	log_error("contract_template", "version %d: %s", j->c.template_version, fault);
+	return ICERT_E_INVALID;
+}
+
 static int
 steps(struct job *j)
 {
@@ -276,7 +293,7 @@ steps(struct job *j)
 	int error;
 
 	if ((error = load(j)) == 0 && (error = number(j)) == 0 && (error = variables(j)) == 0 &&
-	    (error = draw(j, &pdf)) == 0 && (error = document_put(j->store, j->key, pdf.p, pdf.len, j->file)) == 0 &&
+	    (error = draw(j, &pdf)) == 0 && (error = check(j, &pdf)) == 0 && (error = document_put(j->store, j->key, pdf.p, pdf.len, j->file)) == 0 &&
 	    (error = commit(j, pdf.len)) != 0)
 		document_drop(j->store, j->file);
 	buf_free(&pdf);
@@ -299,7 +316,7 @@ alarm_late(struct job *j)
 }
 
 static int
-one(struct act *act, const struct document_store *store, const char *certificate)
+one(struct act *act, const struct document_store *store, struct keyclient *checker, const char *certificate)
 {
 	struct job *j = calloc(1, sizeof *j);
 	int error;
@@ -308,6 +325,7 @@ one(struct act *act, const struct document_store *store, const char *certificate
 		return ICERT_E_MEMORY;
 	j->act = act;
 	j->store = store;
+	j->checker = checker;
 	j->now = clock_business();
 	snprintf(j->c.certificate, sizeof j->c.certificate, "%.36s", certificate);
 	error = steps(j);
@@ -329,7 +347,7 @@ one(struct act *act, const struct document_store *store, const char *certificate
 }
 
 int
-contract_run(struct act *act, const struct document_store *store, size_t most, size_t *done)
+contract_run(struct act *act, const struct document_store *store, struct keyclient *checker, size_t most, size_t *done)
 {
 	static char ids[WAITING_MAX][ID_TEXT];
 	struct db_result *r;
@@ -343,7 +361,7 @@ contract_run(struct act *act, const struct document_store *store, size_t most, s
 		snprintf(ids[n++], ID_TEXT, "%.36s", db_text(r, (int)i, 0));
 	db_result_free(r);
 	for (i = 0; i < n; i++)
-		if ((error = one(act, store, ids[i])) != 0)
+		if ((error = one(act, store, checker, ids[i])) != 0)
 			failed = error;
 		else
 			(*done)++;

@@ -14,6 +14,7 @@
 #include "procedure/datakey.h"
 #include "procedure/breaker.h"
 #include "procedure/deadline_hand.h"
+#include "procedure/delivery.h"
 #include "procedure/outage.h"
 #include "procedure/policy.h"
 #include "procedure/transition.h"
@@ -207,40 +208,26 @@ identified_stale(struct act *act, struct due *due, enum outcome *outcome)
 	return deadline_mail_staff(act, due->subject, &held, "stale", dedup);
 }
 
-/* PKCS#12 and envelope are destroyed: their keys first, for good. */
+/* PKCS#12 and envelope are destroyed, unless a signed contract has done it. */
 static int
-delivery_destroy(struct act *act, struct due *due, enum outcome *outcome)
+delivery_due(struct act *act, struct due *due, enum outcome *outcome)
 {
 	static const struct db_stmt read = { "due_delivery",
-		"select application_id::text, coalesce(delivery_until, 0) from icert.certificate where id = $1" };
-	static const struct db_stmt blank = { "due_delivery_blank",
-		"update icert.delivery set sealed = null, destroyed_at = $2 where certificate_id = $1 and destroyed_at is null" };
-	static const char *const labels[] = { DELIVERY_PRIVATE, DELIVERY_PKCS12, DELIVERY_ENVELOPE };
+		"select c.application_id::text, coalesce(c.delivery_until, 0) from icert.certificate c where c.id = $1"
+		" and exists (select from icert.delivery d where d.certificate_id = c.id and d.destroyed_at is null)" };
 	struct db_result *r = NULL;
-	char application[ID_TEXT];
-	int64_t until;
-	size_t i;
 	int error;
 
 	if ((error = DB_QUERY(act->db, &read, &r, P_TEXT(due->subject))) != 0)
 		return error;
-	snprintf(application, sizeof(application), "%s", db_text(r, 0, 0));
-	until = db_int(r, 0, 1);
-	db_result_free(r);
-	if (application[0] == '\0') {
+	if (db_rows(r) == 0)
 		*outcome = OUTCOME_VOID;
-		return 0;
-	}
-	if (until > due->now) {
-		*outcome = deadline_wait(due, until);
-		return 0;
-	}
-	for (i = 0; i < sizeof(labels) / sizeof(labels[0]); i++)
-		if ((error = keeper_delivery_destroy(act->keeper, application, labels[i])) != 0)
-			return error;
-	if ((error = DB_QUERY(act->db, &blank, NULL, P_TEXT(due->subject), P_INT(due->now))) != 0)
-		return error;
-	return act_audit(act, "certificate.destroy_delivery", "certificate", due->subject, application, 0, "deadline", NULL);
+	else if (db_int(r, 0, 1) > due->now)
+		*outcome = deadline_wait(due, db_int(r, 0, 1));
+	else
+		error = delivery_destroy(act, due->subject, db_text(r, 0, 0), "deadline");
+	db_result_free(r);
+	return error;
 }
 
 /* good → expired, at the end of its validity. */
@@ -273,7 +260,7 @@ static const struct handler {
 	{ DEADLINE_PURCHASE_EXPIRE, purchase_expire },
 	{ DEADLINE_DRAFT_REMOVE, draft_remove },
 	{ DEADLINE_APPLICATION_CANCEL, application_close },
-	{ DEADLINE_DELIVERY_DESTROY, delivery_destroy },
+	{ DEADLINE_DELIVERY_DESTROY, delivery_due },
 	{ DEADLINE_APPLICATION_WARN, deadline_application_warn },
 	{ DEADLINE_IDENTIFIED_STALE, identified_stale },
 	{ DEADLINE_APPOINTMENT_REMIND, deadline_appointment_remind },

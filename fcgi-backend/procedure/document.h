@@ -20,6 +20,8 @@ struct document_store;
 #define DOCUMENT_SECOND_CEDULA	"second_cedula"	/* fresh copy for the identification */
 #define DOCUMENT_FACE		"face"		/* screen capture of the face */
 #define DOCUMENT_CONTRACT	"contract"	/* as it was sent */
+#define DOCUMENT_SIGNED		"contract_signed"	/* as it came back */
+#define DOCUMENT_COUNTERSIGNED	"contract_countersigned"	/* with the director's signature too */
 
 struct document {
 	char	id[ID_TEXT];

@@ -51,7 +51,7 @@ on_check(void *ctx, const struct serve_request *q, struct serve_reply *r)
 
 static const struct serve_op ops[] = {
 	{
-		.op = OP_CHECK, .sockets = "checker-portal checker-desk", .handler = on_check,
+		.op = OP_CHECK, .sockets = "checker-portal checker-desk checker-clerk", .handler = on_check,
 		.forked = 1, .seconds = CHILD_SECONDS, .enter = enter_child
 	}
 };

@@ -23,9 +23,11 @@
 #include "mail/sender.h"
 #include "payments/inbox.h"
 #include "procedure/contract.h"
+#include "procedure/contract_judge.h"
 #include "procedure/deadline.h"
 #include "procedure/document.h"
 #include "procedure/settlement.h"
+#include "procedure/substitute.h"
 #include "store/db.h"
 
 #define PERIOD_MS 1000           /* a round at least once a second, woken or not */
@@ -40,7 +42,7 @@
 struct hand {
 	struct config config;
 	struct db *db;
-	struct keyclient keeper;
+	struct keyclient keeper, checker;
 	struct sender *sender;
 	struct audit_log *log;
 	struct settlement settlement;
@@ -134,6 +136,13 @@ payment_round(struct hand *hand)
 	return settlement_ask(&act, &hand->settlement, ASK_S, &done);
 }
 
+static int
+contract_start(struct hand *hand)
+{
+	keyclient_init(&hand->checker, config_require(&hand->config, "sockets", "checker-clerk"));
+	return files_open(hand);
+}
+
 /* After a trouble the others wait a little too: what one case lacks, most lack. */
 static int
 contract_round(struct hand *hand)
@@ -146,9 +155,25 @@ contract_round(struct hand *hand)
 		hand->pause--;
 		return 0;
 	}
-	if ((error = contract_run(&act, &hand->documents, AT_ONCE, &done)) != 0)
+	if ((error = contract_run(&act, &hand->documents, &hand->checker, AT_ONCE, &done)) != 0)
 		hand->pause = CONTRACT_PAUSE;
 	return error;
+}
+
+/* What came back of contracts: a person waits for the word.  Each part goes on when another cannot. */
+static int
+returned_round(struct hand *hand)
+{
+	struct act act = by_clerk(hand);
+	size_t done;
+	int judged, filed, named, delivered = 0;
+
+	judged = contract_judge_run(&act, &hand->documents, &hand->checker, AT_ONCE, &done);
+	filed = contract_filing_run(&act, &hand->documents, AT_ONCE, &done);
+	named = substitute_run(&act, &done);
+	if (due(hand) && (delivered = contract_delivered_run(&act, AT_ONCE)) != 0)
+		hand->kept_at_ms = 0;
+	return judged != 0 ? judged : filed != 0 ? filed : named != 0 ? named : delivered;
 }
 
 static int
@@ -219,7 +244,8 @@ static const struct job {
 	{ "mail", "icert_outbox", mail_start, mail_round },
 	{ "payments", "icert_payment", payment_start, payment_round },
 	{ "deadlines", NULL, NULL, deadline_round },
-	{ "contracts", NULL, files_open, contract_round },
+	{ "contracts", NULL, contract_start, contract_round },
+	{ "returned", "icert_contract", contract_start, returned_round },
 	{ "audit", NULL, audit_start, audit_round },
 	{ "cleanup", NULL, files_open, cleanup_round },
 };

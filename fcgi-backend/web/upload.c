@@ -1,7 +1,10 @@
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "libicert/error.h"
+#include "libicert/sniff.h"
 #include "procedure/datakey.h"
 #include "web/upload.h"
 
@@ -19,6 +22,38 @@ upload_store(struct act *act, const struct document_store *files, struct keyclie
 	rv = document_accept(files, checker, key, &facts, CHECK_ANY, purpose, limit, got);
 	bytes_wipe(key, sizeof(key));
 	return rv;
+}
+
+static int
+refused(const char **reason, const char *why)
+{
+	*reason = why;
+	return ICERT_E_INVALID;
+}
+
+int
+upload_pdf(const struct document_store *files, const struct upload *u, uint64_t limit, struct buf *out, const char **reason)
+{
+	uint8_t sha256[32];
+	int fd, rv;
+
+	*reason = NULL;
+	if (u->size == 0)
+		return refused(reason, "upload.empty");
+	if (u->size > limit)
+		return refused(reason, "upload.too_large");
+	if ((rv = document_spool_open(files, u->spool, &fd)) != 0)
+		return rv;
+	rv = document_read(fd, limit, out);
+	close(fd);
+	if (rv == ICERT_E_TOO_LARGE)
+		return refused(reason, "upload.too_large");
+	if (rv != 0)
+		return rv;
+	crypto_hash_sha256(sha256, out->p, out->len);
+	if (memcmp(sha256, u->sha256, sizeof(sha256)) != 0)
+		return ICERT_E_MISMATCH;
+	return sniff(out->p, out->len) == SNIFF_PDF ? 0 : refused(reason, "upload.contract_pdf");
 }
 
 struct document *

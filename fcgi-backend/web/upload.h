@@ -17,6 +17,12 @@
 int upload_store(struct act *, const struct document_store *, struct keyclient *checker, const struct application *,
     const struct upload *, enum check_purpose, uint64_t limit, struct accepted *got);
 
+/*
+ * The bytes of an upload as they came, for what is judged later: at most limit, hashed again, a PDF by its
+ * first bytes.  ICERT_E_INVALID with *reason, a key of the catalogue.
+ */
+int upload_pdf(const struct document_store *, const struct upload *, uint64_t limit, struct buf *out, const char **reason);
+
 /* The document's row for it, in the request's arena; NULL without memory. */
 struct document *upload_row(struct request *, const struct application *, const char *kind, const struct accepted *got);
 

@@ -22,7 +22,7 @@ const SOCKETS = {
 	'portal.fcgi': ['edge'], 'desk.fcgi': ['edge'], 'webhook.fcgi': ['edge'],
 	'keeper-portal': ['portal'], 'keeper-desk': ['desk'], 'keeper-issuer': ['issuer'], 'keeper-clerk': ['clerk'], 'keeper-admin': [],
 	'keymaker-issuer': ['issuer'], 'signer-issuer': ['issuer'], 'signer-publisher': ['publisher'], 'status-signer-publisher': ['publisher'],
-	'checker-portal': ['portal'], 'checker-desk': ['desk'],
+	'checker-portal': ['portal'], 'checker-desk': ['desk'], 'checker-clerk': ['clerk'],
 	'pg/.s.PGSQL.5432': ['portal', 'desk', 'webhook', 'issuer', 'clerk', 'publisher'], 'redis/redis.sock': ['portal'],
 };
 const SERVERS = {
