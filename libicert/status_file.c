@@ -10,8 +10,8 @@
 
 #define BUFFER_SIZE	(1U << 18)
 
-int
-status_file_open(struct status_file *f, int dirfd, const char *name)
+static int
+prepare(struct status_file *f, int dirfd, const char *name)
 {
 	memset(f, 0, sizeof(*f));
 	f->fd = -1;
@@ -23,11 +23,40 @@ status_file_open(struct status_file *f, int dirfd, const char *name)
 	snprintf(f->temporary, sizeof(f->temporary), ".%s.new", name);
 	if ((f->buffer = malloc(BUFFER_SIZE)) == NULL)
 		return ICERT_E_MEMORY;
+	return 0;
+}
+
+int
+status_file_open(struct status_file *f, int dirfd, const char *name)
+{
+	int	rc;
+
+	if ((rc = prepare(f, dirfd, name)) != 0)
+		return rc;
 	if (unlinkat(dirfd, f->temporary, 0) == -1 && errno != ENOENT)
 		return ICERT_E_SYSTEM;
 	f->fd = openat(dirfd, f->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
 	/* Readable by the edge whatever the publisher's umask. */
 	if (f->fd == -1 || fchmod(f->fd, 0644) == -1)
+		return ICERT_E_SYSTEM;
+	return 0;
+}
+
+int
+status_file_reopen(struct status_file *f, int dirfd, const char *name, uint64_t size)
+{
+	struct stat	st;
+	int		rc;
+
+	if ((rc = prepare(f, dirfd, name)) != 0)
+		return rc;
+	if ((f->fd = openat(dirfd, f->temporary, O_RDWR | O_CLOEXEC | O_NOFOLLOW)) == -1)
+		return errno == ENOENT ? ICERT_E_NOT_FOUND : ICERT_E_SYSTEM;
+	if (fstat(f->fd, &st) == -1)
+		return ICERT_E_SYSTEM;
+	if ((uint64_t)st.st_size < size)
+		return ICERT_E_MALFORMED;
+	if (ftruncate(f->fd, (off_t)size) == -1 || lseek(f->fd, 0, SEEK_END) == -1)
 		return ICERT_E_SYSTEM;
 	return 0;
 }

@@ -22,6 +22,9 @@ struct status_file {
 /* Opens the temporary file; a stale one of that name is replaced. */
 int	status_file_open(struct status_file *, int dirfd, const char *name);
 
+/* Opens a temporary file that is there, cut to its first size octets, to go on with it. */
+int	status_file_reopen(struct status_file *, int dirfd, const char *name, uint64_t size);
+
 /* Appends through a buffer; flush writes what is in it. */
 int	status_file_append(struct status_file *, const void *, size_t);
 int	status_file_flush(struct status_file *);

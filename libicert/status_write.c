@@ -14,32 +14,26 @@
 #include "libicert/status_file.h"
 #include "libicert/status_format.h"
 #include "libicert/status_write.h"
+#include "libicert/status_writer.h"
 
-#define TAIL_MAX	(1U << 20)	/* octets of all tails */
 #define ALIGNMENT	64		/* of the index: a slot lies in one cache line */
 
-struct slot_in {
-	uint64_t	hash;
-	uint64_t	offset;		/* of the record, in the file */
-};
+struct status_writer *
+status_writer_new(void)
+{
+	struct status_writer	*w = calloc(1, sizeof(*w));
 
-struct status_writer {
-	struct status_file	 file;
-	EVP_MD_CTX		*record_digest;
-	uint64_t		 at;		/* octets of the file so far */
-	uint64_t		 epoch, sequence_first, sequence_last;
-	int64_t			 this_update;	/* latest of the records */
-	int64_t			 min_next_update;
-	uint8_t			 seed[SIPHASH_SEED];
-	uint8_t			 issuer[STATUS_ISSUERS_MAX * SI_SIZE];
-	uint32_t		 issuers;
-	uint8_t			*tail[STATUS_TAILS_MAX];
-	uint32_t		 tail_len[STATUS_TAILS_MAX];
-	uint64_t		 tail_total;
-	uint32_t		 tails;
-	struct slot_in		*slot;
-	size_t			 slots, room;
-};
+	if (w == NULL)
+		return NULL;
+	w->file.fd = -1;
+	w->min_next_update = INT64_MAX;
+	if ((w->record_digest = EVP_MD_CTX_new()) == NULL ||
+	    EVP_DigestInit_ex(w->record_digest, EVP_sha256(), NULL) != 1) {
+		status_writer_abort(w);
+		return NULL;
+	}
+	return w;
+}
 
 int
 status_writer_open(struct status_writer **out, int dirfd, const char *file, uint64_t epoch,
@@ -47,23 +41,15 @@ status_writer_open(struct status_writer **out, int dirfd, const char *file, uint
 {
 	static const uint8_t	 blank[STATUS_HEADER_SIZE];
 	struct status_writer	*w;
-	int			 rc;
+	int			 rc = ICERT_E_SYSTEM;
 
 	*out = NULL;
-	if ((w = calloc(1, sizeof(*w))) == NULL)
+	if ((w = status_writer_new()) == NULL)
 		return ICERT_E_MEMORY;
-	w->file.fd = -1;
 	w->epoch = epoch;
 	w->sequence_first = sequence_first;
 	w->sequence_last = sequence_last;
-	w->min_next_update = INT64_MAX;
-	if (getrandom(w->seed, sizeof(w->seed), 0) != (ssize_t)sizeof(w->seed)) {
-		free(w);
-		return ICERT_E_SYSTEM;
-	}
-	rc = ICERT_E_MEMORY;
-	if ((w->record_digest = EVP_MD_CTX_new()) == NULL ||
-	    EVP_DigestInit_ex(w->record_digest, EVP_sha256(), NULL) != 1 ||
+	if (getrandom(w->seed, sizeof(w->seed), 0) != (ssize_t)sizeof(w->seed) ||
 	    (rc = status_file_open(&w->file, dirfd, file)) != 0 ||
 	    (rc = status_file_append(&w->file, blank, sizeof(blank))) != 0) {
 		status_writer_abort(w);
@@ -87,25 +73,46 @@ status_writer_abort(struct status_writer *w)
 	free(w);
 }
 
+/* The number of an issuer's hashes, which may be there already. */
+static int
+issuer_put(struct status_writer *w, const uint8_t hashes[SI_SIZE])
+{
+	for (uint32_t i = 0; i < w->issuers; i++)
+		if (memcmp(w->issuer + (size_t)i * SI_SIZE, hashes, SI_SIZE) == 0)
+			return (int)i;
+	if (w->issuers == STATUS_ISSUERS_MAX)
+		return ICERT_E_TOO_LARGE;
+	memcpy(w->issuer + (size_t)w->issuers * SI_SIZE, hashes, SI_SIZE);
+	return (int)w->issuers++;
+}
+
 int
 status_writer_issuer(struct status_writer *w, const void *name, size_t name_len, const void *key,
     size_t key_len)
 {
-	uint8_t	*i;
+	uint8_t	i[SI_SIZE];
 
-	if (w->issuers == STATUS_ISSUERS_MAX)
-		return ICERT_E_TOO_LARGE;
-	i = w->issuer + (size_t)w->issuers * SI_SIZE;
 	SHA1(name, name_len, i + SI_SHA1_NAME);
 	SHA1(key, key_len, i + SI_SHA1_KEY);
 	SHA256(name, name_len, i + SI_SHA256_NAME);
 	SHA256(key, key_len, i + SI_SHA256_KEY);
-	return (int)w->issuers++;
+	return issuer_put(w, i);
+}
+
+int
+status_writer_issuer_of(struct status_writer *w, const struct status_segment *s, unsigned issuer)
+{
+	if (issuer >= s->issuers)
+		return ICERT_E_MALFORMED;
+	return issuer_put(w, s->map + s->issuer_offset + (uint64_t)issuer * SI_SIZE);
 }
 
 int
 status_writer_tail(struct status_writer *w, const void *tail, size_t len)
 {
+	for (uint32_t i = 0; i < w->tails; i++)
+		if (w->tail_len[i] == len && memcmp(w->tail[i], tail, len) == 0)
+			return (int)i;
 	if (w->tails == STATUS_TAILS_MAX || len > TAIL_MAX - w->tail_total)
 		return ICERT_E_TOO_LARGE;
 	if ((w->tail[w->tails] = malloc(len != 0 ? len : 1)) == NULL)
@@ -128,9 +135,8 @@ record_append(struct status_writer *w, const void *bytes, size_t len)
 	return status_file_append(&w->file, bytes, len);
 }
 
-/* Remembers where the record will stand, for the index. */
-static int
-slot_add(struct status_writer *w, uint64_t hash)
+int
+status_writer_slot(struct status_writer *w, uint64_t hash)
 {
 	struct slot_in	*grown;
 	size_t		 room;
@@ -257,7 +263,7 @@ status_writer_record(struct status_writer *w, const struct status_record_in *r)
 		return rc;
 	if ((start + size) / SR_UNIT > SLOT_OFFSET_MASK)
 		return ICERT_E_TOO_LARGE;
-	if ((rc = slot_add(w, status_hash(w->seed, r->issuer, serial, len))) != 0 ||
+	if ((rc = status_writer_slot(w, status_hash(w->seed, r->issuer, serial, len))) != 0 ||
 	    (rc = record_append(w, p, before)) != 0)
 		return rc;
 	for (int a = 0; a < STATUS_ALGORITHMS; a++)
@@ -428,7 +434,8 @@ status_writer_finish(struct status_writer *w, const char *name, struct status_en
 	entry->size = w->at;
 	entry->this_update = w->this_update;
 	entry->next_update = w->slots != 0 ? w->min_next_update : 0;
-	rc = status_file_commit(&w->file);
+	if ((rc = status_file_commit(&w->file)) == 0 && w->marked)
+		unlinkat(w->file.dirfd, STATUS_MARK_FILE, 0);
 out:
 	status_writer_abort(w);
 	return rc;

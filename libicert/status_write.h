@@ -32,15 +32,19 @@ void	status_writer_abort(struct status_writer *);
 /*
  * Adds an issuer: name_der is its subject Name as encoded in its certificate,
  * key_bits the octets of its subjectPublicKey BIT STRING without the octet of
- * unused bits (RFC 6960, 4.1.1).  Returns its number, or below zero.
+ * unused bits (RFC 6960, 4.1.1).  Returns its number, the same for the same
+ * issuer, or below zero.
  */
 int	status_writer_issuer(struct status_writer *, const void *name_der, size_t name_len,
 	    const void *key_bits, size_t key_len);
 
+/* The same for an issuer of another segment, by its number there. */
+int	status_writer_issuer_of(struct status_writer *, const struct status_segment *, unsigned issuer);
+
 /*
  * Adds a tail: the certs field of a BasicOCSPResponse, [0] EXPLICIT SEQUENCE OF
  * Certificate with its tag and length, as it ends every answer of this
- * responder.  Returns its number, or below zero.
+ * responder.  Returns its number, the same for the same octets, or below zero.
  */
 int	status_writer_tail(struct status_writer *, const void *tail, size_t len);
 
@@ -74,9 +78,28 @@ int	status_writer_record(struct status_writer *, const struct status_record_in *
  * Builds the index, writes the header, syncs, verifies what was written,
  * renames into place and syncs the folder.  Fills *entry (kind, name as
  * given, file, size, times, digest) for the manifest.  Frees the writer in
- * every case.  ICERT_E_EXISTS when a serial was added twice.
+ * every case, and removes its mark.  ICERT_E_EXISTS when a serial was added twice.
  */
 int	status_writer_finish(struct status_writer *, const char *name, struct status_entry *entry);
+
+/*
+ * A segment that takes minutes can be left and taken up again: status_writer_mark() puts what has been
+ * added so far on disk, with note (at most STATUS_NOTE_MAX octets, the caller's own place in its work);
+ * after a crash status_writer_resume() gives the writer as it was then, and the note.  One such segment a
+ * folder.  Resuming reads what is there once and refuses it with ICERT_E_MALFORMED if it is not what was marked;
+ * ICERT_E_NOT_FOUND when nothing is left.  status_writer_leave() frees a writer and keeps what was marked;
+ * status_writer_discard() removes what is left in a folder.
+ */
+#define STATUS_NOTE_MAX 64
+#define STATUS_MARK_FILE "building"
+int	status_writer_mark(struct status_writer *, const void *note, size_t len);
+int	status_writer_resume(struct status_writer **, int dirfd, void *note, size_t *len);
+void	status_writer_leave(struct status_writer *);
+void	status_writer_discard(int dirfd);
+
+/* Octets written so far, and records. */
+uint64_t status_writer_size(const struct status_writer *);
+uint64_t status_writer_records(const struct status_writer *);
 
 /*
  * Puts a CRL or CA certificate into the folder under the name file: temporary
