@@ -31,7 +31,7 @@ CPPFLAGS = $(if $(PRODUCTION),-DICERT_PRODUCTION) -I. -I$(BE) -I$(B)/gen $(patsu
 LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SANFLAGS)
 
 # Rooms, top to bottom.  Siblings do not call each other.
-BACKEND_ROOMS = operate web procedure payments documents mail audit pki crypt store views
+BACKEND_ROOMS = operate web procedure publish payments documents mail audit pki crypt store views
 KEY_ROOMS = keys checker pki
 ROOMS = $(sort $(BACKEND_ROOMS) $(KEY_ROOMS))
 

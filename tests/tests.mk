@@ -3,7 +3,7 @@ UNIT_SRC = $(wildcard tests/unit/*.c)
 UNIT_NAMES = $(notdir $(basename $(UNIT_SRC)))
 ASAN = build/asan
 TEST_LDLIBS = -lcmocka $(BACKEND_LDLIBS) $(KEY_LDLIBS)
-TEST_ARCHIVES = $(foreach r,operate web procedure payments documents mail audit keys checker pki crypt store views libicert,$(B)/lib/$(r).a)
+TEST_ARCHIVES = $(foreach r,operate web procedure publish payments documents mail audit keys checker pki crypt store views libicert,$(B)/lib/$(r).a)
 
 $(B)/test/%: $(B)/obj/tests/unit/%.o $(TEST_ARCHIVES)
 	$(call say,LINK,$@)

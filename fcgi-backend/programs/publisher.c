@@ -7,7 +7,7 @@
 #include "libicert/config.h"
 #include "libicert/error.h"
 #include "libicert/log.h"
-#include "procedure/publication.h"
+#include "publish/publication.h"
 
 #define WAIT_MS 1000
 

@@ -1,8 +1,7 @@
 /* Answers composed from a template, verified as a relying party does: OpenSSL's OCSP_basic_verify. */
 #include "pki_fixture.h"
-#include "libicert/status.h"
 #include "pki/ocsp_answer.h"
-#include "pki/status_set.h"
+#include "crypt/status_signer.h"
 
 #include <fcntl.h>
 #include <openssl/ocsp.h>
@@ -53,7 +52,7 @@ teardown(void **state)
 }
 
 static int
-sign_digests(void *ctx, size_t n, const uint8_t digest[][32], struct status_set_signature *out)
+sign_digests(void *ctx, size_t n, const uint8_t digest[][32], struct status_signature *out)
 {
 	EVP_PKEY_CTX *key = EVP_PKEY_CTX_new(ctx, NULL);
 
@@ -105,7 +104,7 @@ status_of(const struct buf *der, const EVP_MD *md, const uint8_t serial[16], int
 static void
 compose(struct ocsp_template *t, EVP_PKEY *key, enum ocsp_hash hash, const struct ocsp_single *single, struct buf *whole)
 {
-	struct status_set_signature signature;
+	struct status_signature signature;
 	struct buf data = BUF_INIT;
 	uint8_t digest[1][32];
 
@@ -190,96 +189,11 @@ test_rsa_responder(void **state)
 	make_responder(responder_key);
 }
 
-static void
-record(struct status_set *set, uint8_t first, int revoked, int expected)
-{
-	struct status_set_record r = { .serial = { 0x40, first, 7 }, .revoked = revoked, .reason = revoked ? 1 : 0,
-	    .revoked_at = revoked ? now - 60 : 0, .not_after = now + 1000 * first };
-
-	assert_int_equal(status_set_put(set, &r), expected);
-}
-
-/* The answer for a serial out of a written segment. */
-static int
-segment_status(const struct status_segment *segment, unsigned issuer, uint8_t first)
-{
-	const uint8_t serial[16] = { 0x40, first, 7 };
-	struct status_record r;
-	struct buf whole = BUF_INIT;
-	int reason, status;
-
-	if (status_segment_find(segment, issuer, serial, 16, &r) != 1)
-		return -2;
-	buf_put(&whole, r.answer[STATUS_SHA1].head, r.answer[STATUS_SHA1].head_len);
-	buf_put(&whole, r.answer[STATUS_SHA1].tail, r.answer[STATUS_SHA1].tail_len);
-	status = status_of(&whole, EVP_sha1(), serial, &reason);
-	buf_free(&whole);
-	return status;
-}
-
-static void
-test_set(void **state)
-{
-	struct status_set *set = status_set_new();
-	char folder[] = "/tmp/icert-unit-XXXXXX";
-	struct status_entry entry;
-	struct status_segment segment;
-	struct ocsp_template t;
-	struct crl_entry *entries;
-	const void *map;
-	size_t n;
-	int dirfd, issuer;
-
-	(void)state;
-	assert_int_equal(ocsp_template_init(&t, f.ca_der.p, f.ca_der.len, responder.p, responder.len), 0);
-	assert_int_equal(status_set_sign(set, now, 3600, 0, sign_digests, responder_key), ICERT_E_STATE);
-	status_set_template(set, &t);
-	for (int i = 1; i <= 200; i++)
-		record(set, (uint8_t)i, i % 50 == 0, 0);
-	record(set, 50, 0, ICERT_E_STATE);	/* revoked stays revoked */
-	assert_int_equal(status_set_count(set), 200);
-	assert_int_equal(status_set_stale(set, 1), 200);
-	assert_int_equal(status_set_sign(set, now, 3600, now, sign_digests, responder_key), 0);
-	assert_int_equal(status_set_stale(set, now), 0);
-	record(set, 3, 1, 0);			/* only what changed is signed again */
-	assert_int_equal(status_set_stale(set, now), 1);
-
-	assert_non_null(mkdtemp(folder));
-	dirfd = open(folder, O_RDONLY | O_DIRECTORY);
-	assert_int_equal(status_set_write(set, dirfd, "base-1", 1, &entry), ICERT_E_STATE);
-	assert_int_equal(status_set_sign(set, now, 3600, now, sign_digests, responder_key), 0);
-	assert_int_equal(status_set_write(set, dirfd, "base-1", 1, &entry), 0);
-	assert_int_equal(entry.next_update, now + 3600);
-	assert_int_equal(status_map(dirfd, &entry, &map), 0);
-	assert_int_equal(status_segment_init(&segment, map, entry.size, entry.digest), 0);
-	issuer = status_segment_issuer(&segment, STATUS_SHA1, t.name_hash[OCSP_SHA1], t.key_hash[OCSP_SHA1]);
-	assert_true(issuer >= 0);
-	assert_int_equal(status_segment_issuer(&segment, STATUS_SHA256, t.name_hash[OCSP_SHA256], t.key_hash[OCSP_SHA256]), issuer);
-	assert_int_equal(segment_status(&segment, (unsigned)issuer, 1), V_OCSP_CERTSTATUS_GOOD);
-	assert_int_equal(segment_status(&segment, (unsigned)issuer, 3), V_OCSP_CERTSTATUS_REVOKED);
-	assert_int_equal(segment_status(&segment, (unsigned)issuer, 50), V_OCSP_CERTSTATUS_REVOKED);
-	assert_int_equal(segment_status(&segment, (unsigned)issuer, 201), -2);
-	status_unmap(map, entry.size);
-
-	assert_int_equal(status_set_revoked(set, 0, &entries, &n), 0);
-	assert_int_equal(n, 5);
-	free(entries);
-	assert_int_equal(status_set_revoked(set, now + 1000 * 60, &entries, &n), 0);
-	assert_int_equal(n, 3);		/* those that ended before are gone from the list */
-	free(entries);
-	unlinkat(dirfd, "base-1", 0);
-	close(dirfd);
-	rmdir(folder);
-	ocsp_template_free(&t);
-	status_set_free(set);
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers), cmocka_unit_test(test_refused), cmocka_unit_test(test_rsa_responder),
-		cmocka_unit_test(test_set),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,5 +1,5 @@
-#ifndef ICERT_PROCEDURE_EDGE_PROBE_H
-#define ICERT_PROCEDURE_EDGE_PROBE_H
+#ifndef PUBLISH_EDGE_PROBE_H
+#define PUBLISH_EDGE_PROBE_H
 /*
  * Asks the edge over HTTP, as any relying party would, what it says of a
  * certificate: nothing is called published before strangers can see it.

@@ -1,5 +1,5 @@
-#ifndef ICERT_PROCEDURE_PUBLICATION_H
-#define ICERT_PROCEDURE_PUBLICATION_H
+#ifndef PUBLISH_PUBLICATION_H
+#define PUBLISH_PUBLICATION_H
 /*
  * The publisher's work: the status of every certificate signed, written as one
  * sealed set of files, seen at the edge, and only then noted as published.

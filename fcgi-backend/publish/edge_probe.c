@@ -8,7 +8,7 @@
 
 #include "libicert/buf.h"
 #include "libicert/error.h"
-#include "procedure/edge_probe.h"
+#include "publish/edge_probe.h"
 
 #define TIMEOUT_MS 2000L
 #define ANSWER_MAX 65536

@@ -9,23 +9,25 @@
 #include "libicert/error.h"
 #include "libicert/log.h"
 #include "pki/crl.h"
-#include "procedure/status_change.h"
-
-#define PAGE 5000		/* certificates read at a time */
-#define PAGE_TEXT "5000"
-#define CHANGES_TEXT "500"
+#include "publish/status_rows.h"
 
 static const struct db_stmt sql_page = {
 	"status_page",
-	"select id::text, serial, revoked_at, reason, not_after from icert.certificate"
-	" where id > $1::uuid and not_after is not null order by id limit " PAGE_TEXT
+	"select serial, revoked_at, reason, not_after from icert.certificate"
+	" where serial > $1 and not_after is not null order by serial limit $2"
+};
+
+static const struct db_stmt sql_revoked = {
+	"status_revoked",
+	"select serial, revoked_at, reason, not_after from icert.certificate"
+	" where serial > $1 and revoked_at is not null and not_after is not null order by serial limit $2"
 };
 
 static const struct db_stmt sql_open = {
 	"status_open",
 	"select s.id, s.certificate_id::text, c.serial, c.revoked_at, c.reason, c.not_after"
 	" from icert.status_change s join icert.certificate c on c.id = s.certificate_id"
-	" where s.published_epoch is null and c.not_after is not null order by s.id limit " CHANGES_TEXT
+	" where s.published_epoch is null and c.not_after is not null order by s.id limit $1"
 };
 
 static const struct db_stmt sql_published = {
@@ -46,7 +48,7 @@ static const struct db_stmt sql_crl_add = {
 
 /* Columns from `at` on: serial, revoked_at, reason, not_after.  A row that could not be signed is made so that it can. */
 static int
-record_of(struct db_result *rows, int row, int at, struct status_set_record *r)
+record_of(struct db_result *rows, int row, int at, struct cert_status *r)
 {
 	int64_t now = clock_real();
 	const uint8_t *serial;
@@ -73,42 +75,49 @@ record_of(struct db_result *rows, int row, int at, struct status_set_record *r)
 	return 0;
 }
 
-int
-status_change_load(struct db *db, struct status_set *set)
-{
-	char last[ID_TEXT] = "00000000-0000-0000-0000-000000000000";
-	struct status_set_record record;
-	struct db_result *rows;
-	int i, n, error;
-
-	do {
-		if ((error = DB_QUERY(db, &sql_page, &rows, P_TEXT(last))) != 0)
-			return error;
-		n = db_rows(rows);
-		for (i = 0; i < n && error == 0; i++)
-			if ((error = record_of(rows, i, 1, &record)) == 0)
-				error = status_set_put(set, &record);
-		if (n > 0)
-			snprintf(last, sizeof(last), "%s", db_text(rows, n - 1, 0));
-		db_result_free(rows);
-	} while (error == 0 && n == PAGE);
-	return error;
-}
-
-int
-status_change_open(struct db *db, struct status_change *changes, size_t *n)
+static int
+page(struct db *db, const struct db_stmt *stmt, const uint8_t after[16], struct cert_status *status, size_t *n)
 {
 	struct db_result *rows;
 	size_t room = *n;
 	int i, error;
 
 	*n = 0;
-	if ((error = db_query(db, &sql_open, NULL, 0, &rows)) != 0)
+	if ((error = DB_QUERY(db, stmt, &rows, P_BYTES(after, 16), P_INT((int64_t)room))) != 0)
+		return error;
+	for (i = 0; i < db_rows(rows) && error == 0; i++)
+		if ((error = record_of(rows, i, 0, &status[*n])) == 0)
+			(*n)++;
+	db_result_free(rows);
+	return error;
+}
+
+int
+status_rows_page(struct db *db, const uint8_t after[16], struct cert_status *status, size_t *n)
+{
+	return page(db, &sql_page, after, status, n);
+}
+
+int
+status_rows_revoked(struct db *db, const uint8_t after[16], struct cert_status *status, size_t *n)
+{
+	return page(db, &sql_revoked, after, status, n);
+}
+
+int
+status_rows_open(struct db *db, struct status_change *changes, size_t *n)
+{
+	struct db_result *rows;
+	size_t room = *n;
+	int i, error;
+
+	*n = 0;
+	if ((error = DB_QUERY(db, &sql_open, &rows, P_INT((int64_t)room))) != 0)
 		return error;
 	for (i = 0; i < db_rows(rows) && *n < room && error == 0; i++) {
 		changes[*n].id = db_int(rows, i, 0);
 		snprintf(changes[*n].certificate, ID_TEXT, "%s", db_text(rows, i, 1));
-		if ((error = record_of(rows, i, 2, &changes[*n].record)) == 0)
+		if ((error = record_of(rows, i, 2, &changes[*n].status)) == 0)
 			(*n)++;
 	}
 	db_result_free(rows);
@@ -124,13 +133,13 @@ published(struct db *db, const struct status_change *change, uint64_t epoch, int
 	int error;
 
 	snprintf(detail, sizeof(detail), "{\"status\":\"%s\",\"epoch\":%" PRIu64 "}",
-	    change->record.revoked ? "revoked" : "good", epoch);
+	    change->status.revoked ? "revoked" : "good", epoch);
 	error = DB_QUERY(db, &sql_published, NULL, P_INT(change->id), P_INT((int64_t)epoch), P_INT(now));
 	return error != 0 ? error : audit_append(db, &event);
 }
 
 int
-status_change_published(struct db *db, const struct status_change *changes, size_t n, uint64_t epoch, int64_t now)
+status_rows_published(struct db *db, const struct status_change *changes, size_t n, uint64_t epoch, int64_t now)
 {
 	size_t i;
 	int error;
@@ -148,7 +157,7 @@ status_change_published(struct db *db, const struct status_change *changes, size
 }
 
 int
-status_change_crl(struct db *db, struct status_crl *crl, struct buf *der)
+status_rows_crl(struct db *db, struct status_crl *crl, struct buf *der)
 {
 	struct db_result *rows;
 	const uint8_t *p;
@@ -172,7 +181,7 @@ status_change_crl(struct db *db, struct status_crl *crl, struct buf *der)
 }
 
 int
-status_change_crl_add(struct db *db, const struct status_crl *crl, size_t entries, const struct buf *der)
+status_rows_crl_add(struct db *db, const struct status_crl *crl, size_t entries, const struct buf *der)
 {
 	uint8_t digest[32];
 

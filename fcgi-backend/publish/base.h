@@ -1,0 +1,44 @@
+#ifndef PUBLISH_BASE_H
+#define PUBLISH_BASE_H
+/*
+ * A new base: every certificate's answers signed again, in the order of their serials, by threads of
+ * its own while changes go on being published beside it.
+ *
+ * Three sources are merged: the database, the base in place and the deltas over it.  The database says what is
+ * good and what is revoked, but what is public outlives it: a certificate that the published set calls revoked
+ * stays so, and one that the database does not know (it was restored) is carried over.
+ * Without the database the published set alone is signed again.
+ *
+ * It may be stopped or killed at any moment: the next one goes on where the last mark stands.
+ */
+#include <stdint.h>
+
+#include "publish/answers.h"
+#include "publish/segments.h"
+
+struct base_order {
+	const char *conninfo;		/* NULL: from the published set alone */
+	const char *socket;		/* the status signer's, for the publisher */
+	int dirfd;
+	const struct status_manifest *manifest;	/* in place; read before base_start() returns */
+	const struct ocsp_template *template;	/* copied */
+	unsigned hashes;
+	unsigned threads;		/* that compose and wait for signatures */
+	int64_t now;
+	int64_t validity;		/* seconds */
+	int64_t resume_within;		/* seconds: an older beginning is not taken up again */
+	uint64_t epoch;			/* of the manifest that will name it, at least */
+};
+
+struct base;
+
+/* Begins.  0 and *base, or ICERT_E_MEMORY, ICERT_E_SYSTEM, or the error of a segment in place. */
+int	base_start(struct base **, const struct base_order *);
+/* 1: still at work.  0: ended with *error; when that is 0, *entry is the new base. */
+int	base_poll(struct base *, int *error, struct status_entry *entry);
+/* Has written so many records so far. */
+uint64_t base_records(struct base *);
+/* Stops it, keeping what is marked, and frees. */
+void	base_free(struct base *);
+
+#endif

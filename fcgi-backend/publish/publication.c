@@ -1,0 +1,255 @@
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "libicert/clock.h"
+#include "libicert/error.h"
+#include "libicert/log.h"
+#include "pki/keyfile.h"
+#include "publish/publication_private.h"
+
+#define DER_MAX (64u << 20)
+#define RETRY_S 5		/* between two attempts at a responder's certificate */
+#define BASE_WAIT_MS 100	/* while one is being built */
+#define BASE_FIRST_MS 10	/* while nothing is in place before it is */
+
+static const char *const step_names[STEPS] = { "responder", "database", "answers", "base", "crl", "write", "edge" };
+
+int
+publication_note(struct publication *p, enum step step, int error, const char *detail)
+{
+	if (error != p->last[step]) {
+		if (error != 0)
+			log_error("publish_failed", "%s: %s %s", step_names[step], icert_err_code(error), detail);
+		else
+			log_info("publish_recovered", "%s", step_names[step]);
+		p->last[step] = error;
+	}
+	return error;
+}
+
+static int
+read_ca(const struct config *config, const char *name, struct buf *out)
+{
+	char path[PUBLICATION_PATH];
+	int error;
+
+	snprintf(path, sizeof(path), "%s/%s", config_require(config, "paths", "ca"), name);
+	if ((error = keyfile_read(path, DER_MAX, out)) != 0)
+		log_error("publish_start", "%s: %s", path, icert_err_code(error));
+	return error;
+}
+
+static int
+read_seed(struct publication *p)
+{
+	char path[PUBLICATION_PATH];
+	int error;
+
+	snprintf(path, sizeof(path), "%s/manifest.key", config_require(p->config, "paths", "publisher_dir"));
+	if ((error = keyfile_read_exact(path, p->seed, sizeof(p->seed))) != 0)
+		log_error("publish_start", "%s: %s", path, icert_err_code(error));
+	return error;
+}
+
+/* The manifest in place, if there is one of ours: its epoch goes on. */
+static int
+read_manifest(struct publication *p)
+{
+	const char *folder = config_require(p->config, "paths", "status");
+	uint8_t public[STATUS_SEAL_KEY];
+	struct buf bytes = BUF_INIT;
+	char path[PUBLICATION_PATH];
+	int error;
+
+	if ((p->dirfd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
+		log_error("publish_start", "%s is not there", folder);
+		return ICERT_E_SYSTEM;
+	}
+	snprintf(path, sizeof(path), "%s/%s", folder, STATUS_MANIFEST_FILE);
+	error = keyfile_read(path, STATUS_MANIFEST_MAX, &bytes);
+	if (error == 0 && (error = status_seal_public(p->seed, public)) == 0 &&
+	    (error = status_manifest_read(&p->manifest, bytes.p, bytes.len, public)) == 0)
+		p->has_manifest = 1;
+	if (!p->has_manifest)
+		memset(&p->manifest, 0, sizeof(p->manifest));
+	if (error != 0 && error != ICERT_E_NOT_FOUND)
+		log_warn("publish_start", "the manifest in place is not ours: %s", icert_err_code(error));
+	buf_free(&bytes);
+	return 0;
+}
+
+static void
+read_policy(struct publication *p)
+{
+	const struct config *c = p->config;
+
+	p->validity = config_int(c, "status", "answer_validity", 86400, 60, 30 * 86400);
+	p->refresh = config_int(c, "status", "answer_refresh", 43200, 30, 30 * 86400);
+	p->crl_validity = config_int(c, "status", "crl_validity", 604800, 3600, 7 * 86400);
+	p->crl_refresh = config_int(c, "status", "crl_refresh", 86400, 60, 7 * 86400);
+	p->beat = config_int(c, "status", "beat", 10, 1, 3600);
+	p->hashes = ANSWERS_SHA1 | (config_int(c, "status", "answer_sha256", 1, 0, 1) ? ANSWERS_SHA256 : 0);
+	p->threads = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+	p->rotate = config_int(c, "ca", "responder_days", 30, 1, 30) * 86400 / 3;
+}
+
+int
+publication_open(struct publication **out, const struct config *config)
+{
+	struct publication *p = calloc(1, sizeof(*p));
+		int error;
+
+	if (p == NULL)
+		return ICERT_E_MEMORY;
+	p->config = config;
+	p->dirfd = -1;
+	read_policy(p);
+	keyclient_init(&p->signer, config_require(config, "sockets", "signer-publisher"));
+	keyclient_init(&p->status_signer, config_require(config, "sockets", "status-signer-publisher"));
+	error = config_conninfo(config, "publisher", p->conninfo, sizeof(p->conninfo)) == 0 ? 0 : ICERT_E_CONFIG;
+	if (error == 0 && ((p->db = db_open(p->conninfo)) == NULL || (p->listener = db_open(p->conninfo)) == NULL))
+		error = ICERT_E_MEMORY;
+	if (error == 0 && (error = read_ca(config, "emisora.cer", &p->issuer)) == 0 &&
+	    (error = read_ca(config, "raiz.cer", &p->root)) == 0 && (error = read_ca(config, "raiz.crl", &p->arl)) == 0 &&
+	    (error = read_seed(p)) == 0 && (error = read_manifest(p)) == 0)
+		error = edge_probe_open(&p->probe, config_require(config, "public", "ocsp_url"), p->issuer.p, p->issuer.len,
+		    p->root.p, p->root.len);
+	if (error != 0) {
+		publication_free(p);
+		return error;
+	}
+	*out = p;
+	return 0;
+}
+
+void
+publication_free(struct publication *p)
+{
+	if (p == NULL)
+		return;
+	keyclient_close(&p->signer);
+	keyclient_close(&p->status_signer);
+	db_close(p->db);
+	db_close(p->listener);
+	edge_probe_free(p->probe);
+	base_free(p->base);
+	segments_close(&p->segments);
+	revocations_free(&p->revocations);
+	answers_free(&p->answers);
+	if (p->has_template)
+		ocsp_template_free(&p->template);
+	buf_free(&p->issuer);
+	buf_free(&p->root);
+	buf_free(&p->arl);
+	buf_free(&p->crl_der);
+	if (p->dirfd >= 0)
+		close(p->dirfd);
+	bytes_wipe(p->seed, sizeof(p->seed));
+	free(p);
+}
+
+void
+publication_wait(struct publication *p, int ms)
+{
+	struct timespec pause;
+	char channel[64];
+
+	if (p->base != NULL)
+		ms = publication_has_base(p) ? BASE_WAIT_MS : BASE_FIRST_MS;
+	pause = (struct timespec){ ms / 1000, (long)(ms % 1000) * 1000000 };
+	if (!p->listening)
+		p->listening = db_listen(p->listener, "icert_status") == 0;
+	if (p->listening && db_wait(p->listener, ms, channel, sizeof(channel)) >= 0)
+		return;
+	p->listening = 0;
+	nanosleep(&pause, NULL);
+}
+
+/* Takes a responder's certificate into use for answers. */
+static int
+use_responder(struct publication *p, const struct buf *certificate)
+{
+	struct ocsp_template fresh;
+	int error;
+
+	error = ocsp_template_init(&fresh, p->issuer.p, p->issuer.len, certificate->p, certificate->len);
+	if (error != 0)
+		return error;
+	if (p->has_template)
+		ocsp_template_free(&p->template);
+	p->template = fresh;
+	p->has_template = 1;
+	/* What the former one has signed stays as it is until it is signed again. */
+	p->dirty = 1;
+	return 0;
+}
+
+/* A new key in the status signer, a certificate for it from the signer. */
+static int
+new_responder(struct publication *p)
+{
+	struct buf spki = BUF_INIT, proof = BUF_INIT, certificate = BUF_INIT;
+	int error;
+
+	if ((error = status_signer_new_key(&p->status_signer, &spki, &proof)) == 0 &&
+	    (error = signer_responder(&p->signer, spki.p, spki.len, proof.p, proof.len, &certificate)) == 0 &&
+	    (error = status_signer_install_certificate(&p->status_signer, certificate.p, certificate.len)) == 0 &&
+	    (error = use_responder(p, &certificate)) == 0)
+		log_info("responder_new", "answers until %lld", (long long)p->template.responder_not_after);
+	buf_free(&spki);
+	buf_free(&proof);
+	buf_free(&certificate);
+	return error;
+}
+
+static void
+responder(struct publication *p, int64_t now)
+{
+	struct buf certificate = BUF_INIT, spki = BUF_INIT;
+	int error = 0;
+
+	if (p->has_template && p->template.responder_not_after - now > p->rotate)
+		return;
+	if (p->responder_tried > now - RETRY_S)
+		return;
+	p->responder_tried = now;
+	if (!p->has_template) {
+		error = status_signer_info(&p->status_signer, &certificate, &spki);
+		if (error == 0 && certificate.len > 0)
+			error = use_responder(p, &certificate);
+		else if (error == ICERT_E_STATE)
+			error = 0;
+	}
+	if (error == 0 && (!p->has_template || p->template.responder_not_after - now <= p->rotate))
+		error = new_responder(p);
+	publication_note(p, STEP_RESPONDER, error, p->signer.detail);
+	buf_free(&certificate);
+	buf_free(&spki);
+}
+
+void
+publication_round(struct publication *p)
+{
+	int64_t now = clock_real();
+	int error = 0;
+
+	responder(p, now);
+	if (p->has_template) {
+		publication_map(p);
+		publication_note(p, STEP_DATABASE, publication_take(p), db_detail(p->db));
+		if (p->loaded)
+			publication_note(p, STEP_CRL, publication_crl(p, now), p->signer.detail);
+		publication_note(p, STEP_BASE, publication_base(p, now), "");
+		if (p->loaded && publication_has_base(p)) {
+			publication_note(p, STEP_ANSWERS, publication_changes(p, now), p->status_signer.detail);
+			error = publication_compact(p, now);
+		}
+	}
+	publication_note(p, STEP_WRITE, error != 0 ? error : publication_beat(p, now), "");
+	if (p->n > 0 && publication_has_base(p))
+		publication_confirm(p, now);
+}

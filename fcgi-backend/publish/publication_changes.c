@@ -1,0 +1,278 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "libicert/error.h"
+#include "libicert/log.h"
+#include "publish/publication_private.h"
+
+#define PROBES 64		/* certificates of one publication that the edge is asked for */
+#define PROBE_ROUNDS 150
+#define PROBE_PAUSE_MS 20
+
+int
+publication_take(struct publication *p)
+{
+	size_t i;
+	int error;
+
+	if ((error = publication_crl_load(p)) != 0)
+		return error;
+	p->n = PUBLICATION_CHANGES;
+	if ((error = status_rows_open(p->db, p->changes, &p->n)) != 0) {
+		p->n = 0;
+		return error;
+	}
+	for (i = 0; i < p->n; i++) {
+		if (!p->changes[i].status.revoked || revocations_find(&p->revocations, p->changes[i].status.serial) != NULL)
+			continue;
+		if ((error = revocations_add(&p->revocations, &p->changes[i].status)) != 0)
+			return error;
+		p->crl_owed = 1;
+	}
+	return 0;
+}
+
+/* 1: the edge already answers so, or must not answer so; 0: to be published; *stop: it still says good of a revoked one. */
+static int
+is_public(struct publication *p, const struct status_change *change, int *stop)
+{
+	const struct cert_status *s = &change->status;
+	struct status_record r;
+	int found = segments_find(&p->segments, s->serial, &r);
+
+	if (found < 0)
+		return found;
+	if (found == 0)
+		return 0;
+	if (r.state == STATUS_GOOD) {
+		*stop |= s->revoked;
+		return !s->revoked;
+	}
+	if (s->revoked)
+		return r.state == STATUS_REVOKED;
+	/* A row that a restore brought back, or a hand: never obeyed, and told once. */
+	p->refused++;
+	if (p->refused > p->refused_told)
+		log_error("status_refused", "certificate %s was revoked and stays revoked", change->certificate);
+	return 1;
+}
+
+static int
+by_serial(const void *a, const void *b)
+{
+	const struct cert_status *const *x = a, *const *y = b;
+
+	return memcmp((*x)->serial, (*y)->serial, sizeof((*x)->serial));
+}
+
+/* What has to be published, in the order of serials, each once: issued and revoked at once is one. */
+static int
+collect(struct publication *p, const struct cert_status **todo, size_t *n, int *stop)
+{
+	size_t i, k;
+	int public;
+
+	*n = 0;
+	*stop = 0;
+	p->refused = 0;
+	for (i = 0; i < p->n; i++) {
+		if ((public = is_public(p, &p->changes[i], stop)) < 0)
+			return public;
+		if (!public)
+			todo[(*n)++] = &p->changes[i].status;
+	}
+	p->refused_told = p->refused;
+	qsort(todo, *n, sizeof(*todo), by_serial);
+	for (i = k = 0; i < *n; i++)
+		if (k == 0 || by_serial(&todo[k - 1], &todo[i]) != 0)
+			todo[k++] = todo[i];
+	*n = k;
+	return 0;
+}
+
+/* Without a signature, at once: the edge stops saying good, however slow the signer is. */
+static int
+publish_pending(struct publication *p, const struct cert_status *const *todo, size_t n, int64_t now)
+{
+	struct status_record_in record = { .state = STATUS_PENDING, .reason = STATUS_NO_REASON, .this_update = now,
+	    .next_update = STATUS_NEVER };
+	char file[STATUS_FILE_MAX + 1];
+	struct status_entry entry;
+	struct status_writer *w;
+	unsigned issuer, tail;
+	size_t i;
+	int error;
+
+	publication_file(file, SEGMENT_PENDING, p->manifest.epoch + 1, now);
+	if ((error = status_writer_open(&w, p->dirfd, file, p->manifest.epoch + 1, 0, 0)) != 0)
+		return error;
+	error = answers_begin(&p->template, w, &issuer, &tail);
+	record.issuer = issuer;
+	for (i = 0; i < n && error == 0; i++) {
+		if (!todo[i]->revoked)
+			continue;
+		record.serial = todo[i]->serial;
+		record.serial_len = sizeof(todo[i]->serial);
+		record.revoked_at = todo[i]->revoked_at;
+		record.reason = todo[i]->reason;
+		error = status_writer_record(w, &record);
+	}
+	if (error != 0) {
+		status_writer_abort(w);
+		return error;
+	}
+	if ((error = status_writer_finish(w, SEGMENT_PENDING, &entry)) != 0)
+		return error;
+	return publication_push(p, &entry, 0, now);
+}
+
+static int
+write_signed(struct publication *p, struct status_writer *w, const struct cert_status *const *todo, size_t n, int64_t now)
+{
+	struct answers *a = &p->answers;
+	unsigned issuer, tail;
+	size_t i, room;
+	int error;
+
+	a->template = &p->template;
+	a->hashes = p->hashes;
+	a->this_update = now;
+	a->next_update = answers_until(&p->template, now, p->validity);
+	room = answers_room(a);
+	if ((error = answers_begin(&p->template, w, &issuer, &tail)) != 0)
+		return error;
+	for (i = 0; i < n && error == 0; i += a->n) {
+		for (a->n = 0; a->n < room && i + a->n < n; a->n++)
+			a->status[a->n] = *todo[i + a->n];
+		if ((error = answers_make(a, &p->status_signer)) == 0)
+			error = answers_write(a, w, issuer, tail);
+	}
+	return error;
+}
+
+/* The first in place is the pending one that this takes the place of. */
+static int
+over_pending(const struct publication *p)
+{
+	return p->segments.n > 0 && strcmp(p->segments.at[0].entry.name, SEGMENT_PENDING) == 0;
+}
+
+/* Does the signed delta cover all that the pending one in front holds?  After a failed round it may not. */
+static int
+covers_pending(const struct publication *p, const struct cert_status *const *todo, size_t n)
+{
+	struct cert_status probe, *key = &probe;
+	struct status_record r;
+	struct status_key at;
+	uint64_t cursor = 0;
+	int found;
+
+	while ((found = status_segment_next(&p->segments.at[0].s, &cursor, &at, &r)) == 1) {
+		if (at.serial_len > sizeof(probe.serial))
+			return 0;
+		memset(&probe, 0, sizeof(probe));
+		memcpy(probe.serial + sizeof(probe.serial) - at.serial_len, at.serial, at.serial_len);
+		if (bsearch(&key, todo, n, sizeof(*todo), by_serial) == NULL)
+			return 0;
+	}
+	return found == 0;
+}
+
+static int
+publish_signed(struct publication *p, const struct cert_status *const *todo, size_t n, int64_t now)
+{
+	char file[STATUS_FILE_MAX + 1];
+	struct status_entry entry;
+	struct status_writer *w;
+	int error;
+
+	publication_file(file, SEGMENT_DELTA, p->manifest.epoch + 1, now);
+	if ((error = status_writer_open(&w, p->dirfd, file, p->manifest.epoch + 1, 0, 0)) != 0)
+		return error;
+	if ((error = write_signed(p, w, todo, n, now)) != 0) {
+		status_writer_abort(w);
+		return error;
+	}
+	if ((error = status_writer_finish(w, SEGMENT_DELTA, &entry)) != 0)
+		return error;
+	return publication_push(p, &entry, over_pending(p) && covers_pending(p, todo, n), now);
+}
+
+int
+publication_changes(struct publication *p, int64_t now)
+{
+	static const struct cert_status *todo[PUBLICATION_CHANGES];
+	size_t n;
+	int stop, error;
+
+	if ((error = collect(p, todo, &n, &stop)) != 0 || n == 0)
+		return error;
+	if (stop && (error = publish_pending(p, todo, n, now)) != 0)
+		return error;
+	if ((error = publish_signed(p, todo, n, now)) == 0)
+		log_info("published", "epoch %" PRIu64 ", %zu changes", p->manifest.epoch, n);
+	return error;
+}
+
+/* Keeps of the changes those that the set in place answers as they want it: the others are not public yet, or never will be. */
+static int
+keep_public(struct publication *p)
+{
+	struct status_record r;
+	size_t i, n = 0;
+	int found;
+
+	for (i = 0; i < p->n; i++) {
+		if ((found = segments_find(&p->segments, p->changes[i].status.serial, &r)) < 0)
+			return found;
+		if (found == 1 && r.state == (p->changes[i].status.revoked ? STATUS_REVOKED : STATUS_GOOD))
+			p->changes[n++] = p->changes[i];
+	}
+	p->n = n;
+	return 0;
+}
+
+/*
+ * Does the edge answer as the set in place does?  A manifest becomes public as a whole, so of many changes some are
+ * asked for, at equal steps, and the last.
+ */
+static int
+ask_edge(struct publication *p, int *seen)
+{
+	size_t step = p->n / PROBES + 1, asked, i;
+	enum edge_status status, wanted;
+	int error;
+
+	*seen = 0;
+	for (asked = 0; asked < p->n + step; asked += step) {
+		i = asked < p->n ? asked : p->n - 1;
+		wanted = p->changes[i].status.revoked ? EDGE_REVOKED : EDGE_GOOD;
+		if ((error = edge_probe_ask(p->probe, p->changes[i].status.serial, &status)) != 0 || status != wanted)
+			return error;
+	}
+	*seen = 1;
+	return 0;
+}
+
+void
+publication_confirm(struct publication *p, int64_t now)
+{
+	struct timespec pause = { 0, PROBE_PAUSE_MS * 1000000L };
+	int error, seen = 0, i;
+
+	if ((error = keep_public(p)) != 0 || p->n == 0) {
+		publication_note(p, STEP_EDGE, error, "");
+		return;
+	}
+	for (i = 0; i < PROBE_ROUNDS && error == 0 && !seen; i++) {
+		if (i > 0)
+			nanosleep(&pause, NULL);
+		error = ask_edge(p, &seen);
+	}
+	publication_note(p, STEP_EDGE, error == 0 && !seen ? ICERT_E_BUSY : error, "");
+	if (seen)
+		publication_note(p, STEP_DATABASE, status_rows_published(p->db, p->changes, p->n, p->manifest.epoch, now),
+		    db_detail(p->db));
+}

@@ -1,0 +1,100 @@
+#ifndef PUBLISH_PUBLICATION_PRIVATE_H
+#define PUBLISH_PUBLICATION_PRIVATE_H
+/*
+ * The publisher's state, shared by the files of its round: publication.c (what a round is),
+ * publication_set.c (files and manifest), publication_changes.c, publication_crl.c.
+ */
+#include "crypt/signer.h"
+#include "libicert/config.h"
+#include "publish/base.h"
+#include "publish/edge_probe.h"
+#include "publish/publication.h"
+#include "publish/revocations.h"
+#include "publish/status_rows.h"
+
+#define PUBLICATION_PATH 512
+#define PUBLICATION_CHANGES 5000	/* taken up in one round */
+#define PUBLICATION_FILES 5		/* of a manifest, beside its segments */
+
+/* What a step last ended with: an error is told when it begins, when it changes and when it ends. */
+enum step { STEP_RESPONDER, STEP_DATABASE, STEP_ANSWERS, STEP_BASE, STEP_CRL, STEP_WRITE, STEP_EDGE, STEPS };
+
+struct publication {
+	const struct config *config;
+	char conninfo[PUBLICATION_PATH];
+	struct db *db, *listener;
+	int listening;
+	struct keyclient signer, status_signer;
+	struct buf issuer, root, arl;
+	struct edge_probe *probe;
+	int dirfd;
+	uint8_t seed[STATUS_SEAL_KEY];
+
+	int64_t validity, refresh, crl_validity, crl_refresh, beat, rotate;	/* seconds */
+	unsigned hashes, threads;
+
+	struct ocsp_template template;
+	int has_template;
+	int64_t responder_tried;
+
+	struct segments segments;	/* of the manifest in place */
+	int mapped;
+	struct base *base;		/* being built; NULL */
+	int64_t base_tried, base_failed;	/* of the last one that failed, and how often in a row */
+	char kept_file[STATUS_FILE_MAX + 1];	/* the newest delta when it was begun: what is newer stays */
+
+	struct status_change changes[PUBLICATION_CHANGES];
+	size_t n;			/* changes not seen at the edge yet */
+	size_t refused, refused_told;	/* of them: would take a revocation back */
+	struct answers answers;
+
+	struct revocations revocations;
+	int loaded;			/* they are those of the database and of the published set */
+	struct status_crl crl;
+	struct buf crl_der;
+	int crl_owed;			/* a revocation is not in the CRL */
+
+	struct status_manifest manifest, before;
+	int has_manifest;
+	int dirty;			/* CRL or responder differ from what the manifest names */
+	int last[STEPS];
+};
+
+/* Tells of an error when it begins, changes or ends; returns it. */
+int	publication_note(struct publication *, enum step, int error, const char *detail);
+
+/* Maps what the manifest in place names; a set that cannot be read is told and begun anew. */
+void	publication_map(struct publication *);
+/*
+ * Puts a manifest in place that names these segments, newest first, and all other files; what neither it nor the
+ * one before names is removed.  0 or the store's error.
+ */
+int	publication_write(struct publication *, const struct status_entry *segments, size_t n, int64_t now);
+/* The same with one more segment in front; where `instead` says so the first of those in place goes. */
+int	publication_push(struct publication *, const struct status_entry *, int instead, int64_t now);
+/* Seals the manifest in place again when it is time. */
+int	publication_beat(struct publication *, int64_t now);
+/* Makes one delta of many. */
+int	publication_compact(struct publication *, int64_t now);
+/* Is there a base?  Before the first one nothing is put in place: what it lacks would be called unknown. */
+int	publication_has_base(const struct publication *);
+/* Begins a base when it is time, takes one over when it is ready. */
+int	publication_base(struct publication *, int64_t now);
+/* A name for a segment: never used before. */
+void	publication_file(char out[STATUS_FILE_MAX + 1], const char *kind, uint64_t epoch, int64_t now);
+
+/* What is new in the database is taken up; without effect on files. */
+int	publication_take(struct publication *);
+/* Has what was taken up and is not public signed and published: first what is revoked as pending. */
+int	publication_changes(struct publication *, int64_t now);
+/* Asks the edge, and notes in the database what it answers with. */
+void	publication_confirm(struct publication *, int64_t now);
+
+/* Reads the newest CRL and the revoked of database and published set, once. */
+int	publication_crl_load(struct publication *);
+/* A new CRL when it is time. */
+int	publication_crl(struct publication *, int64_t now);
+/* Times of a list that is there, for its entry: the root's. */
+void	publication_crl_times(const struct buf *der, int64_t *this_update, int64_t *next_update);
+
+#endif

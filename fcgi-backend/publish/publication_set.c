@@ -1,0 +1,287 @@
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+
+#include "libicert/error.h"
+#include "libicert/log.h"
+#include "publish/publication_private.h"
+
+#define COMPACT_FROM 5		/* deltas that are made one: three more fit meanwhile */
+#define BASE_FROM 20000		/* records in deltas that are worth a new base, and an eighth of it */
+#define BASE_RETRY 10		/* seconds, doubled with every failure */
+#define BASE_RETRY_MAX 640
+
+void
+publication_file(char out[STATUS_FILE_MAX + 1], const char *kind, uint64_t epoch, int64_t now)
+{
+	snprintf(out, STATUS_FILE_MAX + 1, "%s-%016" PRIx64 "-%08" PRIx64, kind, epoch, (uint64_t)now);
+}
+
+void
+publication_map(struct publication *p)
+{
+	int error;
+
+	if (p->mapped || !p->has_template)
+		return;
+	p->mapped = 1;
+	p->segments.dirfd = p->dirfd;
+	if (!p->has_manifest || (error = segments_open(&p->segments, p->dirfd, &p->manifest, &p->template)) == 0)
+		return;
+	log_error("publish_start", "the set in place cannot be read and is begun anew: %s", icert_err_code(error));
+	p->segments.dirfd = p->dirfd;
+}
+
+/* The entry of a file that does not change from one set to the next; written when it is new. */
+static int
+put_file(struct publication *p, struct status_manifest *m, enum status_kind kind, const char *name, const struct buf *der,
+    int64_t this_update, int64_t next_update)
+{
+	const struct status_entry *old = status_manifest_entry(&p->manifest, name);
+	uint8_t digest[STATUS_DIGEST];
+	char file[STATUS_FILE_MAX + 1], hex[17];
+
+	if (EVP_Digest(der->p, der->len, digest, NULL, EVP_sha256(), NULL) != 1)
+		return ICERT_E_CRYPTO;
+	if (old != NULL && memcmp(old->digest, digest, sizeof(digest)) == 0) {
+		m->entry[m->count++] = *old;
+		return 0;
+	}
+	bytes_to_hex(hex, digest, 8);
+	snprintf(file, sizeof(file), "%s-%s", name, hex);
+	return status_write_file(p->dirfd, kind, name, file, der->p, der->len, this_update, next_update,
+	    &m->entry[m->count++]);
+}
+
+/* Files of the folder that neither this manifest nor the one before names. */
+static void
+sweep(struct publication *p)
+{
+	const struct status_manifest *kept[] = { &p->manifest, &p->before };
+	int fd = dup(p->dirfd), keep;
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *d;
+	uint32_t k, i;
+
+	if (dir == NULL)
+		return;
+	rewinddir(dir);
+	while ((d = readdir(dir)) != NULL) {
+		keep = d->d_name[0] == '.' || strcmp(d->d_name, STATUS_MARK_FILE) == 0 || strcmp(d->d_name, STATUS_MANIFEST_FILE) == 0;
+		for (k = 0; k < 2 && !keep; k++)
+			for (i = 0; i < kept[k]->count && !keep; i++)
+				keep = strcmp(kept[k]->entry[i].file, d->d_name) == 0;
+		if (!keep)
+			unlinkat(p->dirfd, d->d_name, 0);
+	}
+	closedir(dir);
+}
+
+static int
+is_base(const struct segment *g)
+{
+	return strcmp(g->entry.name, SEGMENT_BASE) == 0;
+}
+
+/* How many lie over the base. */
+static size_t
+deltas(const struct publication *p)
+{
+	size_t n = p->segments.n;
+
+	return n > 0 && is_base(&p->segments.at[n - 1]) ? n - 1 : n;
+}
+
+int
+publication_has_base(const struct publication *p)
+{
+	return deltas(p) < p->segments.n;
+}
+
+int
+publication_write(struct publication *p, const struct status_entry *segments, size_t n, int64_t now)
+{
+	struct status_manifest m = { .epoch = p->manifest.epoch + 1, .heartbeat = now };
+	int64_t from, until;
+	int error;
+
+	memcpy(m.entry, segments, n * sizeof(*segments));
+	m.count = (uint32_t)n;
+	publication_crl_times(&p->arl, &from, &until);
+	if ((error = put_file(p, &m, STATUS_KIND_CRL, "icert.crl", &p->crl_der, p->crl.this_update, p->crl.next_update)) != 0 ||
+	    (error = put_file(p, &m, STATUS_KIND_CRL, "raiz.crl", &p->arl, from, until)) != 0 ||
+	    (error = put_file(p, &m, STATUS_KIND_CA, "emisora.cer", &p->issuer, 0, 0)) != 0 ||
+	    (error = put_file(p, &m, STATUS_KIND_CA, "raiz.cer", &p->root, 0, 0)) != 0 ||
+	    (error = status_manifest_write(p->dirfd, &m, p->seed)) != 0)
+		return error;
+	p->before = p->manifest;
+	p->manifest = m;
+	p->has_manifest = 1;
+	p->dirty = 0;
+	sweep(p);
+	return 0;
+}
+
+/* The entries in place, behind `room` places kept free. */
+static size_t
+entries(const struct publication *p, struct status_entry out[SEGMENTS_MAX + 1], size_t room, size_t from)
+{
+	size_t i;
+
+	for (i = from; i < p->segments.n; i++)
+		out[room + i - from] = p->segments.at[i].entry;
+	return room + p->segments.n - from;
+}
+
+int
+publication_push(struct publication *p, const struct status_entry *entry, int instead, int64_t now)
+{
+	struct status_entry list[SEGMENTS_MAX + 1];
+	size_t n;
+	int error;
+
+	list[0] = *entry;
+	n = entries(p, list, 1, instead ? 1 : 0);
+	if (n > SEGMENTS_MAX)
+		return ICERT_E_TOO_LARGE;
+	if ((error = publication_write(p, list, n, now)) != 0)
+		return error;
+	if (instead)
+		segments_drop(&p->segments, 0);
+	return segments_push(&p->segments, entry, &p->template);
+}
+
+int
+publication_beat(struct publication *p, int64_t now)
+{
+	struct status_manifest m = p->manifest;
+	struct status_entry list[SEGMENTS_MAX + 1];
+	int error;
+
+	if (p->dirty && p->crl_der.len > 0 && publication_has_base(p))
+		return publication_write(p, list, entries(p, list, 0, 0), now);
+	if (!p->has_manifest || now - m.heartbeat < p->beat)
+		return 0;
+	m.heartbeat = now;
+	if ((error = status_manifest_write(p->dirfd, &m, p->seed)) == 0)
+		p->manifest = m;
+	return error;
+}
+
+int
+publication_compact(struct publication *p, int64_t now)
+{
+	struct status_entry list[SEGMENTS_MAX + 1];
+	size_t n = deltas(p), i, count;
+	char file[STATUS_FILE_MAX + 1];
+	int error;
+
+	if (n < COMPACT_FROM)
+		return 0;
+	publication_file(file, SEGMENT_DELTA, p->manifest.epoch + 1, now);
+	if ((error = segments_merge(&p->segments, n, file, p->manifest.epoch + 1, &list[0])) != 0)
+		return error;
+	count = entries(p, list, 1, n);
+	if ((error = publication_write(p, list, count, now)) != 0)
+		return error;
+	for (i = 0; i < n; i++)
+		segments_drop(&p->segments, 0);
+	return segments_push(&p->segments, &list[0], &p->template);
+}
+
+/* Is the base old, or much beside it?  What lies over it is younger than it is. */
+static int
+base_due(const struct publication *p, int64_t now)
+{
+	const struct segment *base;
+	uint64_t over = 0;
+	size_t i;
+
+	if (!publication_has_base(p))
+		return p->loaded && p->last[STEP_DATABASE] == 0;
+	base = &p->segments.at[p->segments.n - 1];
+	for (i = 0; i + 1 < p->segments.n; i++)
+		over += p->segments.at[i].s.records;
+	if (over > BASE_FROM && over > base->s.records / 8)
+		return 1;
+	if (base->s.records == 0)
+		return 0;
+	/* Answers cut to the end of a former responder are made anew before they end. */
+	return now - base->entry.this_update >= p->refresh ||
+	    (base->s.min_next_update - now <= p->validity / 8 && p->template.responder_not_after > base->s.min_next_update);
+}
+
+static int
+begin_base(struct publication *p, int64_t now)
+{
+	struct base_order order = { .socket = config_require(p->config, "sockets", "status-signer-publisher"),
+	    .dirfd = p->dirfd, .manifest = &p->manifest, .template = &p->template, .hashes = p->hashes,
+	    .threads = p->threads, .now = now, .validity = p->validity, .resume_within = p->refresh / 4,
+	    .epoch = p->manifest.epoch + 1 };
+
+	/* Without the database what is public is signed again as it is. */
+	if (p->last[STEP_DATABASE] == 0)
+		order.conninfo = p->conninfo;
+	snprintf(p->kept_file, sizeof(p->kept_file), "%s", p->segments.n > 0 ? p->segments.at[0].entry.file : "");
+	return base_start(&p->base, &order);
+}
+
+/*
+ * The new base takes the place of every segment that was there when it was begun; what was published meanwhile stays over it.
+ * A delta that was made of such as were there and later ones has a name of its own and stays too.
+ */
+static int
+take_base(struct publication *p, const struct status_entry *fresh, int64_t now)
+{
+	struct status_entry list[SEGMENTS_MAX + 1];
+	struct segments next = { .dirfd = p->dirfd };
+	size_t n = 0, i;
+	int error = 0;
+
+	while (n < p->segments.n && strcmp(p->segments.at[n].entry.file, p->kept_file) != 0 && !is_base(&p->segments.at[n])) {
+		list[n] = p->segments.at[n].entry;
+		n++;
+	}
+	list[n++] = *fresh;
+	for (i = n; i > 0 && error == 0; i--)
+		error = segments_push(&next, &list[i - 1], &p->template);
+	if (error == 0)
+		error = publication_write(p, list, n, now);
+	if (error != 0) {
+		segments_close(&next);
+		return error;
+	}
+	segments_close(&p->segments);
+	p->segments = next;
+	log_info("base_published", "epoch %" PRIu64 ", %" PRIu64 " certificates, %zu deltas over it", p->manifest.epoch,
+	    next.at[n - 1].s.records, n - 1);
+	return 0;
+}
+
+int
+publication_base(struct publication *p, int64_t now)
+{
+	struct status_entry fresh;
+	int64_t pause;
+	int error;
+
+	if (p->base == NULL) {
+		pause = p->base_failed == 0 ? 0 : (int64_t)BASE_RETRY << (p->base_failed > 6 ? 6 : p->base_failed - 1);
+		if (p->base_tried > now - (pause < BASE_RETRY_MAX ? pause : BASE_RETRY_MAX) || !base_due(p, now))
+			return p->base_failed ? p->last[STEP_BASE] : 0;
+		return begin_base(p, now);
+	}
+	if (p->crl_der.len == 0 || base_poll(p->base, &error, &fresh))
+		return 0;
+	if (error == 0)
+		error = take_base(p, &fresh, now);
+	base_free(p->base);
+	p->base = NULL;
+	p->base_tried = now;
+	p->base_failed = error == 0 ? 0 : p->base_failed + 1;
+	return error;
+}
