@@ -34,6 +34,8 @@ struct sender {
 	struct smtp *smtp;
 	struct id_list sent;     /* [mail] sent_file; fd -1: none is kept */
 	char domain[128];        /* of [mail] from, for Message-ID */
+	int64_t down_since;      /* the server was not reached since (business clock); 0: it was */
+	size_t failed;           /* mails that failed for good */
 };
 
 /*
@@ -372,7 +374,12 @@ send_one(struct sender *sender, struct db *db)
 		snprintf(outcome, sizeof(outcome), "smtp %ld %s", result.code, result.detail);
 	else
 		snprintf(outcome, sizeof(outcome), "%s", icert_err_code(sending));
+	if (sending == 0 || result.code != 0)
+		sender->down_since = 0;
+	else if (result.detail[0] != '\0' && sender->down_since == 0)
+		sender->down_since = clock_business();
 	state = state_after(&job, sending);
+	sender->failed += state != NULL && strcmp(state, "failed") == 0;
 	if (state == NULL)
 		error = DB_QUERY(db, &note, NULL, P_TEXT(job.id), P_TEXT(outcome));
 	else
@@ -400,4 +407,16 @@ sender_run(struct sender *sender, struct db *db, size_t most, size_t *sent)
 	if (sent != NULL)
 		*sent = n;
 	return error == ICERT_E_NOT_FOUND || error > 0 ? 0 : error;
+}
+
+int64_t
+sender_down_since(const struct sender *sender)
+{
+	return sender->down_since;
+}
+
+size_t
+sender_failed(const struct sender *sender)
+{
+	return sender->failed;
 }

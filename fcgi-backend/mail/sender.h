@@ -2,6 +2,7 @@
 #define ICERT_MAIL_SENDER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "libicert/buf.h"
 
@@ -36,5 +37,10 @@ void	sender_free(struct sender *sender);
  * it, under the same Message-ID.  *sent may be NULL.
  */
 int	sender_run(struct sender *sender, struct db *db, size_t most, size_t *sent);
+
+/* Business clock: since then the mail server was not reached at any try; 0: it was at the last one. */
+int64_t	sender_down_since(const struct sender *sender);
+/* How many mails have failed for good since sender_open(). */
+size_t	sender_failed(const struct sender *sender);
 
 #endif

@@ -10,6 +10,7 @@
 #include "libicert/buf.h"
 #include "libicert/clock.h"
 #include "libicert/error.h"
+#include "procedure/bounce.h"
 #include "procedure/case.h"
 #include "procedure/certificate.h"
 #include "procedure/contract.h"
@@ -321,6 +322,8 @@ application_mail_again(struct act *act, const char *id, const char *template)
 		error = contract_again(act, &c);
 	else
 		error = ICERT_E_STATE;
+	if (error == 0 && act->roles & BY_OPERATOR)
+		error = bounce_settle(act, id, template);
 	if (error == 0)
 		error = act_audit(act, "application.mail_again", "application", id, id, c.a.province, template, NULL);
 out:

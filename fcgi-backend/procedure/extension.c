@@ -39,8 +39,8 @@ static const struct db_stmt waiting = { "extension_waiting",
 	" and a.state in ('issued', 'contract_sent', 'contract_received', 'contract_signed', 'countersigned')"
 	" and (d.due_at <= $1 or d.stopped_at is not null or e.state = 'open') order by d.due_at limit $2" };
 static const struct db_stmt ended = { "extension_ended",
-	"select " WAIT_COLUMNS WAIT_FROM " where d.kind = 'contract_due' and d.state = 'done' and d.done_at > $1"
-	" and c.state = 'revoked' and c.revoked_by = 'deadline' order by d.done_at desc limit $2" };
+	"select " WAIT_COLUMNS WAIT_FROM " where d.kind = 'contract_due' and d.state = 'done' and c.revoked_at > $1"
+	" and c.state = 'revoked' and c.revoked_by = 'deadline' order by c.revoked_at desc limit $2" };
 
 static int
 read_one(struct act *act, const char *application, struct extension *e)
@@ -236,5 +236,6 @@ extension_waiting(struct act *act, int64_t within, struct contract_wait *rows, s
 int
 extension_ended(struct act *act, int64_t ago, struct contract_wait *rows, size_t *n)
 {
-	return wait_rows(act, &ended, clock_business() - ago, rows, n);
+	/* Revocations live in real time. */
+	return wait_rows(act, &ended, clock_real() - ago, rows, n);
 }

@@ -22,10 +22,12 @@
 #include "libicert/log.h"
 #include "mail/sender.h"
 #include "payments/inbox.h"
+#include "procedure/bounce.h"
 #include "procedure/contract.h"
 #include "procedure/contract_judge.h"
 #include "procedure/deadline.h"
 #include "procedure/document.h"
+#include "procedure/outage.h"
 #include "procedure/settlement.h"
 #include "procedure/substitute.h"
 #include "store/db.h"
@@ -47,6 +49,9 @@ struct hand {
 	struct audit_log *log;
 	struct settlement settlement;
 	struct document_store documents;
+	int mail_seen;           /* bounces and the server's state were looked at since the start ... */
+	size_t mail_failed;      /* ... when so many mails had failed for good ... */
+	int mail_down;           /* ... and the server was not reached */
 	int pause;               /* rounds that are left out */
 	int64_t kept_at_ms;      /* when this job last did its housekeeping; 0 never */
 	int64_t swept_at_ms;     /* when files without a row were last looked for; 0 never */
@@ -96,10 +101,33 @@ mail_start(struct hand *hand)
 	return sender_open(&parts, &hand->sender);
 }
 
+/* What came back stops clocks; a server that is not reached is an outage.  Looked at when it has changed. */
+static int
+mail_watch(struct hand *hand)
+{
+	struct act act = by_clerk(hand);
+	size_t failed = sender_failed(hand->sender);
+	int64_t since = sender_down_since(hand->sender);
+	int error = 0;
+
+	if (!hand->mail_seen || failed != hand->mail_failed)
+		error = bounce_watch(&act);
+	if (error == 0 && (!hand->mail_seen || since != 0 || hand->mail_down))
+		error = outage_watch(&act, OUTAGE_MAIL, since);
+	if (error == 0) {
+		hand->mail_seen = 1;
+		hand->mail_failed = failed;
+		hand->mail_down = since != 0;
+	}
+	return error;
+}
+
 static int
 mail_round(struct hand *hand)
 {
-	return sender_run(hand->sender, hand->db, AT_ONCE, NULL);
+	int error = sender_run(hand->sender, hand->db, AT_ONCE, NULL), watched = mail_watch(hand);
+
+	return error != 0 ? error : watched;
 }
 
 static int

@@ -5,13 +5,17 @@ import assert from 'node:assert/strict';
 import { startInstance } from '../lib/instance.mjs';
 import { until } from '../lib/http.mjs';
 import { revokedEverywhere } from '../lib/status.mjs';
-import { issued } from './walk.mjs';
+import { Applicant, Operator, expect, issued } from './walk.mjs';
 
 const HOUR = 3600;
 const OFFICE = 'provincia17@icert.example';
 
 let icert;
 let late;	// does nothing after issuance
+let other;	// whose mail comes back, and who gets more time
+let queued;	// has only just applied
+let first;
+let second;
 
 const sql = (text) => { const r = icert.psql(text); assert.ok(r.ok, r.error); return r.text.trim(); };
 const state = (who) => sql(`select state from icert.application where id = '${who.id}'`);
@@ -32,9 +36,35 @@ before(async () => {
 	icert.moveClock = (seconds) => { icert.offset = seconds; return move(seconds); };
 	icert.offset = 0;
 	late = await issued(icert);
+	other = await issued(icert, { id_number: '1714616123', ruc: '1714616123001' });
+	queued = new Applicant(icert, { id_number: '0923456784', ruc: '0923456784001' });
+	await queued.apply();
 	await sentContract(late.applicant);
+	await sentContract(other.applicant);
+	first = new Operator(icert, 'central');
+	second = new Operator(icert, 'central.segunda');
+	expect(await first.signIn(), 200, 'desk');
+	expect(await second.signIn(), 200, 'desk');
 });
-after(() => { for (const one of [late?.applicant, late?.operator]) one?.close(); return icert?.stop(); });
+after(() => { for (const one of [late?.applicant, late?.operator, other?.applicant, other?.operator, queued, first, second]) one?.close(); return icert?.stop(); });
+
+let left;	// of the other's 120 hours when they were stopped
+
+test('a mail of the contract that came back stops the clock and is a task of the office', async () => {
+	const who = other.applicant;
+	const mail = sql(`select id from icert.outbox where application_id = '${who.id}' and template = 'contract'`);
+	const before = due(who);
+	const page = expect(await (await other.operator.see()).form(new RegExp(`devuelto/${mail}$`)).submit(), 200, 'bounce');
+	const stopped = Number(sql(`select stopped_at from icert.deadline where application_id = '${who.id}' and kind = 'contract_due'`));
+	left = before - stopped;
+	assert.ok(stopped > 0 && due(who) === before);
+	assert.match(page.main, /no le llegó al titular/);
+	assert.match(page.main, /plazo del contrato está detenido/);
+	assert.equal(page.forms.filter((f) => f.action.endsWith(`devuelto/${mail}`)).length, 0);
+	await until(async () => (await who.mail.list({ to: OFFICE })).some((m) => /no llegó a su destinatario/.test(m.text) && m.text.includes(who.number)), { what: 'the task' });
+	assert.match((await first.client.visit('/plazos/contratos')).main, /correo devuelto/);
+	assert.equal((await late.operator.client.visit('/plazos/contratos')).status, 403);
+});
 
 test('reminders at 24, 72 and 108 hours, each with what is left; the office hears of the last', async () => {
 	const who = late.applicant;
@@ -49,6 +79,7 @@ test('reminders at 24, 72 and 108 hours, each with what is left; the office hear
 	}
 	const office = await until(async () => (await who.mail.list({ to: OFFICE })).filter((m) => /24 horas para devolver/.test(m.text)), { what: 'the office' });
 	assert.equal(office.length, 1);
+	assert.match((await first.client.visit('/plazos/contratos')).main, new RegExp(who.number));
 });
 
 test('an hour before the end nothing is revoked; after it the certificate is, with privilegeWithdrawn', async () => {
@@ -72,4 +103,83 @@ test('an hour before the end nothing is revoked; after it the certificate is, wi
 test('the answer of the edge and the list of revoked ones have followed', async () => {
 	const serial = sql(`select encode(serial, 'hex') from icert.certificate where application_id = '${late.applicant.id}'`);
 	assert.match(await revokedEverywhere(icert, serial), /Privilege Withdrawn/);
+});
+
+test('the clock that stood has lost nothing; sent again, it runs on', async () => {
+	const who = other.applicant;
+	assert.equal(state(who), 'contract_sent');
+	assert.equal((await reminders(who)).length, 0);
+	expect(await other.operator.press(/correo\/contract$/), 200, 'again');
+	const now = Math.floor(Date.now() / 1000) + icert.offset;
+	assert.ok(Math.abs(due(who) - now - left) < 30, `${due(who) - now} seconds left, ${left} when it stopped`);
+	assert.doesNotMatch((await other.operator.see()).main, /no le llegó/);
+	assert.match((await first.client.visit('/plazos/contratos')).main, /Revocados por no devolver[^]*17-/);
+});
+
+const extension = (who) => who.client.visit(`/caso/${other.applicant.id}/prorroga`);
+
+test('two people of the national office lengthen it, once; the holder is told', async () => {
+	const who = other.applicant;
+	const before = due(who);
+	const none = await (await extension(first)).form(/prorroga$/).submit({});
+	assert.equal(none.status, 422);
+	expect(await (await extension(first)).form(/prorroga$/).submit({ reason: 'illness' }), 200, 'request');
+	assert.ok(!(await extension(first)).forms.some((f) => /confirmar$/.test(f.action)), 'no button for who asked');
+	const mine = sql("select encode(person_hash, 'hex') from icert.staff where login = 'central.segunda'");
+	sql("update icert.staff set person_hash = (select person_hash from icert.staff where login = 'central') where login = 'central.segunda'");
+	const same = await (await extension(second)).form(/confirmar$/).submit({ code: await icert.totp('central.segunda') });
+	sql(`update icert.staff set person_hash = '\\x${mine}' where login = 'central.segunda'`);
+	assert.equal(same.status, 403, 'one person with two accounts');
+	assert.equal((await (await extension(second)).form(/confirmar$/).submit({ code: '000000' })).status, 422);
+	assert.equal(due(who), before);
+	const done = expect(await (await extension(second)).form(/confirmar$/).submit({ code: await icert.totp('central.segunda') }), 200, 'confirm');
+	assert.equal(due(who), before + 120 * HOUR);
+	assert.equal(done.forms.filter((f) => /prorroga/.test(f.action)).length, 0, 'once');
+	assert.match((await who.mail.wait({ to: who.email, subject: /más tiempo/ })).text, /Planta Central amplió el plazo/);
+	assert.equal(sql(`select count(*) from icert.deadline where application_id = '${who.id}' and kind = 'contract_warn' and state = 'waiting'`), '2');
+	assert.deepEqual(sql(`select action from icert.audit where case_id = '${who.id}' and action like 'clock.extend%' and outcome = 'done' order by at_us`).split('\n'),
+		['clock.extend_request', 'clock.extend']);
+});
+
+test('our own absence is noticed and added to every clock that ran', async () => {
+	const who = other.applicant;
+	const before = due(who);
+	const closes = Number(sql(`select closes_at from icert.application where id = '${queued.id}'`));
+	const known = await who.mail.list({ to: who.email, subject: /más tiempo/ });
+	sql('update icert.clock_mark set at = at - 3600, boot_ms = boot_ms - 3600000');
+	await until(() => sql('select count(*) from icert.outage where applied_at is not null') === '1', { what: 'the outage' });
+	assert.ok(Math.abs(due(who) - before - HOUR) < 30);
+	assert.ok(Math.abs(Number(sql(`select closes_at from icert.application where id = '${queued.id}'`)) - closes - HOUR) < 30);
+	assert.match((await who.mail.wait({ to: who.email, subject: /más tiempo/, known })).text, /El portal no funcionó/);
+	await queued.mail.wait({ to: queued.email, subject: /más tiempo/ });
+	assert.equal(sql('select count(*) from icert.breaker'), '0', 'no jump');
+});
+
+test('an outage is entered by one and confirmed by another; it counts as far as the clock ran, once', async () => {
+	const who = other.applicant;
+	const before = due(who);
+	const local = (seconds) => new Date((Math.floor(Date.now() / 60000) * 60 + icert.offset + seconds - 5 * HOUR) * 1000).toISOString();
+	const fields = (from, to) => ({ part: 'mail', from_day: local(from).slice(0, 10), from_hour: local(from).slice(11, 16),
+		to_day: local(to).slice(0, 10), to_hour: local(to).slice(11, 16) });
+	const visit = (person) => person.client.visit('/plazos/interrupciones');
+	assert.equal((await (await visit(first)).form(/interrupciones$/).submit(fields(-HOUR, 2 * HOUR))).status, 422, 'in the future');
+	// From well before the clock ran on again; only what ran counts.
+	expect(await (await visit(first)).form(/interrupciones$/).submit(fields(-12 * HOUR, -9 * HOUR)), 200, 'entered');
+	assert.ok(!(await visit(first)).forms.some((f) => /confirmar$/.test(f.action)));
+	expect(await (await visit(second)).form(/confirmar$/).submit({ code: await icert.totp('central.segunda') }), 200, 'confirmed');
+	await until(() => sql("select count(*) from icert.outage where part = 'mail' and applied_at is not null") === '1', { what: 'added' });
+	assert.equal(due(who), before + 3 * HOUR);
+	assert.equal(sql(`select seconds from icert.outage_share s join icert.outage o on o.id = s.outage_id where o.part = 'mail' and s.application_id = '${who.id}'`), `${3 * HOUR}`);
+});
+
+test('while an outage goes on nothing is revoked; it ends, and counts', async () => {
+	const who = other.applicant;
+	sql(`insert into icert.outage (id, part, from_at, state, requested_at) values (gen_random_uuid(), 'checker', ${Math.floor(Date.now() / 1000) + icert.offset}, 'noticed', 1)`);
+	icert.moveClock(due(who) + HOUR - Math.floor(Date.now() / 1000));
+	await new Promise((resolve) => setTimeout(resolve, 2500));
+	assert.equal(state(who), 'contract_sent');
+	sql(`update icert.outage set to_at = ${Math.floor(Date.now() / 1000) + icert.offset} where part = 'checker'`);
+	await until(() => due(who) > Math.floor(Date.now() / 1000) + icert.offset, { what: 'its time back' });
+	icert.moveClock(due(who) + 60 - Math.floor(Date.now() / 1000));
+	await until(() => state(who) === 'closed_revoked', { what: 'the end' });
 });

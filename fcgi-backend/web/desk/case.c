@@ -3,8 +3,10 @@
 #include "libicert/clock.h"
 #include "libicert/error.h"
 #include "procedure/appointment.h"
+#include "procedure/bounce.h"
 #include "procedure/certificate.h"
 #include "procedure/contact_attempt.h"
+#include "procedure/deadline.h"
 #include "procedure/document.h"
 #include "procedure/identification.h"
 #include "procedure/staff.h"
@@ -151,6 +153,29 @@ fill_observations(struct request *rq, const struct application *a, struct view_d
 	return 0;
 }
 
+/* What came back stays marked until it was sent again. */
+static int
+fill_bounces(struct request *rq, const struct application *a, struct view_desk_case *v,
+    struct view_desk_case_mails *rows)
+{
+	struct bounce *list = arena_array(&rq->arena, struct bounce, LIST_MAX);
+	size_t n = LIST_MAX;
+	int rv;
+
+	if (list == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = bounce_list(desk_act(rq), a->id, list, &n)) != 0)
+		return rv;
+	v->bounced = n > 0;
+	for (size_t i = 0; i < v->nmails; i++)
+		for (size_t k = 0; k < n; k++)
+			if (strcmp(rows[i].id, list[k].outbox) == 0) {
+				rows[i].bounced = true;
+				rows[i].may_bounce = false;
+			}
+	return 0;
+}
+
 static int
 fill_mails(struct request *rq, const struct application *a, struct view_desk_case *v)
 {
@@ -164,14 +189,39 @@ fill_mails(struct request *rq, const struct application *a, struct view_desk_cas
 	if ((rv = application_mails(desk_act(rq), a->id, list, &n)) != 0)
 		return rv;
 	for (size_t i = 0; i < n; i++) {
+		rows[i].id = list[i].id;
+		rows[i].may_bounce = v->works && strcmp(list[i].state, "sent") == 0;
 		rows[i].name = list[i].template;
 		rows[i].state = list[i].state;
 		rows[i].at = list[i].sent_at != 0 ? list[i].sent_at : list[i].at;
 		rows[i].again = v->works && (strcmp(list[i].template, "pkcs12") == 0 ||
-		    strcmp(list[i].template, "envelope") == 0 || strcmp(list[i].template, "application_received") == 0);
+		    strcmp(list[i].template, "envelope") == 0 || strcmp(list[i].template, "application_received") == 0 ||
+		    strcmp(list[i].template, "contract") == 0);
 	}
 	v->mails = rows;
 	v->nmails = n;
+	return fill_bounces(rq, a, v, rows);
+}
+
+static int
+fill_clock(struct request *rq, const struct application *a, struct view_desk_case *v)
+{
+	struct view_desk_case_clock *out = arena_new(&rq->arena, struct view_desk_case_clock);
+	struct deadline_clock clock;
+	int rv;
+
+	if (a->state < APPLICATION_ISSUED || a->state >= APPLICATION_ACTIVE)
+		return 0;
+	if (out == NULL)
+		return ICERT_E_MEMORY;
+	rv = deadline_clock(desk_act(rq), a->id, &clock);
+	if (rv != 0)
+		return rv == ICERT_E_NOT_FOUND ? 0 : rv;
+	out->due = clock.due_at;
+	out->stopped = clock.stopped_at;
+	out->past = clock.stopped_at == 0 && clock.due_at < clock_business();
+	out->extend = (rq->session.roles & ROLE_NATIONAL) != 0;
+	v->clock = out;
 	return 0;
 }
 
@@ -316,6 +366,7 @@ desk_case_page(struct request *rq, int status, struct application *a)
 	    (rv = fill_slot(rq, a, &v)) != 0 || (rv = fill_attempts(rq, a, &v)) != 0 ||
 	    (rv = fill_observations(rq, a, &v)) != 0 || (rv = fill_mails(rq, a, &v)) != 0 ||
 	    (rv = fill_events(rq, a, &v)) != 0 || (rv = fill_certificate(rq, a, &v)) != 0 ||
+	    (rv = fill_clock(rq, a, &v)) != 0 ||
 	    (v.can_give && (rv = fill_operators(rq, a, &v)) != 0))
 		return rv;
 	return page_send(rq, status, desk_case, &v);
@@ -346,8 +397,18 @@ mail_again(struct request *rq)
 	return desk_done(rq, a->id, rv, "sent-again");
 }
 
+static int
+bounced(struct request *rq)
+{
+	struct application *a;
+	int rv = desk_case(rq, &a);
+
+	return rv != 0 ? rv : desk_done(rq, a->id, bounce_mark(desk_act(rq), a->id, rq->id[1]), "desk-bounce");
+}
+
 const struct route desk_case_routes[] = {
 	{ METHOD_GET, "/caso/{id}", DESK_READS, PROVINCE_CASE, 0, case_show },
 	{ METHOD_POST, "/caso/{id}/correo/{template}", DESK_WORKS, PROVINCE_CASE, 0, mail_again },
+	{ METHOD_POST, "/caso/{id}/devuelto/{outbox}", DESK_WORKS, PROVINCE_CASE, 0, bounced },
 	{ 0 }
 };

@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "libicert/error.h"
 #include "procedure/login.h"
@@ -11,7 +12,8 @@
 
 const struct route *const desk_routes[] = {
 	desk_login_routes, desk_queue_routes, desk_case_routes, desk_review_routes, desk_slot_routes,
-	desk_document_routes, desk_upload_routes, desk_identify_routes, desk_issue_routes, desk_office_routes, desk_clocks_routes, desk_revoke_routes, NULL
+	desk_document_routes, desk_upload_routes, desk_identify_routes, desk_issue_routes, desk_office_routes, desk_clocks_routes, desk_revoke_routes,
+	desk_extend_routes, desk_outages_routes, NULL
 };
 
 struct desk *
@@ -251,4 +253,21 @@ desk_options(struct request *rq, const char *const *codes, const char *prefix, c
 		options[*n].selected = selected != NULL && strcmp(selected, codes[*n]) == 0;
 	}
 	return options;
+}
+
+int64_t
+desk_moment(const char *day, const char *hour)
+{
+	struct tm tm = { 0 };
+	char rest;
+
+	if (day == NULL || hour == NULL ||
+	    sscanf(day, "%4d-%2d-%2d%c", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &rest) != 3 ||
+	    sscanf(hour, "%2d:%2d%c", &tm.tm_hour, &tm.tm_min, &rest) != 2 ||
+	    tm.tm_year < 2000 || tm.tm_year > 2200 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 ||
+	    tm.tm_mday > 31 || tm.tm_hour < 0 || tm.tm_hour > 23 || tm.tm_min < 0 || tm.tm_min > 59)
+		return -1;
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	return (int64_t)timegm(&tm) - DESK_OFFSET_S;
 }

@@ -76,8 +76,13 @@ bool desk_code_error(struct request *, int rv);
 struct view_option *desk_options(struct request *, const char *const *codes, const char *prefix,
     const char *selected, size_t *n);
 
+/* Ecuador's mainland, no summer time: local is UTC and this. */
+#define DESK_OFFSET_S	(-5 * 3600)
+/* "2026-11-23" and "15:00" of Ecuador's mainland as UTC seconds; -1 for another form. */
+int64_t desk_moment(const char *day, const char *hour);
+
 extern const struct route desk_login_routes[], desk_queue_routes[], desk_case_routes[], desk_review_routes[],
     desk_slot_routes[], desk_document_routes[], desk_upload_routes[], desk_identify_routes[], desk_issue_routes[],
-    desk_office_routes[], desk_clocks_routes[], desk_revoke_routes[];
+    desk_office_routes[], desk_clocks_routes[], desk_revoke_routes[], desk_extend_routes[], desk_outages_routes[];
 
 #endif

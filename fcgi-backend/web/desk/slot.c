@@ -13,7 +13,6 @@
 
 /* The hour of the video conference, and the attempts to agree it. */
 
-#define CONTINENT_OFFSET_S	(-5 * 3600)	/* Ecuador's mainland, no summer time */
 #define DEFAULT_MINUTES		30
 
 static const char *const modes[] = { "video", "in_person", "remote", NULL };
@@ -24,7 +23,7 @@ slot_page(struct request *rq, int status, const struct application *a)
 {
 	struct view_desk_slot v = { 0 };
 	struct province *p = arena_new(&rq->arena, struct province);
-	int64_t local = clock_business() + CONTINENT_OFFSET_S + 86400;
+	int64_t local = clock_business() + DESK_OFFSET_S + 86400;
 	char day[16], minutes[16];
 	time_t t = (time_t)local;
 	struct tm tm;
@@ -74,24 +73,6 @@ slot_show(struct request *rq)
 	return rv != 0 ? (rv > 0 ? 0 : rv) : slot_page(rq, 200, a);
 }
 
-/* "2026-11-23" and "15:00" of Ecuador's mainland as UTC seconds; -1 for another form. */
-static int64_t
-moment_of(const char *day, const char *hour)
-{
-	struct tm tm = { 0 };
-	char rest;
-
-	if (day == NULL || hour == NULL ||
-	    sscanf(day, "%4d-%2d-%2d%c", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &rest) != 3 ||
-	    sscanf(hour, "%2d:%2d%c", &tm.tm_hour, &tm.tm_min, &rest) != 2 ||
-	    tm.tm_year < 2000 || tm.tm_year > 2200 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 ||
-	    tm.tm_mday > 31 || tm.tm_hour < 0 || tm.tm_hour > 23 || tm.tm_min < 0 || tm.tm_min > 59)
-		return -1;
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
-	return (int64_t)timegm(&tm) - CONTINENT_OFFSET_S;
-}
-
 /* Reads what was typed; faults are noted beside their fields. */
 static void
 read_slot(struct request *rq, struct appointment *s)
@@ -102,7 +83,7 @@ read_slot(struct request *rq, struct appointment *s)
 	bool person = mode != NULL && strcmp(mode, "in_person") == 0;
 
 	memset(s, 0, sizeof(*s));
-	s->starts_at = moment_of(request_form(rq, "day"), request_form(rq, "hour"));
+	s->starts_at = desk_moment(request_form(rq, "day"), request_form(rq, "hour"));
 	if (s->starts_at < 0)
 		page_field_error(rq, "hour", "desk.slot.hour");
 	else if (s->starts_at <= clock_business())
