@@ -186,6 +186,7 @@ fill_filter(scmp_filter_ctx f, unsigned rights)
 	const struct scmp_arg_cmp not_executable = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
 	const struct scmp_arg_cmp no_namespace = SCMP_A0(SCMP_CMP_MASKED_EQ,
 	    CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP, 0);
+	const struct scmp_arg_cmp a_thread = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD);
 
 	if (add_calls(f, SCMP_ACT_ALLOW, CALLS(base_calls)) != 0 ||
 	    add_calls(f, SCMP_ACT_KILL_PROCESS, CALLS(fatal_calls)) != 0 ||
@@ -194,12 +195,16 @@ fill_filter(scmp_filter_ctx f, unsigned rights)
 		return -1;
 	if ((rights & SANDBOX_FILES) && add_calls(f, SCMP_ACT_ALLOW, CALLS(file_calls)) != 0)
 		return -1;
+	/* clone3 hides its flags from a filter; without it the C library falls back to clone. */
+	if ((rights & (SANDBOX_FORK | SANDBOX_THREADS)) &&
+	    seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) != 0)
+		return -1;
+	if ((rights & SANDBOX_THREADS) && seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, a_thread) != 0)
+		return -1;
 	/* abort() signals its own process; a child that parses strangers' files signals no other of its user's. */
 	if (!(rights & SANDBOX_FORK))
 		return seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
-	/* clone3 hides its flags from a filter; without it the C library falls back to clone. */
-	if (add_calls(f, SCMP_ACT_ALLOW, CALLS(fork_calls)) != 0 ||
-	    seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) != 0)
+	if (add_calls(f, SCMP_ACT_ALLOW, CALLS(fork_calls)) != 0)
 		return -1;
 	return seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, no_namespace);
 }

@@ -15,7 +15,8 @@
  */
 enum sandbox_right {
 	SANDBOX_FILES = 1,	/* open, write, rename and unlink files below the folders */
-	SANDBOX_FORK = 2	/* fork children, and let them drop still more */
+	SANDBOX_FORK = 2,	/* fork children, and let them drop still more */
+	SANDBOX_THREADS = 4	/* start threads, which have the same rights */
 };
 
 #define SANDBOX_FOLDERS 8

@@ -147,9 +147,18 @@ out:
 	return error;
 }
 
+int
+status_signer_threads(struct status_signer *s)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return sign_pool_open(&s->pool, cores > 1 ? (unsigned)cores - 1 : 0);
+}
+
 void
 status_signer_close(struct status_signer *s)
 {
+	sign_pool_close(s->pool);
 	EVP_PKEY_free(s->current);
 	EVP_PKEY_free(s->next);
 	buf_free(&s->certificate);
@@ -271,37 +280,24 @@ on_install(void *ctx, const struct serve_request *request, struct serve_reply *r
 }
 
 static int
-sign_one(EVP_PKEY_CTX *key, const uint8_t *digest, struct serve_reply *reply)
-{
-	uint8_t signature[STATUS_SIGNATURE_MAX];
-	size_t n = sizeof(signature);
-
-	if (EVP_PKEY_sign(key, signature, &n, digest, 32) != 1)
-		return ICERT_E_CRYPTO;
-	message_put(&reply->body, TAG_SIGNATURE, signature, n);
-	return 0;
-}
-
-static int
 on_sign(void *ctx, const struct serve_request *request, struct serve_reply *reply)
 {
 	struct status_signer *s = ctx;
-	EVP_PKEY_CTX *key;
+	const uint8_t *digest[STATUS_BATCH];
 	size_t i, n = message_count(request->message, TAG_DIGEST);
-	int error = ICERT_E_CRYPTO;
+	int error;
 
 	if (s->current == NULL || s->certificate.len == 0) {
 		snprintf(reply->detail, sizeof(reply->detail), "no certificate for the responder's key yet");
 		return ICERT_E_STATE;
 	}
-	key = EVP_PKEY_CTX_new(s->current, NULL);
-	if (key != NULL && EVP_PKEY_sign_init(key) == 1 && EVP_PKEY_CTX_set_signature_md(key, EVP_sha256()) == 1) {
-		error = 0;
-		for (i = 0; i < n && error == 0; i++)
-			error = sign_one(key, message_get(request->message, TAG_DIGEST, i)->p, reply);
-	}
-	EVP_PKEY_CTX_free(key);
-	return error;
+	for (i = 0; i < n; i++)
+		digest[i] = message_get(request->message, TAG_DIGEST, i)->p;
+	if ((error = sign_pool_sign(s->pool, s->current, n, digest, s->signature)) != 0)
+		return error;
+	for (i = 0; i < n; i++)
+		message_put(&reply->body, TAG_SIGNATURE, s->signature[i].bytes, s->signature[i].len);
+	return 0;
 }
 
 #define HERE "status-signer-publisher"

@@ -2,6 +2,7 @@
 #define KEYS_STATUS_SIGNER_H
 
 #include "keys/serve.h"
+#include "keys/sign_pool.h"
 
 #include <openssl/evp.h>
 
@@ -19,12 +20,16 @@ struct status_signer {
 	uint8_t identity[32];
 	EVP_PKEY *current, *next;	/* NULL: none */
 	struct buf certificate;		/* of current; empty: none */
+	struct sign_pool *pool;
+	struct sign_pool_signature signature[STATUS_BATCH];
 };
 
 /* Makes what is not there yet.  0 or the error. */
 int status_signer_init(const char *folder);
 /* Opens the keys.  0, ICERT_E_NOT_FOUND (never initialised), ICERT_E_FORGED, ICERT_E_SYSTEM … */
 int status_signer_open(struct status_signer *, const char *folder);
+/* Starts the threads that sign, one a core; after rights are dropped, so that they have no more.  0 or the error. */
+int status_signer_threads(struct status_signer *);
 void status_signer_close(struct status_signer *);
 
 /* The operations, for serve_run(); the context is a struct status_signer. */

@@ -24,7 +24,7 @@ main(int argc, char *argv[])
 {
 	int init = argc > 1 && strcmp(argv[1], "--init") == 0, error;
 	struct serve serve = { .ops = status_signer_ops, .n = status_signer_ops_n };
-	struct sandbox sandbox = { .rights = SANDBOX_FILES, .memory = MEMORY };
+	struct sandbox sandbox = { .rights = SANDBOX_FILES | SANDBOX_THREADS, .memory = MEMORY };
 	struct serve_sockets sockets;
 	struct status_signer signer;
 	struct config config;
@@ -42,6 +42,8 @@ main(int argc, char *argv[])
 		return fail("keys_unreadable", error);
 	if ((error = sandbox_enter(&sandbox)) != 0)
 		return fail("rights_not_dropped", error);
+	if ((error = status_signer_threads(&signer)) != 0)
+		return fail("threads_not_started", error);
 	serve.ctx = &signer;
 	error = serve_run(&serve, &sockets);
 	status_signer_close(&signer);

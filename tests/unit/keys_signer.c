@@ -566,6 +566,7 @@ test_responder(void **state)
 	assert_int_equal(status_signer_init(path), 0);
 	assert_int_equal(status_signer_init(path), 0);
 	assert_int_equal(status_signer_open(&status, path), 0);
+	assert_int_equal(status_signer_threads(&status), 0);
 
 	/* No key, no certificate: nothing is signed. */
 	message_begin(&request, OP_STATUS_SIGN, 0, 1);
@@ -615,19 +616,21 @@ test_responder(void **state)
 	status_signer_close(&status);
 	snprintf(path, sizeof(path), "%s/status", folder);
 	assert_int_equal(status_signer_open(&status, path), 0);
+	assert_int_equal(status_signer_threads(&status), 0);
+	/* As many as a message holds, by all threads: each signature in the place of its digest. */
 	message_begin(&request, OP_STATUS_SIGN, 0, 5);
-	message_put(&request, TAG_DIGEST, holder, 32);
-	message_put(&request, TAG_DIGEST, operator, 32);
+	for (size_t i = 0; i < STATUS_BATCH; i++)
+		message_put(&request, TAG_DIGEST, i % 2 == 0 ? holder : operator, 32);
 	assert_int_equal(ask(status_signer_ops, status_signer_ops_n, &status, here, &request, -1, &reply, &packet, NULL), 0);
-	assert_int_equal(message_count(&reply, TAG_SIGNATURE), 2);
+	assert_int_equal(message_count(&reply, TAG_SIGNATURE), STATUS_BATCH);
 	assert_int_equal(ocsp_template_init(&template, s.issuer_der.p, s.issuer_der.len, certificate.p, certificate.len), 0);
 	x = fixture_parse(&certificate);
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < STATUS_BATCH; i++) {
 		EVP_PKEY_CTX *key = EVP_PKEY_CTX_new(X509_get0_pubkey(x), NULL);
 
 		field = message_get(&reply, TAG_SIGNATURE, i);
 		assert_int_equal(EVP_PKEY_verify_init(key), 1);
-		assert_int_equal(EVP_PKEY_verify(key, field->p, field->len, i == 0 ? holder : operator, 32), 1);
+		assert_int_equal(EVP_PKEY_verify(key, field->p, field->len, i % 2 == 0 ? holder : operator, 32), 1);
 		EVP_PKEY_CTX_free(key);
 	}
 	X509_free(x);

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -184,6 +185,42 @@ descriptors_are_closed(void **state)
 }
 
 #if !defined(__SANITIZE_ADDRESS__)
+static void *
+nothing(void *arg)
+{
+	return arg;
+}
+
+static int
+start_thread(void)
+{
+	pthread_t thread;
+	int error = pthread_create(&thread, NULL, nothing, NULL);
+
+	if (error == 0)
+		pthread_join(thread, NULL);
+	return error;
+}
+
+/* Threads where the right was kept, and no child with it. */
+static int
+threads_only(void)
+{
+	struct sandbox s = { .rights = SANDBOX_THREADS };
+
+	if (sandbox_enter(&s) != 0 || start_thread() != 0)
+		return 100;
+	return fork() == -1 ? errno : 101;
+}
+
+static int
+no_threads(void)
+{
+	struct sandbox s = { .rights = 0 };
+
+	return sandbox_enter(&s) != 0 ? 100 : start_thread();
+}
+
 static int
 calls_refused(void)
 {
@@ -225,6 +262,8 @@ system_calls(void **state)
 {
 	(void)state;
 	assert_int_equal(in_child(calls_refused), 0);
+	assert_int_equal(in_child(threads_only), EPERM);
+	assert_int_equal(in_child(no_threads), EPERM);
 	assert_int_equal(in_child(call_exec), 256 + SIGSYS);
 }
 #else

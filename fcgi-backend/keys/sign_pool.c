@@ -1,0 +1,140 @@
+#include "keys/sign_pool.h"
+#include "libicert/error.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#define THREADS_MAX 63
+#define STACK ((size_t)256 << 10)
+#define SHARE 8			/* digests a thread takes at a time */
+#define ALONE 16		/* so few are not worth waking anyone */
+
+struct sign_pool {
+	pthread_t thread[THREADS_MAX];
+	unsigned threads;
+	pthread_mutex_t lock;
+	pthread_cond_t begun, ended;
+	uint64_t job;			/* counts them: a thread sees that there is a new one */
+	unsigned working;
+	int closing;
+	/* the job */
+	EVP_PKEY *key;
+	size_t n;
+	const uint8_t *const *digest;
+	struct sign_pool_signature *signature;
+	atomic_size_t next;
+	atomic_int failed;
+};
+
+static void
+sign_shares(struct sign_pool *p)
+{
+	EVP_PKEY_CTX *key = EVP_PKEY_CTX_new(p->key, NULL);
+	size_t i, end;
+
+	if (key == NULL || EVP_PKEY_sign_init(key) != 1 || EVP_PKEY_CTX_set_signature_md(key, EVP_sha256()) != 1)
+		atomic_store(&p->failed, 1);
+	while (!atomic_load(&p->failed) && (i = atomic_fetch_add(&p->next, SHARE)) < p->n) {
+		for (end = i + SHARE < p->n ? i + SHARE : p->n; i < end; i++) {
+			p->signature[i].len = sizeof(p->signature[i].bytes);
+			if (EVP_PKEY_sign(key, p->signature[i].bytes, &p->signature[i].len, p->digest[i], 32) != 1)
+				atomic_store(&p->failed, 1);
+		}
+	}
+	EVP_PKEY_CTX_free(key);
+}
+
+static void *
+work(void *arg)
+{
+	struct sign_pool *p = arg;
+	uint64_t seen = 0;
+
+	pthread_mutex_lock(&p->lock);
+	for (;;) {
+		while (p->job == seen && !p->closing)
+			pthread_cond_wait(&p->begun, &p->lock);
+		if (p->closing)
+			break;
+		seen = p->job;
+		pthread_mutex_unlock(&p->lock);
+		sign_shares(p);
+		pthread_mutex_lock(&p->lock);
+		if (--p->working == 0)
+			pthread_cond_signal(&p->ended);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return NULL;
+}
+
+int
+sign_pool_open(struct sign_pool **out, unsigned threads)
+{
+	struct sign_pool *p = calloc(1, sizeof(*p));
+	pthread_attr_t attr;
+
+	if (p == NULL)
+		return ICERT_E_MEMORY;
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->begun, NULL);
+	pthread_cond_init(&p->ended, NULL);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK);
+	while (p->threads < threads && p->threads < THREADS_MAX &&
+	    pthread_create(&p->thread[p->threads], &attr, work, p) == 0)
+		p->threads++;
+	pthread_attr_destroy(&attr);
+	if (p->threads < threads && p->threads < THREADS_MAX) {
+		sign_pool_close(p);
+		return ICERT_E_SYSTEM;
+	}
+	*out = p;
+	return 0;
+}
+
+void
+sign_pool_close(struct sign_pool *p)
+{
+	if (p == NULL)
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->closing = 1;
+	pthread_cond_broadcast(&p->begun);
+	pthread_mutex_unlock(&p->lock);
+	while (p->threads > 0)
+		pthread_join(p->thread[--p->threads], NULL);
+	pthread_cond_destroy(&p->begun);
+	pthread_cond_destroy(&p->ended);
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+}
+
+int
+sign_pool_sign(struct sign_pool *p, EVP_PKEY *key, size_t n, const uint8_t *const digest[],
+    struct sign_pool_signature *signature)
+{
+	int together = n >= ALONE && p->threads > 0;
+
+	p->key = key;
+	p->n = n;
+	p->digest = digest;
+	p->signature = signature;
+	atomic_store(&p->next, 0);
+	atomic_store(&p->failed, 0);
+	if (together) {
+		pthread_mutex_lock(&p->lock);
+		p->job++;
+		p->working = p->threads;
+		pthread_cond_broadcast(&p->begun);
+		pthread_mutex_unlock(&p->lock);
+	}
+	sign_shares(p);
+	if (together) {
+		pthread_mutex_lock(&p->lock);
+		while (p->working > 0)
+			pthread_cond_wait(&p->ended, &p->lock);
+		pthread_mutex_unlock(&p->lock);
+	}
+	return atomic_load(&p->failed) ? ICERT_E_CRYPTO : 0;
+}
