@@ -37,12 +37,12 @@ insert into icert.product (container, policy_oid, san_container) values
 	('remote', '1.3.6.1.4.1.43745.1.2.1.1.1.2', 'REMOTO')
 on conflict do nothing;
 
--- Cents; tax in hundredths of a percent.  Token and remote are shown, not sold.
+-- Cents; tax in hundredths of a percent.  A token's renewal and remote are shown, not sold.
 insert into icert.tariff (id, container, kind, years, net, tax_bp, currency, on_sale, sale_from, valid_from) values
 	('7a000000-0000-4000-8000-000000000001', 'file', 'new', 2, 2700, 1500, 'USD', true, null, 0),
 	('7a000000-0000-4000-8000-000000000002', 'file', 'renewal', 2, 2700, 1500, 'USD', true, null, 0),
 	('7a000000-0000-4000-8000-000000000003', 'file', 'new', 1, 1800, 1500, 'USD', true, null, 0),
-	('7a000000-0000-4000-8000-000000000004', 'token', 'new', 2, 4900, 1500, 'USD', false, 1798761600, 0),
+	('7a000000-0000-4000-8000-000000000004', 'token', 'new', 2, 4900, 1500, 'USD', true, null, 0),
 	('7a000000-0000-4000-8000-000000000005', 'token', 'renewal', 2, 2700, 1500, 'USD', false, 1798761600, 0),
 	('7a000000-0000-4000-8000-000000000006', 'remote', 'new', 2, 3200, 1500, 'USD', false, 1806537600, 0)
 on conflict do nothing;

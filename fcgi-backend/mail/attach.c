@@ -87,6 +87,8 @@ static int
 attach_calendar(const struct sender_parts *parts, const struct attach_row *row, struct letter_variables *variables,
     struct attachments *out)
 {
+	const char *mode = letter_variables_get(variables, "mode");
+	int office = mode != NULL && strcmp(mode, "in_person") == 0;
 	struct calendar_event event = {
 		.uid = letter_variables_get(variables, "appointment"),
 		.organisation = organisation(parts->config),
@@ -95,8 +97,8 @@ attach_calendar(const struct sender_parts *parts, const struct attach_row *row, 
 		.start = moment(variables, "start"),
 		.end = moment(variables, "end"),
 		.summary = catalogue("mail.calendar.summary"),
-		.description = catalogue("mail.calendar.description"),
-		.location = letter_variables_get(variables, "meeting"),
+		.description = catalogue(office ? "mail.calendar.description_office" : "mail.calendar.description"),
+		.location = letter_variables_get(variables, office ? "place" : "meeting"),
 		.url = letter_variables_get(variables, "meeting"),
 	};
 	int error;
@@ -106,6 +108,25 @@ attach_calendar(const struct sender_parts *parts, const struct attach_row *row, 
 	if ((error = calendar_write(&event, &out->data[out->n])) == 0)
 		named(out, "cita.ics", "text/calendar; charset=utf-8; method=PUBLISH");
 	return error;
+}
+
+/* For a token: what its key was certified with, alone and with the chain. */
+static int
+attach_certificate(const struct sender_parts *parts, struct db *db, const struct attach_row *row, const char *number,
+    struct attachments *out)
+{
+	char filename[64];
+	int error;
+
+	if (parts->certificate == NULL)
+		return ICERT_E_UNSUPPORTED;
+	if ((error = parts->certificate(parts->document_arg, db, row->certificate, &out->data[out->n], &out->data[out->n + 1])) != 0)
+		return error;
+	snprintf(filename, sizeof(filename), "certificado-%s.cer", number);
+	named(out, filename, "application/pkix-cert");
+	snprintf(filename, sizeof(filename), "certificado-%s-cadena.pem", number);
+	named(out, filename, "application/x-pem-file");
+	return 0;
 }
 
 static const char *
@@ -157,6 +178,8 @@ attach_make(const struct sender_parts *parts, struct db *db, const struct attach
 	memset(out, 0, sizeof(*out));
 	if (row->template == MAIL_PKCS12)
 		error = attach_pkcs12(parts, db, row, number == NULL ? "icert" : number, out);
+	else if (row->template == MAIL_TOKEN_CERTIFICATE)
+		error = attach_certificate(parts, db, row, number == NULL ? "icert" : number, out);
 	else if (row->template == MAIL_SLOT_CONFIRMED)
 		error = attach_calendar(parts, row, variables, out);
 	if (error == 0)

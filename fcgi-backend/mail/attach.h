@@ -9,7 +9,7 @@
 #include "mail/smtp.h"
 
 /* What goes with a mail, made at sending and wiped after it.  Only for mail/. */
-#define ATTACH_MAX (OUTBOX_DOCUMENTS_MAX + 1)
+#define ATTACH_MAX (OUTBOX_DOCUMENTS_MAX + 2)
 
 struct attachments {
 	struct smtp_attachment list[ATTACH_MAX];

@@ -34,6 +34,7 @@ static const char *const names[MAIL_TEMPLATES] = {
 	[MAIL_CONTRACT_INVALID] = "contract_invalid",
 	[MAIL_CONTRACT_RETURNED] = "contract_returned",
 	[MAIL_CONTRACT_COMPLETE] = "contract_complete",
+	[MAIL_TOKEN_CERTIFICATE] = "token_certificate",
 };
 
 const char *

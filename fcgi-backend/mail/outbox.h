@@ -32,16 +32,16 @@ enum mail_template {
 	MAIL_TO_MEND,            /* number, reasons (the operator's words, one a line), telephone, hours, token */
 	MAIL_ACCEPTED,           /* number, province, telephone, hours, token */
 	MAIL_REJECTED,           /* number, reason (code), words, province, telephone, hours */
-	MAIL_SLOT_PROPOSED,      /* number, start, end, mode, galapagos, telephone, hours, token */
+	MAIL_SLOT_PROPOSED,      /* number, start, end, mode, place (the office's address), galapagos, telephone, hours, token */
 	MAIL_SLOT_CONFIRMED,     /* the same and meeting, appointment (uuid), sequence; attaches the .ics */
 	MAIL_PKCS12,             /* number, until, telephone, hours, token; attaches the .p12 */
-	MAIL_ENVELOPE,           /* number, until, telephone, hours, token: the link to the credential envelope */
+	MAIL_ENVELOPE,           /* number, until, container, telephone, hours, token: the link to the credential envelope */
 	MAIL_CONTRACT,           /* number, contract (its number), until, telephone, hours, token; the PDF among its documents */
 	MAIL_REVOKED,            /* number, reason, money (codes), serial, at, token */
 	MAIL_CANCELLED,          /* number, reason (code), token */
 	MAIL_STAFF_QUEUE,        /* number, queue (code: "review", "issue", "payment", "deadline", "stale", "revocation") */
 	MAIL_DEADLINE_WARNING,   /* number, days, one ("1": a single day), until, state, province, telephone, hours, token */
-	MAIL_SLOT_REMINDER,      /* number, start, end, mode, galapagos, meeting, telephone, hours, token */
+	MAIL_SLOT_REMINDER,      /* number, start, end, mode, place, galapagos, meeting, telephone, hours, token */
 	MAIL_STAFF_BREAKER,      /* nothing: automatic endings have stopped */
 	MAIL_EXPIRES,            /* number, days, one, until, serial, telephone, hours, token */
 	MAIL_CONTRACT_REMINDER,  /* number, contract (its number), left (hours), one, until, telephone, hours, token */
@@ -49,6 +49,7 @@ enum mail_template {
 	MAIL_CONTRACT_INVALID,   /* number, contract, fault (code of contract_fault), until, telephone, hours, token */
 	MAIL_CONTRACT_RETURNED,  /* number, words (the director's), until, telephone, hours, token */
 	MAIL_CONTRACT_COMPLETE,  /* number, contract, telephone, hours, token; the PDF with both signatures among its documents */
+	MAIL_TOKEN_CERTIFICATE,  /* number, telephone, hours, token; attaches the certificate and its chain */
 	MAIL_TEMPLATES           /* one above the last */
 };
 

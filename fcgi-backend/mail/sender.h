@@ -15,15 +15,18 @@ struct keyclient;
  * expired; a row that could not be sent waits again with a growing delay
  * (30 s doubled up to 4 h, given up after 3 days: failed, seen at the desk).
  *
- * Documents live in a room that mail may not call: the program lends a reader.
+ * Documents live in a room that mail may not call: the program lends a reader.  So it is with certificates.
  */
 typedef int sender_document_fn(void *arg, struct db *db, const char *id, struct buf *out);
+/* The DER of a published certificate, and as PEM with the authority's. */
+typedef int sender_certificate_fn(void *arg, struct db *db, const char *id, struct buf *cer, struct buf *chain);
 
 struct sender_parts {
 	const struct config *config;
 	struct keyclient *keeper;       /* socket keeper-clerk */
 	sender_document_fn *document;
-	void *document_arg;
+	sender_certificate_fn *certificate;
+	void *document_arg;             /* of both */
 };
 
 struct sender;

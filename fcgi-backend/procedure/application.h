@@ -36,6 +36,7 @@ struct application {
 	char			 email[256];		/* the contact's address */
 	char			 email_masked[256];
 	char			 envelope[NUMBER_TEXT];	/* "" until scheduled */
+	char			 token_key[65];		/* SHA-256 of the key made in the token, hex; "" none yet */
 	char			 reason[64];		/* code, when rejected, cancelled, refused */
 	int64_t			 created_at, submitted_at, state_since;	/* UTC seconds, business clock */
 	int64_t			 closes_at;		/* the 30-day clock; 0 none */

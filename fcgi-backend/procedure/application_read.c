@@ -15,6 +15,7 @@
 #include "procedure/certificate.h"
 #include "procedure/contract.h"
 #include "procedure/fields.h"
+#include "procedure/token.h"
 
 #define QUEUE_MAX	50
 #define MICRO		1000000
@@ -263,7 +264,8 @@ delivery_again(struct act *act, const struct case_file *c, enum mail_template te
 	const struct mailing m = { .application = c->a.id, .contact = c->a.contact, .number = c->a.number,
 		.province = c->a.province, .key_id = c->a.key, .key = c->key };
 	char until[MAILING_MOMENT];
-	struct outbox_variable variables[1] = { { "until", until } };
+	struct outbox_variable variables[2] = { { "until", until },
+		{ "container", strcmp(c->a.container, CONTAINER_TOKEN) == 0 ? CONTAINER_TOKEN : "" } };
 	struct db_result *r;
 	int error;
 
@@ -273,10 +275,28 @@ delivery_again(struct act *act, const struct case_file *c, enum mail_template te
 		error = ICERT_E_STATE;
 	else {
 		mailing_moment(db_int(r, 0, 1), until);
-		error = mailing_contact(act, &m, template, variables, 1, NULL, db_text(r, 0, 0));
+		error = mailing_contact(act, &m, template, variables, template == MAIL_ENVELOPE ? 2 : 1, NULL, db_text(r, 0, 0));
 	}
 	db_result_free(r);
 	return error;
+}
+
+/* What is public may be sent as long as the certificate stands. */
+static int
+token_again(struct act *act, const struct case_file *c)
+{
+	const struct mailing m = { .application = c->a.id, .contact = c->a.contact, .number = c->a.number,
+		.province = c->a.province, .key_id = c->a.key, .key = c->key };
+	struct certificate certificate;
+	int error;
+
+	if (strcmp(c->a.container, CONTAINER_TOKEN) != 0)
+		return ICERT_E_STATE;
+	if ((error = certificate_of(act, c->a.id, &certificate)) != 0)
+		return error;
+	if (strcmp(certificate.state, "good") != 0)
+		return ICERT_E_STATE;
+	return mailing_contact(act, &m, MAIL_TOKEN_CERTIFICATE, NULL, 0, NULL, certificate.id);
 }
 
 static int
@@ -316,6 +336,8 @@ application_mail_again(struct act *act, const char *id, const char *template)
 		error = case_mail(act, &c, t, variables, 1, NULL);
 	} else if (t == MAIL_PKCS12)
 		error = delivery_again(act, &c, t, "pkcs12");
+	else if (t == MAIL_TOKEN_CERTIFICATE)
+		error = token_again(act, &c);
 	else if (t == MAIL_ENVELOPE)
 		error = delivery_again(act, &c, t, "envelope");
 	else if (t == MAIL_CONTRACT && c.a.state == APPLICATION_CONTRACT_SENT)

@@ -10,6 +10,7 @@
 #include "procedure/case.h"
 #include "procedure/deadline.h"
 #include "procedure/policy.h"
+#include "procedure/token.h"
 
 #define DAY_S		86400
 #define HOUR_S		3600
@@ -46,14 +47,17 @@ meeting_good(const char *mode, const char *meeting)
 	    strpbrk(meeting, " \"<>\\") == NULL;
 }
 
+/* A first token is handed over, and its key made, at the office. */
 static int
-good(struct act *act, const struct appointment *p)
+good(struct act *act, const struct case_file *c, const struct appointment *p)
 {
 	int64_t now = clock_business();
 
 	if (p->starts_at <= now || p->ends_at <= p->starts_at || p->ends_at - p->starts_at > LONGEST_S)
 		return 0;
 	if (p->starts_at > now + policy_int(act, "appointment.ahead_days", AHEAD_DAYS) * DAY_S)
+		return 0;
+	if (strcmp(c->a.container, CONTAINER_TOKEN) == 0 && strcmp(c->a.kind, "new") == 0 && strcmp(p->mode, "in_person") != 0)
 		return 0;
 	return meeting_good(p->mode, p->meeting);
 }
@@ -139,7 +143,7 @@ appointment_propose(struct act *act, const char *application, int version, const
 
 	if ((error = case_open_staff(act, application, version, ACTION_PROPOSE_SLOT, &c)) != 0)
 		return case_done(act, ACTION_PROPOSE_SLOT, &c, error);
-	if (!good(act, &p))
+	if (!good(act, &c, &p))
 		error = ICERT_E_INVALID;
 	else if ((error = insert(act, &c, &p, "proposed", "")) == 0 &&
 	    (error = case_move(act, &c, ACTION_PROPOSE_SLOT, NULL, NULL)) == 0)
@@ -220,7 +224,7 @@ appointment_agreed(struct act *act, const char *application, int version, const 
 
 	if ((error = case_open_staff(act, application, version, ACTION_CONFIRM_SLOT, &c)) != 0)
 		return case_done(act, ACTION_CONFIRM_SLOT, &c, error);
-	if (!good(act, &p))
+	if (!good(act, &c, &p))
 		error = ICERT_E_INVALID;
 	else if ((error = insert(act, &c, &p, "confirmed", "telephone")) == 0 && (error = allot_envelope(act, &c)) == 0 &&
 	    (error = case_move(act, &c, ACTION_CONFIRM_SLOT, "telephone", NULL)) == 0 &&

@@ -2,13 +2,17 @@
 #include <string.h>
 
 #include "crypt/keeper.h"
+#include "libicert/config.h"
 #include "libicert/error.h"
 #include "libicert/keyproto.h"
 #include "libicert/sealed.h"
+#include "pki/keyfile.h"
+#include "pki/pem.h"
 #include "procedure/certificate.h"
 #include "procedure/datakey.h"
 
 #define SERIAL_BYTES 16
+#define CA_MAX 8192	/* octets of a certificate of the authority */
 
 #define COLUMNS \
 	"c.id, c.application_id, c.serial, c.state, c.container, c.not_before, c.not_after, c.issued_at, c.revoked_at," \
@@ -130,6 +134,38 @@ certificate_der(struct act *act, const char *id, struct buf *out)
 		return error;
 	error = db_rows(r) == 1 ? open_der(act, id, r, out) : ICERT_E_NOT_FOUND;
 	db_result_free(r);
+	return error;
+}
+
+static int
+add_authority(struct act *act, const char *name, struct buf *chain)
+{
+	struct buf authority = BUF_INIT;
+	char path[512];
+	int error;
+
+	snprintf(path, sizeof path, "%s/%s", config_require(act->config, "paths", "ca"), name);
+	if ((error = keyfile_read(path, CA_MAX, &authority)) == 0)
+		pem_certificate(chain, authority.p, authority.len);
+	buf_free(&authority);
+	return error != 0 ? error : buf_error(chain);
+}
+
+int
+certificate_files(struct act *act, const char *id, struct buf *cer, struct buf *chain)
+{
+	struct certificate c;
+	int error;
+
+	if ((error = certificate_get(act, id, &c)) != 0)
+		return error;
+	if (!c.published)
+		return ICERT_E_STATE;
+	if ((error = certificate_der(act, id, cer)) != 0)
+		return error;
+	pem_certificate(chain, cer->p, cer->len);
+	if ((error = add_authority(act, "emisora.cer", chain)) == 0)
+		error = add_authority(act, "raiz.cer", chain);
 	return error;
 }
 

@@ -30,6 +30,12 @@ int	certificate_of(struct act *, const char *application, struct certificate *);
 int	certificate_get(struct act *, const char *id, struct certificate *);
 /* The certificate's DER, appended. */
 int	certificate_der(struct act *, const char *id, struct buf *out);
+/*
+ * What goes into a token beside the key: the certificate (DER), and as PEM the
+ * same with the authority's chain, from [paths] ca.  Both appended.  Only once
+ * published: ICERT_E_STATE before.
+ */
+int	certificate_files(struct act *, const char *id, struct buf *cer, struct buf *chain);
 /* The PKCS#12, opened with its delivery key, appended; only once published.
  * ICERT_E_STATE before, ICERT_E_DESTROYED after. */
 int	certificate_pkcs12(struct act *, const char *id, struct buf *out);

@@ -43,7 +43,10 @@ read_content(const struct buf *json, struct envelope *out)
 		return error;
 	password = json_string_value(json_object_get(root, "password"));
 	code = json_string_value(json_object_get(root, "revocation_code"));
-	if (password != NULL && code != NULL && strlen(password) < sizeof out->password &&
+	/* A token's has no password: its PIN is the holder's own. */
+	if (password == NULL)
+		password = "";
+	if (code != NULL && strlen(password) < sizeof out->password &&
 	    strlen(code) < sizeof out->revocation_code) {
 		strcpy(out->password, password);
 		strcpy(out->revocation_code, code);

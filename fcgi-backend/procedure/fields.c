@@ -13,6 +13,7 @@
 #include "procedure/case.h"
 #include "procedure/fields.h"
 #include "procedure/policy.h"
+#include "procedure/token.h"
 
 #define HOUR_S		3600
 #define FRESH_S		(24 * HOUR_S)	/* an acceptance's life; the signer holds to the same */
@@ -64,7 +65,8 @@ fill(struct fields *out, const struct application *a, const char *policy_oid, co
 	f->country = COUNTRY;
 	f->country_name = COUNTRY_NAME;
 	f->kind = KIND;
-	f->rup = f->profession = f->spki_sha256_hex = "";
+	f->rup = f->profession = "";
+	f->spki_sha256_hex = strcmp(a->container, CONTAINER_TOKEN) == 0 ? keep(out, &used, a->token_key) : "";
 	f->locality = keep(out, &used, form->city);
 	f->serial_number = f->identification = keep(out, &used, form->id_number);
 	f->common_name = keep(out, &used, name);
@@ -104,6 +106,12 @@ fields_make(struct act *act, const struct application *a, struct fields *out)
 	return error;
 }
 
+int
+fields_complete(const struct application *a)
+{
+	return strcmp(a->container, CONTAINER_TOKEN) != 0 || a->token_key[0] != '\0';
+}
+
 /* 0 when the newest acceptance is of these fields and fresh. */
 static int
 acceptance(struct act *act, const char *application, const struct fields *f)
@@ -132,6 +140,8 @@ fields_accepted(struct act *act, const struct application *a, int *yes)
 
 	*yes = 0;
 	if (a->state != APPLICATION_SCHEDULED && a->state != APPLICATION_IDENTIFIED && a->state != APPLICATION_ISSUING)
+		return 0;
+	if (!fields_complete(a))
 		return 0;
 	if ((error = fields_make(act, a, &f)) == 0)
 		error = acceptance(act, a->id, &f);
@@ -169,7 +179,7 @@ fields_accept(struct act *act, const char *application, int version, const char 
 	if ((error = case_open(act, application, version, &c)) != 0)
 		return case_done(act, ACTION_ACCEPT_FIELDS, &c, error);
 	if (transition_find(ACTION_ACCEPT_FIELDS, c.a.state, act->roles, &error) != NULL &&
-	    (error = fields_make(act, &c.a, &f)) == 0) {
+	    (error = fields_complete(&c.a) ? 0 : ICERT_E_MISSING) == 0 && (error = fields_make(act, &c.a, &f)) == 0) {
 		if (strlen(hash_hex) != 2 * sizeof shown || bytes_from_hex(shown, sizeof shown, hash_hex) != 0 ||
 		    memcmp(shown, f.hash, sizeof shown) != 0)
 			error = ICERT_E_MISMATCH;
@@ -196,6 +206,8 @@ ready(struct act *act, const struct case_file *c, struct fields *f)
 	db_result_free(r);
 	if (!paid)
 		return ICERT_E_STATE;
+	if (!fields_complete(&c->a))
+		return ICERT_E_MISSING;
 	if ((error = fields_make(act, &c->a, f)) != 0)
 		return error;
 	return acceptance(act, c->a.id, f);

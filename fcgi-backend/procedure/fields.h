@@ -20,6 +20,9 @@ struct fields {
  * container name.  ICERT_E_INVALID when the form has faults. */
 int	fields_make(struct act *, const struct application *, struct fields *);
 
+/* Whether all of them are known: those of a token name its key, which comes last. */
+int	fields_complete(const struct application *);
+
 /* Whether the applicant accepted the fields as they stand, at most 24 h ago;
  * inside the open transaction. */
 int	fields_accepted(struct act *, const struct application *, int *yes);
@@ -27,7 +30,7 @@ int	fields_accepted(struct act *, const struct application *, int *yes);
 /*
  * The applicant, in scheduled or identified: accepts the fields whose hash
  * (hex) their page showed.  ICERT_E_MISMATCH when the fields have changed
- * since the page was made.
+ * since the page was made, ICERT_E_MISSING while they are not complete.
  */
 int	fields_accept(struct act *, const char *application, int version, const char *hash_hex);
 

@@ -38,7 +38,7 @@ mailing_contact(struct act *act, const struct mailing *m, enum mail_template tem
 	size_t count = 0;
 	int error;
 
-	if (n + 6 > OUTBOX_VARIABLES_MAX)
+	if (n + 7 > OUTBOX_VARIABLES_MAX)
 		return ICERT_E_INVALID;
 	if (m->province != 0 && (error = province_get(act, m->province, &province)) != 0)
 		return error;
@@ -52,6 +52,8 @@ mailing_contact(struct act *act, const struct mailing *m, enum mail_template tem
 		variables[count++] = (struct outbox_variable){ "hours", province.hours };
 		variables[count++] = (struct outbox_variable){ "galapagos", province.galapagos ? "1" : "" };
 	}
+	if (template == MAIL_SLOT_PROPOSED || template == MAIL_SLOT_CONFIRMED || template == MAIL_SLOT_REMINDER)
+		variables[count++] = (struct outbox_variable){ "place", province.address };
 	for (size_t i = 0; i < n; i++)
 		variables[count++] = extra[i];
 	mail.n_variables = count;

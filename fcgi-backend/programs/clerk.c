@@ -23,6 +23,7 @@
 #include "mail/sender.h"
 #include "payments/inbox.h"
 #include "procedure/bounce.h"
+#include "procedure/certificate.h"
 #include "procedure/contract.h"
 #include "procedure/contract_judge.h"
 #include "procedure/deadline.h"
@@ -84,6 +85,17 @@ read_document(void *arg, struct db *db, const char *id, struct buf *out)
 	return document_load(&act, &hand->documents, id, out);
 }
 
+/* A token's certificate with its chain: mail/ knows neither. */
+static int
+read_certificate(void *arg, struct db *db, const char *id, struct buf *cer, struct buf *chain)
+{
+	struct hand *hand = arg;
+	struct act act = by_clerk(hand);
+
+	act.db = db;
+	return certificate_files(&act, id, cer, chain);
+}
+
 static int
 files_open(struct hand *hand)
 {
@@ -94,6 +106,7 @@ static int
 mail_start(struct hand *hand)
 {
 	struct sender_parts parts = { .config = &hand->config, .keeper = &hand->keeper, .document = read_document,
+		.certificate = read_certificate,
 		.document_arg = hand };
 
 	if (files_open(hand) != 0)

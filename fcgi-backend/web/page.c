@@ -261,3 +261,20 @@ page_field(struct request *rq, const char *name, const char *stored)
 	return (struct view_field){ .value = typed != NULL ? typed : stored,
 		.error = page_error_of(rq, name) };
 }
+
+const char *
+page_grouped(struct request *rq, const char *text)
+{
+	size_t n = strlen(text), i, at = 0;
+	char *out = arena_alloc(&rq->arena, n + n / 4 + 1);
+
+	if (out == NULL)
+		return text;
+	for (i = 0; i < n; i++) {
+		if (i > 0 && i % 4 == 0)
+			out[at++] = ' ';
+		out[at++] = text[i];
+	}
+	out[at] = '\0';
+	return out;
+}

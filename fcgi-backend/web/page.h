@@ -56,4 +56,7 @@ struct view_field page_field(struct request *, const char *name, const char *sto
  * "notice.saved" of the catalogue.
  */
 
+/* "abcdef…" in groups of four, to be read aloud and compared; in the arena. */
+const char *page_grouped(struct request *, const char *text);
+
 #endif

@@ -46,7 +46,9 @@ export class Applicant {
 	/** Tariff, mailbox, billing data: an order. */
 	async order() {
 		const tariff = await this.client.visit('/tarifas');
-		const form = await this.signIn(new URL(tariff.link(/Comprar/)).pathname);
+		const path = this.product ? tariff.html.match(new RegExp(`${this.product}[\\s\\S]*?href="(/comprar/[^"]+)"`))[1]
+			: new URL(tariff.link(/Comprar/)).pathname;
+		const form = await this.signIn(path);
 		const page = expect(await form.form(/comprar/).submit({
 			for_me: 'yes', id_kind: this.data.id_kind, id_number: this.data.id_number,
 			name: `${this.data.given_names} ${this.data.surname1}`, address: this.data.address, telephone: this.data.telephone,

@@ -1,5 +1,6 @@
-// The capture of a face: a still of the meeting's window, or a picture pasted.
-// Without it the operator chooses a file.
+// The capture of a face: a still of the meeting's window, or a picture pasted; without
+// it the operator chooses a file.  A certification request read into its text field;
+// without it the operator pastes it.
 (function () {
 	'use strict';
 
@@ -40,6 +41,22 @@
 				stream.getTracks().forEach(function (track) { track.stop(); });
 				canvas.toBlob(function (blob) { if (blob) put(blob); }, 'image/jpeg', 0.92);
 			} catch (error) { /* refused, or closed: a file can be chosen */ }
+		});
+	});
+
+	document.querySelectorAll('[data-read-into]').forEach(function (group) {
+		var area = document.getElementById(group.dataset.readInto);
+		var input = group.querySelector('input[type=file]');
+		if (!area || !input || !window.FileReader) return;
+		group.hidden = false;
+		input.addEventListener('change', async function () {
+			if (!input.files.length || input.files[0].size > 32768) return;
+			var bytes = new Uint8Array(await input.files[0].arrayBuffer());
+			// DER begins with a SEQUENCE; a form carries text.
+			area.value = bytes[0] !== 0x30 ? new TextDecoder().decode(bytes)
+				: '-----BEGIN CERTIFICATE REQUEST-----\n' +
+					btoa(String.fromCharCode.apply(null, bytes)).replace(/(.{64})/g, '$1\n') +
+					'\n-----END CERTIFICATE REQUEST-----\n';
 		});
 	});
 }());

@@ -195,6 +195,7 @@ fill_mails(struct request *rq, const struct application *a, struct view_desk_cas
 		rows[i].state = list[i].state;
 		rows[i].at = list[i].sent_at != 0 ? list[i].sent_at : list[i].at;
 		rows[i].again = v->works && (strcmp(list[i].template, "pkcs12") == 0 ||
+		    strcmp(list[i].template, "token_certificate") == 0 ||
 		    strcmp(list[i].template, "envelope") == 0 || strcmp(list[i].template, "application_received") == 0 ||
 		    strcmp(list[i].template, "contract") == 0);
 	}

@@ -12,7 +12,7 @@
 
 const struct route *const desk_routes[] = {
 	desk_login_routes, desk_queue_routes, desk_case_routes, desk_review_routes, desk_slot_routes,
-	desk_document_routes, desk_upload_routes, desk_identify_routes, desk_issue_routes, desk_office_routes, desk_clocks_routes, desk_revoke_routes,
+	desk_document_routes, desk_upload_routes, desk_identify_routes, desk_issue_routes, desk_token_routes, desk_office_routes, desk_clocks_routes, desk_revoke_routes,
 	desk_extend_routes, desk_outages_routes, NULL
 };
 

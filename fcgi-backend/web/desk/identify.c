@@ -3,6 +3,7 @@
 #include "libicert/error.h"
 #include "procedure/appointment.h"
 #include "procedure/document.h"
+#include "procedure/fields.h"
 #include "procedure/identification.h"
 #include "web/desk/desk.h"
 
@@ -76,6 +77,7 @@ fill_slot(struct request *rq, const struct application *a, struct view_desk_iden
 	if (rv == 0) {
 		v->slot = s->starts_at;
 		v->meeting = s->meeting;
+		v->office = strcmp(s->mode, "in_person") == 0;
 	}
 	return rv == ICERT_E_NOT_FOUND ? 0 : rv;
 }
@@ -209,7 +211,7 @@ done(struct request *rq)
 	}
 	if (rv != 0)
 		return desk_done(rq, a->id, rv, "desk-identified");
-	return response_redirect(rq, "/caso/%s/emitir?aviso=desk-identified", a->id);
+	return response_redirect(rq, "/caso/%s/%s?aviso=desk-identified", a->id, fields_complete(a) ? "emitir" : "token");
 }
 
 const struct route desk_identify_routes[] = {

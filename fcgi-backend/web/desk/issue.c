@@ -3,6 +3,7 @@
 #include "libicert/error.h"
 #include "procedure/certificate.h"
 #include "procedure/fields.h"
+#include "procedure/token.h"
 #include "web/caller.h"
 #include "web/desk/desk.h"
 
@@ -26,6 +27,8 @@ fill_fields(struct request *rq, const struct application *a, struct view_desk_is
 			continue;
 		rows[v->nrows].label = cert_fields_name(i);
 		rows[v->nrows].value = cert_fields_get(&f->f, i);
+		if (rows[v->nrows].value == f->f.spki_sha256_hex)
+			rows[v->nrows].value = page_grouped(rq, f->f.spki_sha256_hex);
 		v->nrows++;
 	}
 	v->rows = rows;
@@ -59,6 +62,7 @@ issue_page(struct request *rq, int status, const struct application *a)
 	v.number = a->number;
 	v.name = desk_name(rq, a);
 	v.accepted = a->fields_accepted;
+	v.token = strcmp(a->container, CONTAINER_TOKEN) == 0;
 	v.refused = refusal_of(rq, a);
 	v.code = page_field(rq, "code", NULL);
 	v.code.value = NULL;
@@ -89,6 +93,9 @@ issue_show(struct request *rq)
 		return response_redirect(rq, "/caso/%s/emitido", a->id);
 	if (a->state != APPLICATION_IDENTIFIED)
 		return response_redirect(rq, "/caso/%s", a->id);
+	/* The exact fields name the token's key: it comes first. */
+	if (!fields_complete(a))
+		return response_redirect(rq, "/caso/%s/token", a->id);
 	return issue_page(rq, 200, a);
 }
 
@@ -176,6 +183,7 @@ issued_page(struct request *rq, int status, const struct application *a, const c
 	v.number = a->number;
 	v.name = desk_name(rq, a);
 	v.envelope = a->envelope;
+	v.token = strcmp(a->container, CONTAINER_TOKEN) == 0;
 	v.email = a->email_masked;
 	v.code = code;
 	/* Told already: the button would only say so again. */

@@ -9,9 +9,10 @@
 #include "procedure/contact_attempt.h"
 #include "procedure/policy.h"
 #include "procedure/staff.h"
+#include "procedure/token.h"
 #include "web/desk/desk.h"
 
-/* The hour of the video conference, and the attempts to agree it. */
+/* The hour of the video conference, or of the appointment at the office, and the attempts to agree it. */
 
 #define DEFAULT_MINUTES		30
 
@@ -47,7 +48,10 @@ slot_page(struct request *rq, int status, const struct application *a)
 	v.day = page_field(rq, "day", arena_strdup(&rq->arena, day));
 	v.hour = page_field(rq, "hour", NULL);
 	v.minutes = page_field(rq, "minutes", arena_strdup(&rq->arena, minutes));
-	v.mode = page_field(rq, "mode", "video");
+	/* A first token is handed over at the office, and nowhere else. */
+	v.office = strcmp(a->container, CONTAINER_TOKEN) == 0 && strcmp(a->kind, "new") == 0;
+	v.place = p->address;
+	v.mode = page_field(rq, "mode", v.office ? "in_person" : "video");
 	v.modes = desk_options(rq, modes, "desk.mode.", v.mode.value, &v.nmodes);
 	v.meeting = page_field(rq, "meeting", NULL);
 	return page_send(rq, status, desk_slot, &v);
@@ -120,6 +124,10 @@ slot_send(struct request *rq)
 		rv = appointment_agreed(desk_act(rq), a->id, request_version(rq), s);
 	else
 		rv = appointment_propose(desk_act(rq), a->id, request_version(rq), s);
+	if (rv == ICERT_E_INVALID && strcmp(a->container, CONTAINER_TOKEN) == 0 && strcmp(s->mode, "in_person") != 0) {
+		page_field_error(rq, "mode", "desk.slot.office");
+		return slot_page(rq, 422, a);
+	}
 	if (rv == ICERT_E_INVALID) {
 		page_field_error(rq, "day", "desk.slot.far");
 		return slot_page(rq, 422, a);

@@ -3,6 +3,8 @@
 
 #include "libicert/error.h"
 #include "procedure/fields.h"
+#include "procedure/token.h"
+#include "web/caller.h"
 #include "web/portal/portal.h"
 
 /* The exact fields of the certificate, accepted by the applicant on their own page. */
@@ -27,7 +29,7 @@ fields_page(struct request *rq, int status, struct application *a)
 		if (*value == '\0')
 			continue;
 		rows[v.nrows].label = cert_fields_name(i);
-		rows[v.nrows].value = value;
+		rows[v.nrows].value = value == f->f.spki_sha256_hex ? page_grouped(rq, value) : value;
 		v.nrows++;
 	}
 	bytes_to_hex(hash, f->hash, sizeof(f->hash));
@@ -36,6 +38,11 @@ fields_page(struct request *rq, int status, struct application *a)
 	v.hash = hash;
 	v.rows = rows;
 	v.understood = page_field(rq, "understood", NULL);
+	v.token = strcmp(a->container, CONTAINER_TOKEN) == 0;
+	v.waits = !fields_complete(a);
+	/* The key is being made in the token while this is read. */
+	if (v.waits)
+		response_header(rq->response, "Refresh", arena_printf(&rq->arena, "6; url=/tramite/%s/aceptar?" CALLER_WAITING "=1", a->id));
 	return page_send(rq, status, portal_fields, &v);
 }
 
@@ -74,6 +81,8 @@ accept(struct request *rq)
 		return fields_page(rq, 422, a);
 	}
 	rv = fields_accept(portal_act(rq), a->id, request_version(rq), hash != NULL ? hash : "");
+	if (rv == ICERT_E_MISSING)
+		return response_redirect(rq, "/tramite/%s/aceptar", a->id);
 	if (rv == ICERT_E_CONFLICT && portal_case(rq, &a) == 0 && a->fields_accepted)
 		rv = 0;
 	/* What is accepted is what the page showed: anything newer is shown first. */

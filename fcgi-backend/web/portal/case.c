@@ -10,6 +10,7 @@
 #include "procedure/identification.h"
 #include "procedure/purchase.h"
 #include "procedure/staff.h"
+#include "procedure/token.h"
 #include "web/portal/portal.h"
 
 /* The applicant's own case: what comes next, who acts, by when, whom to call. */
@@ -231,7 +232,13 @@ fill_slot(struct request *rq, const struct application *a, struct view_portal_ca
 	slot->past = s->starts_at < portal_now();
 	slot->mode = s->mode;
 	slot->meeting = s->meeting;
-	slot->galapagos = province_get(portal_act(rq), a->province, p) == 0 && p->galapagos;
+	if ((rv = province_get(portal_act(rq), a->province, p)) != 0)
+		return rv;
+	slot->galapagos = p->galapagos;
+	slot->office = strcmp(s->mode, "in_person") == 0;
+	slot->place = p->address;
+	slot->hours = p->hours;
+	slot->telephone = p->telephone;
 	v->slot = slot;
 	if (slot->proposed && !slot->past) {
 		v->who = "applicant";
@@ -261,6 +268,7 @@ fill_tasks(struct request *rq, const struct application *a, struct view_portal_c
 	t->second_href = arena_printf(&rq->arena, "/tramite/%s/documento/%s", a->id, DOCUMENT_SECOND_CEDULA);
 	t->consent = i->consent;
 	t->fields = a->fields_accepted;
+	t->office = strcmp(a->container, CONTAINER_TOKEN) == 0;
 	if (a->state == APPLICATION_IDENTIFIED && t->fields)
 		v->asked = "fields_accepted";
 	t->fields_href = arena_printf(&rq->arena, "/tramite/%s/aceptar", a->id);
@@ -288,6 +296,7 @@ fill_certificate(struct request *rq, const struct application *a, struct view_po
 	out->not_after = c->not_after;
 	out->ready = c->published;
 	out->pkcs12 = c->has_pkcs12;
+	out->token = strcmp(c->container, CONTAINER_TOKEN) == 0;
 	out->envelope = c->has_envelope;
 	out->until = c->delivery_until;
 	out->revoked_at = c->revoked_at;
@@ -340,7 +349,7 @@ fill_contract(struct request *rq, const struct application *a, struct view_porta
 static bool
 can_send_again(const char *template)
 {
-	return strcmp(template, "pkcs12") == 0 || strcmp(template, "envelope") == 0 ||
+	return strcmp(template, "pkcs12") == 0 || strcmp(template, "token_certificate") == 0 || strcmp(template, "envelope") == 0 ||
 	    strcmp(template, "contract") == 0 || strcmp(template, "application_received") == 0;
 }
 

@@ -3,9 +3,11 @@
 #include "libicert/error.h"
 #include "procedure/certificate.h"
 #include "procedure/envelope.h"
+#include "procedure/token.h"
 #include "web/portal/portal.h"
+#include "web/token_file.h"
 
-/* The PKCS#12 file, and the credential envelope that holds its password. */
+/* The PKCS#12 file and the credential envelope that holds its password; a token's certificate. */
 
 #define CODE_DIGITS 8
 
@@ -31,6 +33,24 @@ download(struct request *rq)
 }
 
 static int
+download_cer(struct request *rq)
+{
+	struct application *a;
+	int rv = portal_case(rq, &a);
+
+	return rv != 0 ? rv : token_file(rq, portal_act(rq), a, false);
+}
+
+static int
+download_pem(struct request *rq)
+{
+	struct application *a;
+	int rv = portal_case(rq, &a);
+
+	return rv != 0 ? rv : token_file(rq, portal_act(rq), a, true);
+}
+
+static int
 code_page(struct request *rq, int status, const struct application *a, int tries)
 {
 	struct view_portal_envelope v = { 0 };
@@ -40,6 +60,7 @@ code_page(struct request *rq, int status, const struct application *a, int tries
 	v.code = page_field(rq, "code", NULL);
 	v.code.value = NULL;
 	v.tries = tries;
+	v.token = strcmp(a->container, CONTAINER_TOKEN) == 0;
 	return page_send(rq, status, portal_envelope, &v);
 }
 
@@ -159,6 +180,8 @@ done(struct request *rq)
 
 const struct route portal_envelope_routes[] = {
 	{ METHOD_GET, "/tramite/{id}/certificado.p12", ROLE_CONTACT, PROVINCE_OWN, 0, download },
+	{ METHOD_GET, "/tramite/{id}/certificado.cer", ROLE_CONTACT, PROVINCE_OWN, 0, download_cer },
+	{ METHOD_GET, "/tramite/{id}/certificado.pem", ROLE_CONTACT, PROVINCE_OWN, 0, download_pem },
 	{ METHOD_GET, "/tramite/{id}/sobre", ROLE_CONTACT, PROVINCE_OWN, 0, show },
 	{ METHOD_POST, "/tramite/{id}/sobre", ROLE_CONTACT, PROVINCE_OWN, 0, open_it },
 	{ METHOD_POST, "/tramite/{id}/sobre/guardado", ROLE_CONTACT, PROVINCE_OWN, 0, done },

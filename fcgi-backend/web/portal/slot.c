@@ -5,6 +5,7 @@
 #include "mail/calendar.h"
 #include "procedure/appointment.h"
 #include "procedure/identification.h"
+#include "procedure/staff.h"
 #include "web/portal/portal.h"
 
 /* The hour of the video conference, and the consent to it. */
@@ -54,12 +55,14 @@ calendar(struct request *rq)
 	struct calendar_event event = { 0 };
 	struct appointment *s = arena_new(&rq->arena, struct appointment);
 	struct buf out = BUF_INIT;
+	struct province *p = arena_new(&rq->arena, struct province);
 	struct application *a;
+	bool office;
 	int rv = portal_case(rq, &a);
 
 	if (rv != 0)
 		return rv;
-	if (s == NULL)
+	if (s == NULL || p == NULL)
 		return ICERT_E_MEMORY;
 	if ((rv = appointment_current(portal_act(rq), a->id, s)) != 0)
 		return rv;
@@ -69,12 +72,16 @@ calendar(struct request *rq)
 	event.stamp = portal_now();
 	event.start = s->starts_at;
 	event.end = s->ends_at;
-	event.summary = catalogue("calendar.summary");
+	office = strcmp(s->mode, "in_person") == 0;
+	event.summary = catalogue(office ? "calendar.summary_office" : "calendar.summary");
+	if (office && (rv = province_get(portal_act(rq), a->province, p)) != 0)
+		return rv;
+	event.location = office ? p->address : s->meeting;
 	event.description = arena_printf(&rq->arena, "%s %s", catalogue("calendar.case"), a->number);
 	event.url = s->meeting[0] != '\0' ? s->meeting : NULL;
 	rv = calendar_write(&event, &out);
 	if (rv == 0)
-		rv = response_file(rq, "text/calendar; charset=utf-8", "videoconferencia.ics", out.p, out.len);
+		rv = response_file(rq, "text/calendar; charset=utf-8", "cita.ics", out.p, out.len);
 	buf_free(&out);
 	return rv;
 }

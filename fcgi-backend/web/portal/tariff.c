@@ -46,8 +46,10 @@ show(struct request *rq)
 		rows[i].href = arena_printf(&rq->arena, "/comprar/%s", items[i].id);
 		if (!items[i].on_sale && strcmp(items[i].container, "remote") == 0)
 			v.remote_from = items[i].sale_from;
-		if (!items[i].on_sale && strcmp(items[i].container, "token") == 0)
+		if (strcmp(items[i].container, "token") == 0) {
+			v.token_sold = v.token_sold || items[i].on_sale;
 			v.token_from = items[i].sale_from;
+		}
 	}
 	v.products = rows;
 	v.nproducts = n;

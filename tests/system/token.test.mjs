@@ -1,0 +1,201 @@
+// A certificate in a token, from the tariff to the contract: the key is made in
+// SoftHSM2, its request is the only thing that comes out, and the certificate goes back in.
+import { after, before, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { startInstance } from '../lib/instance.mjs';
+import { Client, until } from '../lib/http.mjs';
+import * as files from '../lib/files.mjs';
+import * as pdf from '../lib/pdf.mjs';
+import * as tools from '../lib/tools.mjs';
+import { Token, fingerprint, pem } from '../lib/token.mjs';
+import { Applicant, Operator, expect } from './walk.mjs';
+
+const grouped = (hex) => hex.match(/.{4}/g).join(' ');
+const address = 'Dirección Provincial, Quito';
+
+let icert, token, folder, applicant, operator, other;
+const kept = {};
+
+before(async () => {
+	icert = await startInstance();
+	folder = tools.scratch();
+	token = new Token();
+});
+after(async () => {
+	for (const one of [applicant, operator, other, token]) one?.close();
+	await icert?.stop();
+	if (folder) execFileSync('rm', ['-rf', folder]);
+});
+
+/** Until the identity is proved, at the office. */
+async function identified(data) {
+	const who = new Applicant(icert, data);
+	who.product = 'Token Consejo de la Judicatura</h2>';
+	await who.apply();
+	if (!operator) {
+		operator = new Operator(icert);
+		expect(await operator.signIn(), 200, 'desk');
+	}
+	await operator.find(who.number);
+	await operator.take();
+	await operator.accept();
+	expect(await operator.agree({ mode: 'in_person', meeting: '' }), 200, 'slot');
+	expect(await who.upload('second_cedula', files.cedulaPdf()), 303, 'second cedula');
+	await (await who.see()).form(/consentimiento$/).submit();
+	expect(await operator.identify(), 200, 'identify');
+	return who;
+}
+
+const bring = async (text) => (await operator.see('/token')).form(/token$/).submit({ request: text });
+
+test('the tariff sells a token, with an appointment at the office', async () => {
+	const stranger = new Client({ base: icert.portal, ca: icert.ca });
+	const page = expect(await stranger.visit('/tarifas'), 200);
+	assert.match(page.main, /Con una cita en la oficina de su provincia/);
+	stranger.close();
+	applicant = await identified();
+	const slot = await applicant.mail.wait({ to: applicant.email, subject: /cita está confirmada/ });
+	assert.ok(slot.text.includes(address), slot.text);
+	assert.doesNotMatch(slot.text, /videoconferencia|cámara/);
+	const calendar = (await slot.attachment(/ics$/)).toString().replace(/\r\n /g, '');
+	assert.match(calendar, /LOCATION:Dirección Provincial\\, Quito/);
+	assert.doesNotMatch(calendar, /^URL:/m);
+});
+
+test('a token is handed over at the office alone', async () => {
+	const second = new Applicant(icert, { id_number: '0923456784', ruc: '0923456784001' });
+	second.product = 'Token Consejo de la Judicatura</h2>';
+	await second.apply();
+	const path = operator.path;
+	await operator.find(second.number);
+	await operator.take();
+	await operator.accept();
+	const page = await operator.see('/cita');
+	assert.ok(page.main.includes(address));
+	assert.doesNotMatch(page.html, /name="meeting"/);
+	/* Also for whoever writes the form themselves. */
+	const forced = await page.form(/cita$/).submit(operator.slotFields({ mode: 'video' }), { button: 'agreed' });
+	assert.equal(forced.status, 422, 'a video conference for a token');
+	assert.match(forced.errors.join(' '), /en la oficina/);
+	operator.path = path;
+	second.close();
+});
+
+test('nothing is accepted or issued before there is a key', async () => {
+	const page = await operator.see('/emitir');
+	assert.match(page.path, /\/token/);
+	const accept = await applicant.client.visit(`/tramite/${applicant.id}/aceptar`);
+	assert.match(accept.main, /Todavía falta la clave/);
+	assert.equal(accept.forms.some((f) => /aceptar$/.test(f.action)), false);
+});
+
+test('what is no request, or not of a fit key, or not of its holder, is refused with what to do', async () => {
+	kept.key = token.makeKey();
+	kept.spki = token.spki(kept.key);
+	const good = token.csr(kept.key);
+	const sha1 = Buffer.from('300d06092a864886f70d0101050500', 'hex');
+	const cut = pem(good.subarray(0, good.length - 9));
+	const small = token.makeKey('rsa:1024');
+	const ec = token.makeKey('EC:prime256v1');
+	for (const [text, words] of [
+		['', /Pegue el pedido/],
+		['hola', /no es un pedido/],
+		[cut, /no es un pedido/],
+		[pem(good).replace('BEGIN CERTIFICATE REQUEST', 'BEGIN CERTIFICATE'), /no es un pedido/],
+		[pem(token.csr(small)), /2048, 3072 o 4096/],
+		[pem(token.csr(kept.key, { spki: token.spki(ec) })), /debe ser RSA/],
+		[pem(token.csr(kept.key, { mechanism: 'SHA1-RSA-PKCS', algorithm: sha1 })), /firmado con SHA-256/],
+		[pem(token.csr(kept.key, { spki: token.spki(token.makeKey()) })), /no está firmado con su propia clave/],
+	]) {
+		const page = await bring(text);
+		expect(page, 422, String(words));
+		assert.match(page.errors.join(' '), words);
+	}
+	const exponent = tools.must('openssl', ['req', '-new', '-newkey', 'rsa:2048', '-pkeyopt', 'rsa_keygen_pubexp:3', '-nodes', '-keyout', '/dev/null', '-subj', '/CN=X']);
+	assert.match((await bring(exponent)).errors.join(' '), /65537/);
+	assert.match((await operator.see('/emitir')).path, /\/token/, 'none of them is the key');
+});
+
+test('the key is registered; both people see the same fingerprint', async () => {
+	/* A second thought is possible: the first key stays behind. */
+	kept.first = token.makeKey();
+	expect(await bring(pem(token.csr(kept.first))), 200);
+	const page = expect(await bring(pem(token.csr(kept.key, { name: 'OTRA PERSONA' }))), 200);
+	assert.match(page.path, /\/emitir/);
+	const shown = grouped(fingerprint(kept.spki));
+	assert.ok(page.main.includes(shown), 'at the desk');
+	assert.ok((await applicant.client.visit(`/tramite/${applicant.id}/aceptar`)).main.includes(shown), 'on their own page');
+	expect(await applicant.acceptFields(), 200, 'accept');
+	/* Another key than the one accepted: accepted again. */
+	expect(await bring(pem(token.csr(kept.first))), 200);
+	assert.match((await operator.see('/emitir')).main, /todavía no acepta/);
+	expect(await bring(pem(token.csr(kept.key))), 200);
+	assert.match((await operator.see('/emitir')).main, /aceptó estos datos/);
+});
+
+test('issued without a file: certificate at the desk, on the page and by mail', async () => {
+	expect(await operator.issue(), 200, 'issue');
+	kept.code = await operator.openingCode();
+	const page = await until(async () => {
+		const p = await operator.see('/emitido');
+		return /Descargar el certificado/.test(p.main) && p;
+	}, { what: 'the certificate at the desk' });
+	kept.cer = (await page.click(/\(\.cer\)/)).body;
+	const chain = (await page.click(/\(\.pem\)/)).body.toString();
+	assert.equal(chain.match(/BEGIN CERTIFICATE/g).length, 3);
+	const own = await applicant.see();
+	assert.doesNotMatch(own.main, /PKCS#12/);
+	assert.deepEqual((await own.click(/\(\.cer\)/)).body, kept.cer);
+	assert.equal((await applicant.client.visit(`/tramite/${applicant.id}/certificado.p12`)).status >= 400, true);
+	const mail = await applicant.mail.wait({ to: applicant.email, subject: /certificado de su token/ });
+	assert.deepEqual(mail.attachmentNames, [`certificado-${applicant.number}.cer`, `certificado-${applicant.number}-cadena.pem`]);
+	assert.deepEqual(await mail.attachment(/cer$/), kept.cer);
+	assert.equal((await applicant.mail.list({ to: applicant.email, subject: /archivo adjunto/ })).length, 0);
+
+	const cert = tools.certificateToPem(folder, 'holder.pem', kept.cer);
+	const text = tools.must('openssl', ['x509', '-in', cert, '-noout', '-text', '-nameopt', 'utf8,sep_comma_plus']);
+	assert.match(text, /Subject: C=EC,L=QUITO,serialNumber=1710034065,CN=JOSÉ MARÍA MUÑOZ PEÑAFIEL/);
+	assert.match(text, /Policy: 1\.3\.6\.1\.4\.1\.43745\.1\.2\.1\.1\.1\.1/);
+	assert.ok(text.includes('1.3.6.1.4.1.43745.1.3.51::TOKEN'));
+	assert.doesNotMatch(text, /OTRA PERSONA/);
+	assert.deepEqual(execFileSync('openssl', ['pkey', '-pubin', '-outform', 'DER'],
+		{ input: tools.must('openssl', ['x509', '-in', cert, '-noout', '-pubkey']) }), kept.spki);
+	const ca = join(icert.prefix, 'ca/public/chain.pem');
+	tools.must('openssl', ['verify', '-CAfile', ca, cert]);
+	token.store(kept.key, kept.cer);
+	assert.match(token.objects(), /Certificate Object/);
+	assert.equal(icert.psql(`select string_agg(label, ',') from icert.delivery`).text.trim(), 'envelope', 'no private key, no PKCS#12');
+});
+
+test('the key serves nobody else, whatever name is in the request', async () => {
+	other = await identified({ id_number: '1714616123', given_names: 'Eva', surname1: 'Rota', surname2: '', ruc: '1714616123001' });
+	for (const id of [kept.key, kept.first]) {
+		const page = await bring(pem(token.csr(id)));
+		expect(page, 422, 'used key');
+		assert.match(page.errors.join(' '), /ya pertenece a otro/);
+	}
+	expect(await bring(pem(token.csr(token.makeKey('rsa:3072')))), 200, 'a key of their own, longer');
+});
+
+test('the envelope holds a revocation code alone, and it revokes; the contract waits for the token', async () => {
+	const page = await until(async () => {
+		const p = await applicant.see();
+		return /Contrato por firmar/.test(p.heading) && p;
+	}, { what: 'the contract' });
+	const contract = (await page.click(/Descargar el contrato/)).body;
+	const signed = pdf.sign(contract, null, { pades: true, cms: (covered) => token.cms(kept.key, covered, kept.cer) });
+	const path = tools.put(folder, 'firmado.pdf', signed);
+	assert.match(tools.must('pdfsig', ['-nocert', path]), /Signature is Valid/);
+
+	const opened = expect(await applicant.openEnvelope(kept.code), 200, 'envelope');
+	assert.doesNotMatch(opened.main, /Clave del archivo/);
+	const code = opened.main.match(/[2-9A-HJ-NP-Z]{4}(?:-[2-9A-HJ-NP-Z]{4}){3}/)[0];
+	const stranger = new Client({ base: icert.portal, ca: icert.ca });
+	const form = (await stranger.visit('/revocar')).form(/revocar/);
+	expect(await form.submit({ code, reason: 'lost_access' }), 200, 'revoke by code');
+	stranger.close();
+	await until(async () => /revocado/i.test((await applicant.see()).heading), { what: 'the revocation' });
+});
