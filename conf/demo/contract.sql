@@ -1,6 +1,6 @@
 -- The sample contract: its first version, as it came with the instance.  What a
 -- text may hold: documents/contract_template.h; its variables: procedure/contract.h.
-insert into icert.contract_template (id, version, state, text, written_at, approved_at) values
+insert into icert.contract_template (id, version, state, text, written_at, approved_at, effective_at) values
 	('c7000000-0000-4000-8000-000000000001', 1, 'approved', $contrato$# Contrato de prestación de servicios de certificación de firma electrónica
 
 Entre la entidad de certificación {authority}, a la que en este contrato se llama «la Entidad», representada por la Dirección Provincial de {province}, y {name}, con cédula o pasaporte número {identification}, a quien se llama «el Suscriptor», se celebra este contrato. Texto de muestra, sin valor legal.
@@ -56,5 +56,5 @@ Rigen este contrato la Ley de Comercio Electrónico, Firmas Electrónicas y Mens
 ## Firmas
 
 Este documento se firma electrónicamente: primero el Suscriptor con su certificado, después la Dirección Provincial de {province}.
-$contrato$, 0, 0)
+$contrato$, 0, 0, 0)
 on conflict do nothing;

@@ -89,7 +89,8 @@ insert into icert.staff (id, login, name, email, created_at) values
 	('57000000-0000-4000-8000-000000000006', 'central', 'Planta Central', 'central@icert.example', 0),
 	('57000000-0000-4000-8000-000000000007', 'administrador', 'Administradora', 'administrador@icert.example', 0),
 	('57000000-0000-4000-8000-000000000008', 'auditor', 'Auditor', 'auditor@icert.example', 0),
-	('57000000-0000-4000-8000-000000000009', 'central.segunda', 'Planta Central, segunda firma', 'central.segunda@icert.example', 0)
+	('57000000-0000-4000-8000-000000000009', 'central.segunda', 'Planta Central, segunda firma', 'central.segunda@icert.example', 0),
+	('57000000-0000-4000-8000-00000000000a', 'administrador.segundo', 'Administrador, segunda firma', 'administrador.segundo@icert.example', 0)
 on conflict do nothing;
 
 insert into icert.staff_role (staff_id, role, province, since) values
@@ -101,5 +102,6 @@ insert into icert.staff_role (staff_id, role, province, since) values
 	('57000000-0000-4000-8000-000000000006', 'national', null, 0),
 	('57000000-0000-4000-8000-000000000007', 'administrator', null, 0),
 	('57000000-0000-4000-8000-000000000008', 'auditor', null, 0),
-	('57000000-0000-4000-8000-000000000009', 'national', null, 0)
+	('57000000-0000-4000-8000-000000000009', 'national', null, 0),
+	('57000000-0000-4000-8000-00000000000a', 'administrator', null, 0)
 on conflict do nothing;

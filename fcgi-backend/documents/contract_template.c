@@ -1,5 +1,6 @@
 #include "documents/contract_template.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,8 +26,24 @@ put_value(struct buf *out, const char *value)
 		buf_put(out, (unsigned char)*value < 0x20 ? " " : value, 1);
 }
 
+/* The variables that a text may name, and why a line of it was refused. */
+struct reading {
+	const struct contract_variable *variables;
+	size_t n;
+	struct contract_fault fault;
+};
+
 static int
-put_in(const char *p, size_t len, const struct contract_variable *variables, size_t n, struct buf *out)
+refuse(struct reading *rd, const char *code, const char *name, size_t len)
+{
+	rd->fault.code = code;
+	snprintf(rd->fault.name, sizeof(rd->fault.name), "%.*s", (int)(len < sizeof(rd->fault.name) ? len : 0), name);
+	return strcmp(code, "variable") == 0 ? ICERT_E_MISSING : strncmp(code, "too-", 4) == 0 ? ICERT_E_TOO_LARGE :
+	    ICERT_E_MALFORMED;
+}
+
+static int
+put_in(struct reading *rd, const char *p, size_t len, struct buf *out)
 {
 	const char *end = p + len;
 
@@ -35,16 +52,16 @@ put_in(const char *p, size_t len, const struct contract_variable *variables, siz
 		size_t name;
 
 		if (*p == '}')
-			return ICERT_E_MALFORMED;
+			return refuse(rd, "brace", "", 0);
 		if (*p != '{') {
 			buf_put(out, p++, 1);
 			continue;
 		}
 		name = strspn(++p, NAME_CHARACTERS);
 		if (name == 0 || name >= (size_t)(end - p) || p[name] != '}')
-			return ICERT_E_MALFORMED;
-		if ((value = value_of(variables, n, p, name)) == NULL)
-			return ICERT_E_MISSING;
+			return refuse(rd, "brace", "", 0);
+		if ((value = value_of(rd->variables, rd->n, p, name)) == NULL)
+			return refuse(rd, "variable", p, name);
 		put_value(out, value);
 		p += name + 1;
 	}
@@ -61,28 +78,28 @@ trim(const char **p, size_t *len)
 }
 
 static int
-text_of(const char *p, size_t len, const struct contract_variable *variables, size_t n, char **out)
+text_of(struct reading *rd, const char *p, size_t len, char **out)
 {
 	struct buf text = BUF_INIT;
 	int error;
 
 	trim(&p, &len);
-	if ((error = put_in(p, len, variables, n, &text)) == 0 && (*out = strdup(buf_str(&text))) == NULL)
+	if ((error = put_in(rd, p, len, &text)) == 0 && (*out = strdup(buf_str(&text))) == NULL)
 		error = ICERT_E_MEMORY;
 	buf_free(&text);
 	return error;
 }
 
 static int
-add_row(struct contract_block *b, const char *p, size_t len, const struct contract_variable *variables, size_t n)
+add_row(struct reading *rd, struct contract_block *b, const char *p, size_t len)
 {
 	const char *bar = memchr(p, '|', len);
 	int error;
 
 	if (bar == NULL || bar == p)
-		return ICERT_E_MALFORMED;
-	if ((error = text_of(p, (size_t)(bar - p), variables, n, &b->label)) == 0)
-		error = text_of(bar + 1, len - (size_t)(bar - p) - 1, variables, n, &b->text);
+		return refuse(rd, "row", "", 0);
+	if ((error = text_of(rd, p, (size_t)(bar - p), &b->label)) == 0)
+		error = text_of(rd, bar + 1, len - (size_t)(bar - p) - 1, &b->text);
 	return error;
 }
 
@@ -130,46 +147,59 @@ kind_of(const char **p, size_t *len)
 }
 
 static int
-add_line(struct contract_blocks *out, const char *p, size_t len, int goes_on, const struct contract_variable *variables,
-    size_t n)
+add_block(struct reading *rd, struct contract_blocks *out, enum contract_block_kind kind, const char *p, size_t len)
 {
-	enum contract_block_kind kind = kind_of(&p, &len);
 	struct contract_block *b;
-	char *more;
 	int error;
 
-	if ((kind == CONTRACT_TITLE) != (out->n == 0))
-		return ICERT_E_MALFORMED;
-	if (goes_on && kind == CONTRACT_PARAGRAPH) {
-		if ((error = text_of(p, len, variables, n, &more)) != 0)
-			return error;
-		error = join(out, more);
-		free(more);
-		return error;
-	}
 	if (out->n == CONTRACT_BLOCKS_MAX)
-		return ICERT_E_TOO_LARGE;
+		return refuse(rd, "too-many", "", 0);
 	b = &out->list[out->n++];
 	b->kind = kind;
-	error = kind == CONTRACT_ROW ? add_row(b, p, len, variables, n) : text_of(p, len, variables, n, &b->text);
-	if (error == 0 && kind == CONTRACT_ROW && b->text[0] == '\0')
+	error = kind == CONTRACT_ROW ? add_row(rd, b, p, len) : text_of(rd, p, len, &b->text);
+	if (error != 0 || (kind == CONTRACT_ROW && b->text[0] == '\0'))
 		drop_last(out);
 	return error;
 }
 
-int
-contract_blocks_make(const char *text, size_t len, const struct contract_variable *variables, size_t n,
-    struct contract_blocks *out)
+static int
+add_line(struct reading *rd, struct contract_blocks *out, const char *p, size_t len, int first, int goes_on)
+{
+	enum contract_block_kind kind = kind_of(&p, &len);
+	char *more;
+	int error;
+
+	if ((kind == CONTRACT_TITLE) != first)
+		return refuse(rd, first ? "title-first" : "title-second", "", 0);
+	if (!goes_on || kind != CONTRACT_PARAGRAPH)
+		return add_block(rd, out, kind, p, len);
+	if ((error = text_of(rd, p, len, &more)) != 0)
+		return error;
+	error = join(out, more);
+	free(more);
+	return error;
+}
+
+/* Of the text as a whole, before its lines are looked at. */
+static int
+look(struct reading *rd, const char *text, size_t len)
+{
+	if (len > CONTRACT_TEXT_MAX)
+		return refuse(rd, "too-long", "", 0);
+	if (memchr(text, '\0', len) != NULL || !utf8_valid(text, len))
+		return refuse(rd, "encoding", "", 0);
+	return 0;
+}
+
+/* Goes on after a faulty line while there is room for another fault; returns the last error. */
+static int
+read_lines(struct reading *rd, const char *text, size_t len, struct contract_blocks *out, struct contract_fault *faults,
+    size_t room, size_t *n)
 {
 	const char *end = text + len, *next;
-	int goes_on = 0, line = 0, error = 0;
+	int goes_on = 0, first = 1, line = 0, error = 0, failed = 0;
 
-	memset(out, 0, sizeof(*out));
-	if (len > CONTRACT_TEXT_MAX)
-		return ICERT_E_TOO_LARGE;
-	if (memchr(text, '\0', len) != NULL || !utf8_valid(text, len))
-		return ICERT_E_MALFORMED;
-	for (; error == 0 && text < end; text = next) {
+	for (; text < end; text = next) {
 		const char *stop = memchr(text, '\n', (size_t)(end - text));
 		const char *p = text;
 		size_t size = (size_t)((stop != NULL ? stop : end) - text);
@@ -181,14 +211,74 @@ contract_blocks_make(const char *text, size_t len, const struct contract_variabl
 			goes_on = 0;
 			continue;
 		}
-		error = add_line(out, p, size, goes_on, variables, n);
-		goes_on = out->n > 0 && out->list[out->n - 1].kind == CONTRACT_PARAGRAPH;
+		error = add_line(rd, out, p, size, first, goes_on);
+		goes_on = error == 0 && out->n > 0 && out->list[out->n - 1].kind == CONTRACT_PARAGRAPH;
+		first = 0;
+		if (error == 0)
+			continue;
+		rd->fault.line = line;
+		if (error != ICERT_E_MEMORY)
+			faults[(*n)++] = rd->fault;
+		failed = error;
+		if (error == ICERT_E_MEMORY || *n == room)
+			return error;
 	}
-	if (error == 0 && out->n == 0)
-		error = ICERT_E_MALFORMED;
-	if (error != 0)
-		out->line = line;
+	return first && failed == 0 ? refuse(rd, "empty", "", 0) : failed;
+}
+
+int
+contract_blocks_make(const char *text, size_t len, const struct contract_variable *variables, size_t n,
+    struct contract_blocks *out)
+{
+	struct reading rd = { .variables = variables, .n = n };
+	struct contract_fault fault = { 0 };
+	size_t faults = 0;
+	int error;
+
+	memset(out, 0, sizeof(*out));
+	if ((error = look(&rd, text, len)) == 0)
+		error = read_lines(&rd, text, len, out, &fault, 1, &faults);
+	out->line = fault.line;
 	return error;
+}
+
+/* "{name}" somewhere in the text. */
+static int
+names(const char *text, size_t len, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *p = text, *end = text + len; (p = memchr(p, '{', (size_t)(end - p))) != NULL; p++)
+		if ((size_t)(end - p) > n + 1 && memcmp(p + 1, name, n) == 0 && p[n + 1] == '}')
+			return 1;
+	return 0;
+}
+
+int
+contract_text_check(const char *text, size_t len, const struct contract_variable *variables, size_t n,
+    const char *const *needed, struct contract_fault *faults, size_t *nfaults)
+{
+	struct reading rd = { .variables = variables, .n = n };
+	struct contract_blocks *blocks = calloc(1, sizeof(*blocks));
+	size_t room = *nfaults;
+	int error;
+
+	*nfaults = 0;
+	if (blocks == NULL)
+		return ICERT_E_MEMORY;
+	if ((error = look(&rd, text, len)) == 0)
+		error = read_lines(&rd, text, len, blocks, faults, room, nfaults);
+	if (error != 0 && error != ICERT_E_MEMORY && *nfaults == 0)
+		faults[(*nfaults)++] = rd.fault;
+	for (; error != ICERT_E_MEMORY && *nfaults < room && *needed != NULL; needed++)
+		if (!names(text, len, *needed)) {
+			refuse(&rd, "needed", *needed, strlen(*needed));
+			rd.fault.line = 0;
+			faults[(*nfaults)++] = rd.fault;
+		}
+	contract_blocks_free(blocks);
+	free(blocks);
+	return error == ICERT_E_MEMORY ? error : 0;
 }
 
 void

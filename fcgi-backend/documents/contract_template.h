@@ -33,6 +33,15 @@ struct contract_block {
 	char *label;		/* of a row, otherwise NULL */
 };
 
+/* What is wrong with a text, and where. */
+struct contract_fault {
+	int line;		/* from 1; 0: the text as a whole */
+	const char *code;	/* encoding, empty, too-long, too-many, title-first, title-second, row, brace, variable, needed;
+				 * its sentence is contract_text.<code> */
+	char name[40];		/* variable, needed: which */
+};
+#define CONTRACT_FAULTS 20
+
 struct contract_blocks {
 	struct contract_block list[CONTRACT_BLOCKS_MAX];
 	size_t n;
@@ -48,5 +57,12 @@ struct contract_blocks {
 int	contract_blocks_make(const char *text, size_t len, const struct contract_variable *, size_t n,
 	    struct contract_blocks *);
 void	contract_blocks_free(struct contract_blocks *);
+
+/*
+ * What the administrator has to mend: every faulty line, and the variables of `needed` (NULL-terminated) that
+ * the text does not name.  *nfaults: room, then filled.  0, also when there are faults; ICERT_E_MEMORY.
+ */
+int	contract_text_check(const char *text, size_t len, const struct contract_variable *, size_t n, const char *const *needed,
+	    struct contract_fault *, size_t *nfaults);
 
 #endif

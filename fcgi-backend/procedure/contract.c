@@ -20,6 +20,11 @@ static const struct db_stmt of_case = { "contract_of",
 static const struct db_stmt look = { "contract_look",
 	"select number, made_at, sha256, certificate, not_after, revoked_at from icert.contract_look($1)" };
 
+const char *const contract_variables[CONTRACT_VARIABLES] = {
+	"authority", "province", "contract", "case", "name", "identification", "ruc", "email", "address", "city", "telephone",
+	"container", "serial", "valid_from", "valid_to", "issued", "hours", "due", "years", "net", "tax", "total", "currency"
+};
+
 int64_t
 contract_due(struct act *act, const char *application, int64_t issued_at)
 {

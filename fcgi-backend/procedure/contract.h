@@ -5,10 +5,6 @@
  * the newest approved template, keeps it encrypted with the case's documents and
  * mails it.  The clerk and not the issuer: what reaches the signer draws no pages,
  * reads no administrator's text and opens no font.
- *
- * Variables of a template: authority, province, contract, case, name, identification,
- * ruc, email, address, city, telephone, container, serial, valid_from, valid_to, issued,
- * hours, due, years, net, tax, total, currency.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -21,6 +17,10 @@
 
 struct document_store;
 struct keyclient;
+
+/* What a text may name (documents/contract_template.h). */
+#define CONTRACT_VARIABLES 23
+extern const char *const contract_variables[CONTRACT_VARIABLES];
 
 struct contract {
 	char	id[ID_TEXT];

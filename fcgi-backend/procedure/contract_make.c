@@ -40,8 +40,8 @@ static const struct db_stmt read_job = { "contract_job",
 	" from icert.certificate c join icert.application a on a.id = c.application_id"
 	" join icert.purchase p on p.id = a.purchase_id where c.id = $1 and c.state = 'good' and a.state = 'issued'" };
 static const struct db_stmt read_template = { "contract_template",
-	"select version, text from icert.contract_template where state = 'approved' and approved_at <= $1"
-	" order by version desc limit 1" };
+	"select version, text from icert.contract_template where state = 'approved' and effective_at <= $1"
+	" order by effective_at desc, version desc limit 1" };
 static const struct db_stmt next_number = { "contract_number", "select nextval('icert.contract_number')" };
 static const struct db_stmt add_document = { "contract_document",
 	"insert into icert.document (id, application_id, kind, file, key_id, type, size, sha256, original_sha256, pages, created_at)"

@@ -92,6 +92,35 @@ wrong_texts_are_refused(void **state)
 	}
 }
 
+static void
+every_faulty_line_is_named(void **state)
+{
+	static const char text[] = "sin título\n\n## {city}\n| fila\n{nada} y\nsigue {city\n# T\n- bien\n";
+	static const struct { int line; const char *code, *name; } is[] = {
+		{ 1, "title-first", "" }, { 4, "row", "" }, { 5, "variable", "nada" }, { 6, "brace", "" }, { 7, "title-second", "" },
+		{ 0, "needed", "serial" },
+	};
+	struct contract_fault f[CONTRACT_FAULTS];
+	size_t n = CONTRACT_FAULTS;
+
+	(void)state;
+	assert_int_equal(contract_text_check(text, strlen(text), variables, VARIABLES, (const char *const[]){ "city", "serial", NULL },
+	    f, &n), 0);
+	assert_int_equal(n, sizeof(is) / sizeof(is[0]));
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(f[i].line, is[i].line);
+		assert_string_equal(f[i].code, is[i].code);
+		assert_string_equal(f[i].name, is[i].name);
+	}
+	n = 2;
+	assert_int_equal(contract_text_check(text, strlen(text), variables, VARIABLES, (const char *const[]){ NULL }, f, &n), 0);
+	assert_int_equal(n, 2);
+	n = CONTRACT_FAULTS;
+	assert_int_equal(contract_text_check("\n \n", 3, variables, VARIABLES, (const char *const[]){ NULL }, f, &n), 0);
+	assert_int_equal(n, 1);
+	assert_string_equal(f[0].code, "empty");
+}
+
 static int
 sample(struct buf *out, int64_t at)
 {
@@ -173,6 +202,7 @@ main(int argc, char *argv[])
 		cmocka_unit_test(a_text_becomes_blocks),
 		cmocka_unit_test(a_value_is_only_text),
 		cmocka_unit_test(wrong_texts_are_refused),
+		cmocka_unit_test(every_faulty_line_is_named),
 		cmocka_unit_test(the_same_contract_is_the_same_file),
 		cmocka_unit_test(what_cannot_be_drawn_is_refused),
 	};
