@@ -10,6 +10,7 @@
 #include "libicert/buf.h"
 #include "libicert/clock.h"
 #include "libicert/error.h"
+#include "procedure/anew.h"
 #include "procedure/case.h"
 #include "procedure/deadline.h"
 #include "procedure/policy.h"
@@ -19,11 +20,11 @@
 #define OPEN_DAYS	30
 
 static const struct db_stmt paid_order = { "application_paid_order",
-	"select p.container, p.kind, p.years, p.state, a.id from icert.purchase p"
+	"select p.container, p.kind, p.years, p.state, a.id, coalesce(p.origin_id::text, '') from icert.purchase p"
 	" left join icert.application a on a.purchase_id = p.id and a.state <> 'removed' where p.id = $1" };
 static const struct db_stmt add = { "application_add",
 	"insert into icert.application (id, state, contact_id, purchase_id, key_id, container, kind, years, form, created_at,"
-	" state_since) values ($1, 'draft', $2, $3, $4, $5, $6, $7, $8, $9, $9)" };
+	" state_since, origin_id) values ($1, 'draft', $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)" };
 static const struct db_stmt save = { "application_save",
 	"update icert.application set form = $3, person_hash = $4, version = version + 1 where id = $1 and version = $2" };
 static const struct db_stmt papers = { "application_papers",
@@ -69,7 +70,8 @@ insert_draft(struct act *act, struct case_file *c, const struct application_form
 	    (error = seal_form(c, form, &sealed)) != 0)
 		goto out;
 	if ((error = DB_QUERY(act->db, &add, NULL, P_TEXT(c->a.id), P_TEXT(act->id), P_TEXT(c->a.purchase), P_TEXT(c->a.key),
-	    P_TEXT(c->a.container), P_TEXT(c->a.kind), P_INT(c->a.years), P_BYTES(sealed.p, sealed.len), P_INT(now))) == 0 &&
+	    P_TEXT(c->a.container), P_TEXT(c->a.kind), P_INT(c->a.years), P_BYTES(sealed.p, sealed.len), P_INT(now),
+	    P_TEXT(c->a.origin[0] != '\0' ? c->a.origin : NULL))) == 0 &&
 	    (error = deadline_add(act, DEADLINE_DRAFT_REMOVE, "application", c->a.id, c->a.id,
 	    now + policy_int(act, "draft.days", DRAFT_DAYS) * DAY_S)) == 0)
 		error = act_audit(act, "application.create", "application", c->a.id, c->a.id, 0, NULL, NULL);
@@ -106,6 +108,12 @@ create_once(struct act *act, const char *purchase, const struct application_form
 	snprintf(c.a.container, sizeof c.a.container, "%s", db_text(r, 0, 0));
 	snprintf(c.a.kind, sizeof c.a.kind, "%s", db_text(r, 0, 1));
 	c.a.years = (int)db_int(r, 0, 2);
+	snprintf(c.a.origin, sizeof c.a.origin, "%s", db_text(r, 0, 5));
+	if (c.a.origin[0] != '\0') {
+		if ((error = anew_form(act, c.a.origin, &c.a.form)) != 0)
+			goto out;
+		prefill = &c.a.form;
+	}
 	if ((error = insert_draft(act, &c, prefill != NULL ? prefill : &empty)) == 0 && (error = db_commit(act->db)) == 0)
 		snprintf(id, ID_TEXT, "%s", c.a.id);
 out:
@@ -231,7 +239,7 @@ complete(struct act *act, struct case_file *c)
 	int64_t there;
 	int error;
 
-	if (application_form_check(&c->a.form, 0, faults) > 0)
+	if (application_form_check(&c->a.form, 0, faults) > 0 || c->a.form.kept[0] != '\0')
 		return ICERT_E_INVALID;
 	if ((error = count(act, &papers, c->a.id, &there)) != 0)
 		return error;

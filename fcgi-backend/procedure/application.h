@@ -37,6 +37,7 @@ struct application {
 	char			 email_masked[256];
 	char			 envelope[NUMBER_TEXT];	/* "" until scheduled */
 	char			 token_key[65];		/* SHA-256 of the key made in the token, hex; "" none yet */
+	char			 origin[ID_TEXT];	/* the case whose data it began with, "" none */
 	char			 reason[64];		/* code, when rejected, cancelled, refused */
 	int64_t			 created_at, submitted_at, state_since;	/* UTC seconds, business clock */
 	int64_t			 closes_at;		/* the 30-day clock; 0 none */
@@ -49,7 +50,8 @@ struct application {
 /*
  * Draft for a paid order that serves no application yet (ICERT_E_STATE,
  * ICERT_E_EXISTS: id is then that of the application it serves).  prefill may
- * be NULL.  Contact only.
+ * be NULL; an order that was made for starting anew or for a renewal (anew.h) begins with the data of
+ * the case it names instead, sealed anew, each page to be confirmed.  Contact only.
  */
 int	application_create(struct act *, const char *purchase, const struct application_form *prefill,
 	    char id[ID_TEXT]);
@@ -68,7 +70,7 @@ int	application_mine(struct act *, struct application *rows, size_t *n);
 int	application_save(struct act *, const char *id, int version, const struct application_form *);
 
 /*
- * draft → submitted.  ICERT_E_INVALID: the form has faults (application_form_check()
+ * draft → submitted.  ICERT_E_INVALID: the form has faults or pages nobody confirmed (application_form_check()
  * again to see them); ICERT_E_MISSING: a document is missing.  Gives the case
  * number, starts the 30 days, turns the order to used, mails the applicant and
  * the province.

@@ -12,7 +12,8 @@
 enum {
 	COL_ID, COL_NUMBER, COL_STATE, COL_VERSION, COL_PROVINCE, COL_CONTACT, COL_PURCHASE, COL_KEY, COL_CONTAINER, COL_KIND,
 	COL_YEARS, COL_OPERATOR, COL_REASON, COL_CREATED, COL_SUBMITTED, COL_SINCE, COL_CLOSES, COL_CONSENT, COL_FORM,
-	COL_MASKED, COL_EMAIL, COL_WRAPPED, COL_CONTACT_WRAPPED, COL_ENVELOPE, COL_TOKEN_KEY, COL_OPERATOR_NAME, COL_ALSO, COL_OWN
+	COL_MASKED, COL_EMAIL, COL_WRAPPED, COL_CONTACT_WRAPPED, COL_ENVELOPE, COL_ORIGIN, COL_TOKEN_KEY,
+	COL_OPERATOR_NAME, COL_ALSO, COL_OWN
 };
 
 const struct db_stmt case_select_portal = { "case_select_portal",
@@ -54,6 +55,7 @@ fill_plain(struct application *a, struct db_result *r, int row)
 	copy(a->email_masked, sizeof a->email_masked, r, row, COL_MASKED);
 	copy(a->envelope, sizeof a->envelope, r, row, COL_ENVELOPE);
 	copy(a->token_key, sizeof a->token_key, r, row, COL_TOKEN_KEY);
+	copy(a->origin, sizeof a->origin, r, row, COL_ORIGIN);
 	copy(a->operator_name, sizeof a->operator_name, r, row, COL_OPERATOR_NAME);
 	a->also_open = db_bool(r, row, COL_ALSO);
 }

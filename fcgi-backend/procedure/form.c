@@ -1,5 +1,6 @@
 #include <ctype.h>
 #include <jansson.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -304,6 +305,8 @@ application_form_write(const struct application_form *form, struct buf *out)
 		if (json_object_set_new(root, application_fields[i].name, json_string(value)) != 0)
 			goto out;
 	}
+	if (form->kept[0] != '\0' && json_object_set_new(root, "kept", json_string(form->kept)) != 0)
+		goto out;
 	if ((text = json_dumps(root, JSON_COMPACT)) == NULL)
 		goto out;
 	buf_puts(out, text);
@@ -331,6 +334,45 @@ application_form_read(struct application_form *form, const void *json, size_t n)
 		if (value != NULL)
 			snprintf(at(form, &application_fields[i]), application_fields[i].size, "%s", value);
 	}
+	if (json_is_string(json_object_get(root, "kept")))
+		snprintf(form->kept, sizeof form->kept, "%s", json_string_value(json_object_get(root, "kept")));
 	json_decref(root);
 	return 0;
+}
+
+/* Where a page stands in the list, NULL when it does not. */
+static const char *
+kept_at(const struct application_form *form, const char *page)
+{
+	size_t n = strlen(page);
+	const char *p = form->kept;
+
+	while (*p != '\0') {
+		size_t word = strcspn(p, ",");
+
+		if (word == n && strncmp(p, page, n) == 0)
+			return p;
+		p += word + (p[word] == ',');
+	}
+	return NULL;
+}
+
+int
+application_form_kept(const struct application_form *form, const char *page)
+{
+	return kept_at(form, page) != NULL;
+}
+
+void
+application_form_confirm(struct application_form *form, const char *page)
+{
+	char *p = (char *)(uintptr_t)kept_at(form, page), *rest;
+
+	if (p == NULL)
+		return;
+	rest = p + strlen(page);
+	rest += *rest == ',';
+	memmove(p, rest, strlen(rest) + 1);
+	if (p[0] == '\0' && p > form->kept)
+		p[-1] = '\0';
 }

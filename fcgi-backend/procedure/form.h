@@ -24,6 +24,7 @@ struct application_form {
 	char	voting_paper[16];	/* "certificate", "conadis", "passport", "other" */
 	char	voting_reason[512];	/* when "other": what justifies not voting */
 	char	privacy[4];		/* "yes": was told what goes into the certificate */
+	char	kept[96];		/* pages that came filled from an earlier case and nobody has confirmed, "a,b"; no field */
 };
 
 /* The fields by name, for pages that fill and read them. */
@@ -59,6 +60,10 @@ size_t		 application_form_check(struct application_form *, int step, struct form
 /* As JSON, and back; unknown members are dropped.  0 or ICERT_E_MALFORMED. */
 int		 application_form_write(const struct application_form *, struct buf *out);
 int		 application_form_read(struct application_form *, const void *json, size_t n);
+
+/* Of the pages in kept: is this one among them, and it is confirmed now. */
+int		 application_form_kept(const struct application_form *, const char *page);
+void		 application_form_confirm(struct application_form *, const char *page);
 
 /* "NAMES SURNAME1 SURNAME2". */
 void		 application_full_name(const struct application_form *, char *out, size_t size);

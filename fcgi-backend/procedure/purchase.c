@@ -6,6 +6,7 @@
 #include "libicert/clock.h"
 #include "libicert/error.h"
 #include "payments/tariff.h"
+#include "procedure/anew.h"
 #include "procedure/datakey.h"
 #include "procedure/deadline.h"
 #include "procedure/mailing.h"
@@ -31,8 +32,8 @@ enum {
 static const struct db_stmt number = { "purchase_number", "select nextval('icert.purchase_number')" };
 static const struct db_stmt add = { "purchase_add",
 	"insert into icert.purchase (id, number, state, contact_id, key_id, tariff_id, container, kind, years, net, tax, total,"
-	" tax_bp, currency, billing, once, created_at, state_since, expires_at)"
-	" values ($1, $2, 'created', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $16, $17)" };
+	" tax_bp, currency, billing, once, created_at, state_since, expires_at, origin_id)"
+	" values ($1, $2, 'created', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $16, $17, $18)" };
 static const struct db_stmt by_once = { "purchase_by_once",
 	"select id from icert.purchase where contact_id = $1 and once = $2" };
 static const struct db_stmt get = { "purchase_get", WITH_CASE " where p.id = $1" };
@@ -126,7 +127,7 @@ insert(struct act *act, struct purchase *p, const uint8_t *key, const char *once
 		error = DB_QUERY(act->db, &add, NULL, P_TEXT(p->id), P_TEXT(p->number), P_TEXT(p->contact), P_TEXT(p->key),
 		    P_TEXT(p->tariff), P_TEXT(p->container), P_TEXT(p->kind), P_INT(p->years), P_INT(p->net), P_INT(p->tax),
 		    P_INT(p->total), P_INT(p->tax_bp), P_TEXT(p->currency), P_BYTES(sealed.p, sealed.len), P_TEXT(once),
-		    P_INT(p->created_at), P_INT(p->expires_at));
+		    P_INT(p->created_at), P_INT(p->expires_at), P_TEXT(p->origin[0] != '\0' ? p->origin : NULL));
 	buf_free(&plain);
 	buf_free(&sealed);
 	return error;
@@ -163,7 +164,8 @@ create(struct act *act, struct purchase *p, const char *tariff, const char *once
 	uint8_t key[DATAKEY_BYTES];
 	int error;
 
-	if ((error = priced(act, p, tariff)) != 0 || (error = db_query(act->db, &number, NULL, 0, &r)) != 0)
+	if ((error = priced(act, p, tariff)) != 0 || (error = anew_may(act, p->origin, p->container, p->kind)) != 0 ||
+	    (error = db_query(act->db, &number, NULL, 0, &r)) != 0)
 		return error;
 	number_purchase(p->created_at, db_int(r, 0, 0), p->number);
 	db_result_free(r);
@@ -178,7 +180,8 @@ create(struct act *act, struct purchase *p, const char *tariff, const char *once
 }
 
 int
-purchase_create(struct act *act, const char *tariff, const struct billing *billing, const char *once, char id[ID_TEXT])
+purchase_create(struct act *act, const char *tariff, const struct billing *billing, const char *origin, const char *once,
+    char id[ID_TEXT])
 {
 	struct billing_fault faults[BILLING_FAULTS_MAX];
 	struct db_result *r = NULL;
@@ -192,6 +195,7 @@ purchase_create(struct act *act, const char *tariff, const struct billing *billi
 	if (!id_valid(tariff) || once[0] == '\0' || billing_check(&p.billing, faults) > 0)
 		return ICERT_E_INVALID;
 	snprintf(p.contact, sizeof p.contact, "%s", act->id);
+	snprintf(p.origin, sizeof p.origin, "%s", origin != NULL ? origin : "");
 	for (int again = 0; again < 2; again++) {
 		if ((error = act_begin(act)) != 0 ||
 		    (error = DB_QUERY(act->db, &by_once, &r, P_TEXT(p.contact), P_TEXT(once))) != 0)

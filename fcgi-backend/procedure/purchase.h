@@ -31,6 +31,7 @@ struct purchase {
 	char		gateway[24];
 	char		gateway_payment[GATEWAY_ID];
 	char		application[ID_TEXT];	/* that it serves, "" none */
+	char		origin[ID_TEXT];	/* case whose data it goes on with, "" none; purchase_create() only */
 	int64_t		created_at, expires_at, paid_at;
 	struct billing	billing;
 };
@@ -39,9 +40,10 @@ struct purchase {
  * Orders one item of the tariff at today's price.  once: a random text from
  * the page's form; a second submit of the same form gives the same order.
  * ICERT_E_NOT_FOUND: not on sale; ICERT_E_INVALID: billing_check() finds faults.
- * Mails the contact.
+ * Mails the contact.  origin (NULL none): the case that the new one begins with; a
+ * renewal has one always.  Errors of anew_may() when it may not.
  */
-int	purchase_create(struct act *, const char *tariff, const struct billing *, const char *once,
+int	purchase_create(struct act *, const char *tariff, const struct billing *, const char *origin, const char *once,
 	    char id[ID_TEXT]);
 int	purchase_get(struct act *, const char *id, struct purchase *);
 /* The contact's, or for finance every one, newest first; billing is not opened.

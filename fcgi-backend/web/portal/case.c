@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "libicert/error.h"
+#include "procedure/anew.h"
 #include "procedure/appointment.h"
 #include "procedure/certificate.h"
 #include "procedure/contract.h"
@@ -388,6 +389,36 @@ reason_text(const struct application *a)
 	return catalogue(code);
 }
 
+/* docs/money.md, for the page of an ending; NULL while it goes on. */
+static const char *
+money_of(const struct application *a)
+{
+	switch (a->state) {
+	case APPLICATION_CANCELLED:
+		return "cancelled";
+	case APPLICATION_REJECTED:
+		return "rejected";
+	case APPLICATION_CLOSED_REVOKED:
+		return strcmp(a->reason, "contract_unsigned") == 0 ? "unsigned" :
+		    strcmp(a->reason, "revoked_by_national") == 0 ? "office" : "holder";
+	default:
+		return NULL;
+	}
+}
+
+static int
+fill_again(struct request *rq, const struct application *a, struct view_portal_case *v)
+{
+	struct anew again;
+	int rv = anew_of(portal_act(rq), a->id, &again);
+
+	if (rv != 0 || again.kind[0] == '\0')
+		return rv;
+	v->again = arena_printf(&rq->arena, "/tramite/%s/de-nuevo", a->id);
+	v->renews = strcmp(again.kind, "renewal") == 0;
+	return 0;
+}
+
 static int
 case_page(struct request *rq, int status, struct application *a)
 {
@@ -406,11 +437,13 @@ case_page(struct request *rq, int status, struct application *a)
 	if (a->state == APPLICATION_IDENTIFIED && !a->fields_accepted)
 		v.who = "applicant";
 	v.reason = reason_text(a);
+	v.money = money_of(a);
 	v.can_cancel = (transition_possible(a->state, ROLE_CONTACT) & (1u << ACTION_CANCEL)) != 0;
 	fill_steps(rq, a, &v);
 	if ((rv = fill_observations(rq, a, &v)) != 0 || (rv = fill_slot(rq, a, &v)) != 0 ||
 	    (rv = fill_tasks(rq, a, &v)) != 0 || (rv = fill_certificate(rq, a, &v)) != 0 ||
-	    (rv = fill_contract(rq, a, &v)) != 0 || (rv = fill_mails(rq, a, &v)) != 0)
+	    (rv = fill_contract(rq, a, &v)) != 0 || (rv = fill_mails(rq, a, &v)) != 0 ||
+	    (rv = fill_again(rq, a, &v)) != 0)
 		return rv;
 	if (a->state == APPLICATION_ISSUING)
 		v.watch = "issuing";

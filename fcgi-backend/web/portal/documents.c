@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "libicert/error.h"
+#include "procedure/anew.h"
 #include "procedure/document.h"
 #include "web/portal/portal.h"
 #include "web/upload.h"
@@ -96,7 +97,7 @@ upload_page(struct request *rq, int status, const char *kind, struct application
 {
 	struct view_portal_upload v = { 0 };
 	const struct document *d;
-	struct document *list;
+	struct document *list, *old;
 	size_t n;
 	int rv = list_of(rq, a, &list, &n);
 
@@ -110,6 +111,9 @@ upload_page(struct request *rq, int status, const char *kind, struct application
 	v.error = page_error_of(rq, "file");
 	v.current = d != NULL ? arena_printf(&rq->arena, "%lld KB", (long long)(d->size + 1023) / 1024) : NULL;
 	v.may_share = may_share(a, kind, list, n);
+	if (d == NULL && (old = arena_new(&rq->arena, struct document)) != NULL &&
+	    anew_document(portal_act(rq), a->id, kind, old) == 0)
+		v.earlier = old->at;
 	return page_send(rq, status, portal_upload, &v);
 }
 
@@ -202,10 +206,29 @@ share(struct request *rq)
 	return response_redirect(rq, "/solicitud/%s/documentos?aviso=uploaded", a->id);
 }
 
+/* The paper of the earlier case, which the person has just been asked about. */
+static int
+take_earlier(struct request *rq)
+{
+	const char *kind = kind_of(rq);
+	struct application *a;
+	int rv = kind != NULL ? portal_case(rq, &a) : ICERT_E_NOT_FOUND;
+
+	if (rv != 0)
+		return rv;
+	rv = anew_document_take(portal_act(rq), &portal_of(rq)->files, a->id, kind);
+	if (rv == ICERT_E_NOT_FOUND || rv == ICERT_E_DESTROYED) {
+		page_field_error(rq, "file", "upload.earlier_gone");
+		return upload_page(rq, 409, kind, a);
+	}
+	return rv != 0 ? rv : response_redirect(rq, "/solicitud/%s/documentos?aviso=uploaded", a->id);
+}
+
 const struct route portal_document_routes[] = {
 	{ METHOD_GET, "/solicitud/{id}/documentos", ROLE_CONTACT, PROVINCE_OWN, 0, list_show },
 	{ METHOD_GET, "/tramite/{id}/documento/{kind}", ROLE_CONTACT, PROVINCE_OWN, 0, upload_show },
 	{ METHOD_POST, "/tramite/{id}/documento/{kind}", ROLE_CONTACT, PROVINCE_OWN, ROUTE_UPLOAD, upload_save },
+	{ METHOD_POST, "/tramite/{id}/documento/{kind}/anterior", ROLE_CONTACT, PROVINCE_OWN, 0, take_earlier },
 	{ METHOD_POST, "/tramite/{id}/mismo-pasaporte", ROLE_CONTACT, PROVINCE_OWN, 0, share },
 	{ 0 }
 };

@@ -65,12 +65,28 @@ portal_step_of_field(struct request *rq, const char *application, const char *fi
 	return NULL;
 }
 
+bool
+portal_unconfirmed(const struct application *a, const char *field)
+{
+	for (size_t i = 0; i < STEPS; i++)
+		if (has_field(&steps[i], field))
+			return application_form_kept(&a->form, steps[i].path);
+	return false;
+}
+
 const char *
 portal_next_step(struct request *rq, struct application *a)
 {
 	struct form_fault faults[FORM_FAULTS_MAX];
 	size_t n = application_form_check(&a->form, 0, faults);
 
+	/* Pages in their order: what is wrong, and what came filled and nobody has confirmed. */
+	for (size_t i = 0; i < STEPS; i++) {
+		if (application_form_kept(&a->form, steps[i].path))
+			return arena_printf(&rq->arena, "/solicitud/%s/%s?aviso=kept", a->id, steps[i].path);
+		if (n > 0 && has_field(&steps[i], faults[0].field))
+			break;
+	}
 	if (n > 0)
 		return portal_step_of_field(rq, a->id, faults[0].field);
 	return arena_printf(&rq->arena, "/solicitud/%s/documentos", a->id);
@@ -301,6 +317,8 @@ step_save(struct request *rq)
 		return response_redirect(rq, "/tramite/%s", a->id);
 	take_typed(rq, s, &a->form);
 	note_faults(rq, s, &a->form);
+	if (!page_has_errors(rq))
+		application_form_confirm(&a->form, s->path);
 	rv = application_save(portal_act(rq), a->id, a->version, &a->form);
 	if (rv == ICERT_E_CONFLICT) {
 		struct application_form typed = a->form;

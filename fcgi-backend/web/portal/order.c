@@ -3,6 +3,7 @@
 #include "libicert/error.h"
 #include "payments/gateway.h"
 #include "payments/tariff.h"
+#include "procedure/anew.h"
 #include "procedure/purchase.h"
 #include "web/portal/portal.h"
 
@@ -43,12 +44,22 @@ billing_fields(struct billing *b, struct billing_form out[BILLING_FIELDS])
 	memcpy(out, all, sizeof(all));
 }
 
+/* The case that the order goes on with, from the address or the form; NULL none. */
+static const char *
+origin_of(struct request *rq)
+{
+	const char *origin = request_form(rq, "de") != NULL ? request_form(rq, "de") : request_query(rq, "de");
+
+	return origin != NULL && id_valid(origin) ? origin : NULL;
+}
+
 static int
 billing_page(struct request *rq, int status)
 {
 	struct view_portal_billing v = { 0 };
 	struct tariff_item *item = arena_new(&rq->arena, struct tariff_item);
 	const struct application *open_case;
+	struct billing *b;
 	struct tariff_total total;
 	char once[ID_TEXT];
 	int rv;
@@ -65,18 +76,28 @@ billing_page(struct request *rq, int status)
 	v.net = total.net;
 	v.tax = total.tax;
 	v.total = total.total;
-	if ((open_case = portal_open_case(rq, NULL, NULL, true)) != NULL) {
+	if ((open_case = portal_open_case(rq, origin_of(rq), NULL, true)) != NULL) {
 		v.open_case = open_case->number;
 		v.open_href = arena_printf(&rq->arena, open_case->state == APPLICATION_DRAFT ?
 		    "/solicitud/%s" : "/tramite/%s", open_case->id);
 	}
-	v.for_me = page_field(rq, "for_me", NULL);
-	v.id_kind = page_field(rq, "id_kind", NULL);
-	v.id_number = page_field(rq, "id_number", NULL);
-	v.name = page_field(rq, "name", NULL);
-	v.address = page_field(rq, "address", NULL);
-	v.telephone = page_field(rq, "telephone", NULL);
-	v.email = page_field(rq, "email", NULL);
+	/* A renewal starts from the certificate's own page. */
+	if (strcmp(item->kind, "renewal") == 0 && origin_of(rq) == NULL)
+		return response_redirect(rq, "/mi-tramite?aviso=renew-there");
+	if ((b = arena_new(&rq->arena, struct billing)) == NULL)
+		return ICERT_E_MEMORY;
+	v.origin = origin_of(rq);
+	/* What was kept is a help, not a need. */
+	if (v.origin != NULL && (rv = anew_billing(portal_act(rq), v.origin, b)) != 0 && rv != ICERT_E_DESTROYED)
+		return rv;
+	v.renewal = strcmp(item->kind, "renewal") == 0;
+	v.for_me = page_field(rq, "for_me", b->for_me);
+	v.id_kind = page_field(rq, "id_kind", b->id_kind);
+	v.id_number = page_field(rq, "id_number", b->id_number);
+	v.name = page_field(rq, "name", b->name);
+	v.address = page_field(rq, "address", b->address);
+	v.telephone = page_field(rq, "telephone", b->telephone);
+	v.email = page_field(rq, "email", b->email);
 	return page_send(rq, status, portal_billing, &v);
 }
 
@@ -116,7 +137,13 @@ billing_save(struct request *rq)
 		return billing_page(rq, 422);
 	if (once == NULL || !id_valid(once))
 		return ICERT_E_INVALID;
-	if ((rv = purchase_create(portal_act(rq), rq->id[0], b, once, id)) != 0)
+	rv = purchase_create(portal_act(rq), rq->id[0], b, origin_of(rq), once, id);
+	/* Not any more, or not yet: its page says how it is. */
+	if (origin_of(rq) != NULL && (rv == ICERT_E_STATE || rv == ICERT_E_EXISTS))
+		return response_redirect(rq, "/tramite/%s/de-nuevo", origin_of(rq));
+	if (rv == ICERT_E_MISSING)
+		return response_redirect(rq, "/mi-tramite?aviso=renew-there");
+	if (rv != 0)
 		return rv;
 	return response_redirect(rq, "/orden/%s", id);
 }

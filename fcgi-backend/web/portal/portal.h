@@ -66,6 +66,8 @@ const char *portal_next_step(struct request *, struct application *);
 
 /* The page on which a field of the form is asked, a path; NULL for none. */
 const char *portal_step_of_field(struct request *, const char *application, const char *field);
+/* It came filled from an earlier case, and its page was not confirmed yet. */
+bool portal_unconfirmed(const struct application *, const char *field);
 /* What the operator asked of a target ("form.address", "document.cedula") while the case
  * is being mended, in the operator's words; NULL when nothing. */
 const char *portal_asked(struct request *, const struct application *, const char *target);
@@ -73,6 +75,6 @@ const char *portal_asked(struct request *, const struct application *, const cha
 extern const struct route portal_public_routes[], portal_tariff_routes[], portal_login_routes[],
     portal_order_routes[], portal_form_routes[], portal_document_routes[], portal_submit_routes[],
     portal_case_routes[], portal_slot_routes[], portal_accept_routes[], portal_envelope_routes[],
-    portal_revoke_routes[], portal_contract_routes[];
+    portal_revoke_routes[], portal_contract_routes[], portal_again_routes[];
 
 #endif

@@ -1,0 +1,68 @@
+#include <string.h>
+
+#include "libicert/error.h"
+#include "payments/tariff.h"
+#include "procedure/anew.h"
+#include "web/portal/portal.h"
+
+/* Starting again with the data of a case that ended, or renewing a certificate that is about to. */
+
+#define ITEMS_MAX 32
+
+/* The item on sale that is like what the case had: first the same years. */
+static int
+item_for(struct request *rq, const struct anew *a, const struct tariff_item **out)
+{
+	struct tariff_item *items = arena_array(&rq->arena, struct tariff_item, ITEMS_MAX);
+	size_t n = ITEMS_MAX;
+	int rv;
+
+	*out = NULL;
+	if (items == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = tariff_list(portal_of(rq)->db, portal_now(), items, &n)) != 0)
+		return rv;
+	for (size_t i = 0; i < n; i++)
+		if (items[i].on_sale && strcmp(items[i].kind, a->kind) == 0 && strcmp(items[i].container, a->container) == 0 &&
+		    (*out == NULL || items[i].years == a->years))
+			*out = &items[i];
+	return 0;
+}
+
+static int
+again_show(struct request *rq)
+{
+	struct view_portal_again v = { 0 };
+	const struct tariff_item *item;
+	struct tariff_total total;
+	struct application *a;
+	struct anew again;
+	int rv = portal_case(rq, &a);
+
+	if (rv != 0 || (rv = anew_of(portal_act(rq), a->id, &again)) != 0)
+		return rv;
+	v.back = arena_printf(&rq->arena, "/tramite/%s", a->id);
+	v.number = a->number;
+	v.renews = again.opens_at != 0;
+	v.not_after = again.not_after;
+	v.opens = again.opens_at;
+	v.under_way = again.open[0] != '\0';
+	if (again.kind[0] != '\0') {
+		if ((rv = item_for(rq, &again, &item)) != 0)
+			return rv;
+		v.possible = true;
+		v.href = arena_printf(&rq->arena, "/tarifas");
+		if (item != NULL && (rv = tariff_total(item->net, item->tax_bp, &total)) == 0) {
+			v.href = arena_printf(&rq->arena, "/comprar/%s?de=%s", item->id, a->id);
+			v.container = item->container;
+			v.years = item->years;
+			v.total = total.total;
+		}
+	}
+	return rv != 0 ? rv : page_send(rq, 200, portal_again, &v);
+}
+
+const struct route portal_again_routes[] = {
+	{ METHOD_GET, "/tramite/{id}/de-nuevo", ROLE_CONTACT, PROVINCE_OWN, 0, again_show },
+	{ 0 }
+};
