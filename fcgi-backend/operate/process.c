@@ -122,6 +122,49 @@ process_start(const struct process_spec *spec)
 	child_fail(spec->argv[0]);
 }
 
+static void
+close_both(int fds[2])
+{
+	int n;
+
+	for (n = 0; n < 2; n++)
+		if (fds[n] >= 0)
+			close(fds[n]);
+}
+
+pid_t
+process_piped(const struct process_spec *spec, int *to, int *from)
+{
+	struct process_spec with = *spec;
+	int in[2] = { -1, -1 }, out[2] = { -1, -1 };
+	pid_t pid;
+
+	if ((to != NULL && pipe2(in, O_CLOEXEC) != 0) || (from != NULL && pipe2(out, O_CLOEXEC) != 0)) {
+		close_both(in);
+		return complain("pipe: %s", strerror(errno));
+	}
+	/* One that ends early is told of by write(). */
+	signal(SIGPIPE, SIG_IGN);
+	if (to != NULL)
+		with.stdin_fd = in[0];
+	if (from != NULL)
+		with.output_fd = out[1];
+	if ((pid = process_start(&with)) < 0) {
+		close_both(in);
+		close_both(out);
+		return -1;
+	}
+	if (to != NULL) {
+		close(in[0]);
+		*to = in[1];
+	}
+	if (from != NULL) {
+		close(out[1]);
+		*from = out[0];
+	}
+	return pid;
+}
+
 int
 process_wait(const struct process_spec *spec)
 {

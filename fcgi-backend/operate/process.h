@@ -33,6 +33,12 @@ pid_t	process_start(const struct process_spec *spec);
  * after telling why it could not be started. */
 int	process_wait(const struct process_spec *spec);
 
+/*
+ * process_start() joined to the caller by pipes: what is written to *to the program reads, what it prints can be
+ * read from *from.  NULL: as spec says.  The caller closes them.
+ */
+pid_t	process_piped(const struct process_spec *spec, int *to, int *from);
+
 /* Wait for one that was started; the same exit status. */
 int	process_join(pid_t pid);
 

@@ -6,21 +6,27 @@
 
 #include "libicert/log.h"
 #include "operate/audit_check.h"
+#include "operate/backup.h"
 #include "operate/ceremony.h"
 #include "operate/control.h"
 #include "operate/issue_test.h"
+#include "operate/lost.h"
 #include "operate/migrate.h"
+#include "operate/restore.h"
 #include "operate/totp.h"
 #include "operate/up.h"
 #include "operate/users.h"
 
 #define DEFAULT_PREFIX "var"
+#define WORDS_MAX 6
 
 struct arguments {
 	struct up_options up;
 	const char *config;	/* of an installation that systemd supervises */
 	const char *heads, *key;	/* audit verify; NULL: the instance's own */
-	const char *word[4];	/* what is no option */
+	const char *recipients;	/* of a backup; NULL: those of the configuration */
+	struct restore_options restore;
+	const char *word[WORDS_MAX];	/* what is no option */
 	int nwords;
 };
 
@@ -156,6 +162,48 @@ run_audit(const struct arguments *a)
 	return with_instance(a, &i, 1) != 0 ? 2 : audit_check(&i, a->heads, a->key, stdout);
 }
 
+static int
+run_backup(const struct arguments *a)
+{
+	static struct instance i;
+
+	if (a->nwords != 1)
+		return complain("backup FILE") != 0;
+	return with_config(a, &i) != 0 || backup_run(&i, a->word[0], a->recipients) != 0;
+}
+
+static int
+run_restore(const struct arguments *a)
+{
+	static struct instance i;
+	struct restore_options options = a->restore;
+
+	if (a->nwords != 1 || options.identity == NULL)
+		return complain("restore FILE --identity KEY") != 0;
+	options.file = a->word[0];
+	options.spool_on_disk = a->up.spool_on_disk;
+	options.installed = a->config != NULL;
+	/* On a new machine there is no instance yet. */
+	if (options.installed ? with_config(a, &i) != 0 : with_instance(a, &i, 0) != 0 ||
+	    (instance_exists(&i) && instance_load(&i) != 0))
+		return 1;
+	return restore_run(&i, &options);
+}
+
+static int
+run_lost(const struct arguments *a)
+{
+	static struct instance i;
+
+	if (with_config(a, &i) != 0)
+		return 1;
+	if (a->nwords == 0)
+		return lost_list(&i) != 0;
+	if (a->nwords != 6 || strcmp(a->word[0], "revoke") != 0)
+		return complain("lost revoke SERIAL NAME CODE NAME CODE") != 0;
+	return lost_revoke(&i, a->word[1], &a->word[2]) != 0;
+}
+
 static const struct command {
 	const char *name;
 	int words;		/* how many it takes, at most */
@@ -179,6 +227,12 @@ static const struct command {
 #endif
 	{ "audit", 1, run_audit, "audit verify [--prefix DIR] [--heads FOLDER] [--key FILE]\n"
 	    "\tcheck every audit row against the signed heads (FILE.pub is the key); 0 sound" },
+	{ "backup", 1, run_backup, "backup FILE [--prefix DIR | --config FILE] [--recipients FILE]\n"
+	    "\twrite all that may come back into one sealed file, while everything runs" },
+	{ "restore", 1, run_restore, "restore FILE --identity KEY [--keys-identity KEY] [--check] [--prefix DIR | --config FILE]\n"
+	    "\tbring database and documents back; what may not go back in time stays; --check: only open and compare it" },
+	{ "lost", 6, run_lost, "lost [revoke SERIAL NAME CODE NAME CODE] [--prefix DIR | --config FILE]\n"
+	    "\tafter a restore: certificates that the database does not know; two people of the national office revoke one" },
 	{ "users", 1, run_users, "users [ensure]\n"
 	    "\tprint the sysusers.d lines of all users and groups, or make them" },
 };
@@ -207,6 +261,10 @@ read_arguments(struct arguments *a, int argc, char *argv[])
 		{ "spool-on-disk", no_argument, NULL, 's' },
 		{ "heads", required_argument, NULL, 'h' },
 		{ "key", required_argument, NULL, 'k' },
+		{ "recipients", required_argument, NULL, 'r' },
+		{ "identity", required_argument, NULL, 'i' },
+		{ "keys-identity", required_argument, NULL, 'j' },
+		{ "check", no_argument, NULL, 't' },
 		{ NULL, 0, NULL, 0 }
 	};
 	char *end;
@@ -238,11 +296,23 @@ read_arguments(struct arguments *a, int argc, char *argv[])
 		case 'k':
 			a->key = optarg;
 			break;
+		case 'r':
+			a->recipients = optarg;
+			break;
+		case 'i':
+			a->restore.identity = optarg;
+			break;
+		case 'j':
+			a->restore.keys_identity = optarg;
+			break;
+		case 't':
+			a->restore.check = 1;
+			break;
 		default:
 			return -1;
 		}
 	}
-	while (optind < argc && a->nwords < 4)
+	while (optind < argc && a->nwords < WORDS_MAX)
 		a->word[a->nwords++] = argv[optind++];
 	return 0;
 }

@@ -11,23 +11,41 @@
 #include "pki/crl.h"
 #include "publish/status_rows.h"
 
+/*
+ * A certificate that a restored database knows from the signer's journal alone stands in a table of its own, until a row
+ * of the case has it.
+ */
+#define LOST "icert.lost_certificate l where not exists (select from icert.certificate c where c.serial = l.serial" \
+	" and c.not_after is not null)"
+
 static const struct db_stmt sql_page = {
 	"status_page",
-	"select serial, revoked_at, reason, not_after from icert.certificate"
-	" where serial > $1 and not_after is not null order by serial limit $2"
+	"select serial, revoked_at, reason, not_after from icert.certificate where serial > $1 and not_after is not null"
+	" union all select l.serial, l.revoked_at, l.reason, l.not_after from " LOST " and l.serial > $1"
+	" order by serial limit $2"
 };
 
 static const struct db_stmt sql_revoked = {
 	"status_revoked",
 	"select serial, revoked_at, reason, not_after from icert.certificate"
-	" where serial > $1 and revoked_at is not null and not_after is not null order by serial limit $2"
+	" where serial > $1 and revoked_at is not null and not_after is not null"
+	" union all select l.serial, l.revoked_at, l.reason, l.not_after from " LOST " and l.serial > $1"
+	" and l.revoked_at is not null order by serial limit $2"
 };
 
+/* Those of the lost have numbers below zero. */
 static const struct db_stmt sql_open = {
 	"status_open",
-	"select s.id, s.certificate_id::text, c.serial, c.revoked_at, c.reason, c.not_after"
+	"(select s.id, s.certificate_id::text, c.serial, c.revoked_at, c.reason, c.not_after"
 	" from icert.status_change s join icert.certificate c on c.id = s.certificate_id"
-	" where s.published_epoch is null and c.not_after is not null order by s.id limit $1"
+	" where s.published_epoch is null and c.not_after is not null order by s.id limit $1)"
+	" union all select -l.id, encode(l.serial, 'hex'), l.serial, l.revoked_at, l.reason, l.not_after"
+	" from icert.lost_certificate l where l.published_epoch is null limit $1"
+};
+
+static const struct db_stmt sql_lost_published = {
+	"status_lost_published",
+	"update icert.lost_certificate set published_epoch = $2 where id = -$1::bigint and published_epoch is null"
 };
 
 static const struct db_stmt sql_published = {
@@ -134,7 +152,10 @@ published(struct db *db, const struct status_change *change, uint64_t epoch, int
 
 	snprintf(detail, sizeof(detail), "{\"status\":\"%s\",\"epoch\":%" PRIu64 "}",
 	    change->status.revoked ? "revoked" : "good", epoch);
-	error = DB_QUERY(db, &sql_published, NULL, P_INT(change->id), P_INT((int64_t)epoch), P_INT(now));
+	if (change->id < 0)
+		error = DB_QUERY(db, &sql_lost_published, NULL, P_INT(change->id), P_INT((int64_t)epoch));
+	else
+		error = DB_QUERY(db, &sql_published, NULL, P_INT(change->id), P_INT((int64_t)epoch), P_INT(now));
 	return error != 0 ? error : audit_append(db, &event);
 }
 

@@ -205,12 +205,8 @@ export class Operator {
 	close() { this.client.close(); }
 }
 
-/** A case walked to its certificate; both people's sessions stay open. */
-export async function issued(icert, data = {}, login = 'operador.pichincha') {
-	const applicant = new Applicant(icert, data);
-	const operator = new Operator(icert, login);
-	await applicant.apply();
-	expect(await operator.signIn(), 200, 'desk');
+/** From submitted to the opening code, for an operator who is signed in. */
+export async function issue(applicant, operator) {
 	await operator.find(applicant.number);
 	await operator.take();
 	await operator.accept();
@@ -220,6 +216,14 @@ export async function issued(icert, data = {}, login = 'operador.pichincha') {
 	expect(await operator.identify(), 200, 'identify');
 	expect(await applicant.acceptFields(), 200, 'fields');
 	expect(await operator.issue(), 200, 'issue');
-	const code = await operator.openingCode();
-	return { applicant, operator, code };
+	return operator.openingCode();
+}
+
+/** A case walked to its certificate; both people's sessions stay open. */
+export async function issued(icert, data = {}, login = 'operador.pichincha') {
+	const applicant = new Applicant(icert, data);
+	const operator = new Operator(icert, login);
+	await applicant.apply();
+	expect(await operator.signIn(), 200, 'desk');
+	return { applicant, operator, code: await issue(applicant, operator) };
 }
