@@ -197,6 +197,9 @@ bring_files(struct restore *r)
 {
 	size_t n;
 
+	if (restore_owned(config_require(&r->i->config, "paths", "status"), NULL) != 0 ||
+	    restore_owned(config_require(&r->i->config, "paths", "audit_heads"), NULL) != 0)
+		return -1;
 	for (n = 0; n < backup_journals_n; n++)
 		if (restore_journal(r->i, r->unpacked, &backup_journals[n]) != 0)
 			return -1;

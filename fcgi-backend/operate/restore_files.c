@@ -82,6 +82,30 @@ restore_missing(const struct instance *i, const char *unpacked, const struct bac
 	return stat(to, &owner) != 0 ? complain("%s: %s", to, strerror(errno)) : copy_tree(from, to, &owner);
 }
 
+int
+restore_owned(const char *folder, const char *one)
+{
+	char path[FILES_PATH];
+	struct dirent *entry;
+	struct stat owner, st;
+	DIR *dir;
+	int rc = 0;
+
+	if (geteuid() != 0)
+		return 0;
+	if (stat(folder, &owner) != 0 || (dir = opendir(folder)) == NULL)
+		return complain("%s: %s", folder, strerror(errno));
+	while (rc == 0 && (entry = readdir(dir)) != NULL) {
+		if (one != NULL && strcmp(entry->d_name, one) != 0)
+			continue;
+		rc = path_join(path, "%s/%s", folder, entry->d_name);
+		if (rc == 0 && lstat(path, &st) == 0 && S_ISREG(st.st_mode) && lchown(path, owner.st_uid, owner.st_gid) != 0)
+			rc = complain("%s: %s", path, strerror(errno));
+	}
+	closedir(dir);
+	return rc;
+}
+
 /* How one begins with the other: 0 equal, 1 theirs goes on, -1 mine goes on, -2 they differ. */
 static int
 compare_growth(FILE *mine, FILE *theirs)
@@ -97,6 +121,17 @@ compare_growth(FILE *mine, FILE *theirs)
 			return -2;
 	} while (n == m && n == sizeof(a));
 	return n == m ? 0 : n < m ? 1 : -1;
+}
+
+static int
+own_file(const char *path)
+{
+	char folder[FILES_PATH], *slash;
+
+	if (path_join(folder, "%s", path) != 0 || (slash = strrchr(folder, '/')) == NULL)
+		return -1;
+	*slash = '\0';
+	return restore_owned(folder, slash + 1);
 }
 
 int
@@ -122,7 +157,7 @@ restore_journal(const struct instance *i, const char *unpacked, const struct bac
 	if (growth == -2)
 		return complain("%s and the backup's copy of it differ: one of them was written anew; nothing was changed", to);
 	if (growth <= 0)
-		return 0;
+		return own_file(to);
 	if (owner_of(to, &owner) != 0 || (bytes = file_read(from, &len)) == NULL)
 		return -1;
 	rc = file_write(to, bytes, len, owner.st_uid, owner.st_gid, 0600);

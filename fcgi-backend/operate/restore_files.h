@@ -14,8 +14,14 @@
 int	restore_missing(const struct instance *i, const char *unpacked, const struct backup_part *part);
 
 /*
+ * Files that an administrator copied back into a folder belong to whom the folder belongs to.  one: that file alone;
+ * NULL: every plain file of the folder.
+ */
+int	restore_owned(const char *folder, const char *one);
+
+/*
  * A journal only grows, so one of two copies begins with the other: the longer stays.  Two that
- * differ are refused: somebody wrote one of them anew.
+ * differ are refused: somebody wrote one of them anew.  It belongs to its folder's owner then.
  */
 int	restore_journal(const struct instance *i, const char *unpacked, const struct backup_part *part);
 
