@@ -241,6 +241,8 @@ fill_slot(struct request *rq, const struct application *a, struct view_portal_ca
 	slot->hours = p->hours;
 	slot->telephone = p->telephone;
 	v->slot = slot;
+	if (slot->office && !slot->proposed)
+		v->asked = "scheduled_office";
 	if (slot->proposed && !slot->past) {
 		v->who = "applicant";
 		v->asked = "proposed";
