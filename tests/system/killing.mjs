@@ -153,7 +153,7 @@ async function judge(t, run, rounds) {
 	});
 	await t.test('all finished', () => {
 		const late = run.ends.map((end, n) => end.status === 'rejected' && `case ${n} at "${cases[n].step}": ${end.reason.message}`).filter(Boolean);
-		assert.equal(late.join('\n'), '', late.length > 0 ? icert.logs() : '');
+		if (late.length > 0) assert.fail(`${late.join('\n')}\n${icert.logs()}`);
 	});
 	await t.test('whoever asked meanwhile got an answer, or a page that says to come back', () => assert.deepEqual(run.seen.bad, []));
 	await t.test('nothing is lost or doubled in the database', () => rowsHold(icert, cases.length));

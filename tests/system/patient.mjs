@@ -5,7 +5,7 @@ import * as files from '../lib/files.mjs';
 import * as tools from '../lib/tools.mjs';
 import { Applicant, Operator, expect } from './walk.mjs';
 
-const STEP_MS = 150_000;
+const STEP_MS = 60_000;
 const PAUSE_MS = 250;
 const rest = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
