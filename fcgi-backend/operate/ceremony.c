@@ -99,7 +99,9 @@ prepare(const struct config *config)
 	for (i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		if (folder_own(config_require(config, "paths", own[i].key), geteuid(), getegid(), own[i].mode) != 0)
 			return -1;
-	return clear(config_require(config, "paths", "root_dir")) | clear(config_require(config, "paths", "signer_dir"));
+	/* A token that was prepared is not ours to clear, nor is its PIN. */
+	return (ceremony_prepared(config, "root") ? 0 : clear(config_require(config, "paths", "root_dir"))) |
+	    (ceremony_prepared(config, "signer") ? 0 : clear(config_require(config, "paths", "signer_dir")));
 }
 
 static pid_t

@@ -29,7 +29,8 @@
  *
  * Configuration read, all required (URLs are the strings put into certificates):
  *   [public] ocsp_url crl_url arl_url issuer_url root_url cps_url
- *   [signer] module (libsofthsm2.so) token (label) pin_file
+ *   [signer] [root] module (PKCS#11) token (label) pin_file; prepared = yes: the token is there
+ *            with its PIN in pin_file, else it is made with SoftHSM2
  *   [ca]     country locality organization unit root_name issuing_name
  *            responder_name root_years arl_months responder_days
  *   [paths]  as above

@@ -20,7 +20,6 @@
 #include "pki/profile.h"
 
 #define KEY_BITS 4096
-#define ROOT_TOKEN "icert-raiz"
 #define ROOT_KEY "icert-root"
 #define ISSUING_KEY "icert-issuing"	/* the signer's SIGNER_KEY_LABEL */
 #define SPKI_MAX_OCTETS 4096
@@ -39,8 +38,8 @@ failed(const char *what, int error)
  * pin_path, and an RSA key in it, chosen for signing.
  */
 static int
-token_make(struct pkcs11 **token, const struct config *config, const char *dir, const char *pin_path,
-    const char *label, const char *key)
+token_make(struct pkcs11 **token, const char *module, const char *dir, const char *pin_path, const char *label,
+    const char *key)
 {
 	char path[CEREMONY_PATH], conf[2 * CEREMONY_PATH], pin[CEREMONY_PIN];
 	uint8_t random[16];
@@ -59,7 +58,7 @@ token_make(struct pkcs11 **token, const struct config *config, const char *dir, 
 	bytes_to_hex(pin, random, sizeof(random));
 	if ((error = keyfile_write(path, conf, (size_t)n, 0600)) == 0 &&
 	    (error = keyfile_write(pin_path, pin, strlen(pin), 0400)) == 0 &&
-	    (error = pkcs11_load(token, config_require(config, "signer", "module"), path)) == 0 &&
+	    (error = pkcs11_load(token, module, path)) == 0 &&
 	    (error = pkcs11_init_token(*token, label, pin)) == 0 &&
 	    (error = pkcs11_login(*token, label, pin)) == 0 &&
 	    (error = pkcs11_make_rsa(*token, key, KEY_BITS)) == 0)
@@ -70,6 +69,49 @@ token_make(struct pkcs11 **token, const struct config *config, const char *dir, 
 	return error;
 }
 
+/* A token that the HSM's own tools have made, with its PIN in pin_path.  A key that is there is taken. */
+static int
+token_take(struct pkcs11 **token, const char *module, const char *pin_path, const char *label, const char *key)
+{
+	char pin[CEREMONY_PIN_MAX];
+	struct buf text = BUF_INIT;
+	int error = keyfile_read(pin_path, sizeof(pin) - 1, &text);
+
+	if (error != 0) {
+		buf_free(&text);
+		complain("ceremony: the PIN of the token %s cannot be read from %s", label, pin_path);
+		return error;
+	}
+	snprintf(pin, sizeof(pin), "%.*s", (int)strcspn(buf_str(&text), "\r\n"), buf_str(&text));
+	if ((error = pkcs11_load(token, module, NULL)) == 0 && (error = pkcs11_login(*token, label, pin)) == 0 &&
+	    ((error = pkcs11_make_rsa(*token, key, KEY_BITS)) == 0 || error == ICERT_E_EXISTS))
+		error = pkcs11_choose(*token, key);
+	bytes_wipe(pin, sizeof(pin));
+	buf_free(&text);
+	if (error != 0)
+		complain("ceremony: %s: %s", module, *token != NULL ? pkcs11_detail(*token) : "does not load");
+	return error;
+}
+
+int
+ceremony_prepared(const struct config *config, const char *section)
+{
+	const char *prepared = config_get(config, section, "prepared");
+
+	return prepared != NULL && strcmp(prepared, "yes") == 0;
+}
+
+/* The token of [signer] or [root], with its key chosen. */
+static int
+token_open(struct pkcs11 **token, const struct config *config, const char *section, const char *dir, const char *key)
+{
+	const char *module = config_require(config, section, "module"), *label = config_require(config, section, "token");
+	const char *pin_path = config_require(config, section, "pin_file");
+
+	return ceremony_prepared(config, section) ? token_take(token, module, pin_path, label, key) :
+	    token_make(token, module, dir, pin_path, label, key);
+}
+
 int
 ceremony_issuing_half(const struct config *config, int spki_out)
 {
@@ -77,8 +119,7 @@ ceremony_issuing_half(const struct config *config, int spki_out)
 	struct buf spki = BUF_INIT;
 	int error;
 
-	error = token_make(&token, config, config_require(config, "paths", "signer_dir"),
-	    config_require(config, "signer", "pin_file"), config_require(config, "signer", "token"), ISSUING_KEY);
+	error = token_open(&token, config, "signer", config_require(config, "paths", "signer_dir"), ISSUING_KEY);
 	if (error == 0)
 		error = pkcs11_spki(token, &spki);
 	if (error == 0 && write(spki_out, spki.p, spki.len) != (ssize_t)spki.len)
@@ -258,16 +299,13 @@ ceremony_root_half(const struct config *config, int spki_in)
 	    /* Earlier than what the CA signs next, which allows for clocks that are behind. */
 	    .now = clock_real() - CEREMONY_HEADSTART };
 	struct buf spki = BUF_INIT;
-	char pin_path[CEREMONY_PATH];
 	int error;
 
 	r.until = profile_years(r.now, (int)config_int(config, "ca", "root_years", 20, 1, 30));
 	r.issuer.issuer_url = config_require(config, "public", "root_url");
 	r.issuer.crl_url = config_require(config, "public", "arl_url");
 	r.issuer.cps_url = config_require(config, "public", "cps_url");
-	if (path_join(pin_path, "%s/pin", dir) != 0)
-		return 1;
-	if ((error = token_make(&r.token, config, dir, pin_path, ROOT_TOKEN, ROOT_KEY)) == 0 &&
+	if ((error = token_open(&r.token, config, "root", dir, ROOT_KEY)) == 0 &&
 	    (error = make_root(&r)) == 0 && (error = receive(spki_in, &spki)) == 0 &&
 	    (error = make_issuing(&r, spki.p, spki.len)) == 0 && (error = make_arl(&r)) == 0)
 		error = make_chain(&r);

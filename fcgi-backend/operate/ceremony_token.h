@@ -9,6 +9,7 @@
 
 #define CEREMONY_PATH 1024
 #define CEREMONY_PIN 33			/* 32 hexadecimal digits and a NUL */
+#define CEREMONY_PIN_MAX 256		/* of a token that was prepared */
 
 /* Certificates and lists that the root's half writes, in the public folder. */
 #define CEREMONY_ROOT "raiz.cer"
@@ -22,5 +23,8 @@
  */
 int	ceremony_issuing_half(const struct config *, int spki_out);
 int	ceremony_root_half(const struct config *, int spki_in);
+
+/* Does the section ([signer], [root]) name a token that the HSM's own tools have made ("prepared = yes")? */
+int	ceremony_prepared(const struct config *, const char *section);
 
 #endif
