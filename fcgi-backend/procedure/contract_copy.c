@@ -18,11 +18,11 @@
 
 static const struct db_stmt list_portal = { "contract_copies",
 	"select k.id, k.document_id, k.source, k.state, k.fault, k.words, '', k.arrived_at, k.uploaded_at, coalesce(k.decided_at, 0)"
-	" from icert.contract_copy k where k.application_id = $1 order by k.uploaded_at desc, k.id limit $2" };
+	" from icert.contract_copy k where k.application_id = $1 order by k.place desc limit $2" };
 static const struct db_stmt list_desk = { "contract_copies_desk",
 	"select k.id, k.document_id, k.source, k.state, k.fault, k.words, coalesce(s.name, ''), k.arrived_at, k.uploaded_at,"
 	" coalesce(k.decided_at, 0) from icert.contract_copy k left join icert.staff s on s.id = k.staff_id"
-	" where k.application_id = $1 order by k.uploaded_at desc, k.id limit $2" };
+	" where k.application_id = $1 order by k.place desc limit $2" };
 static const struct db_stmt add = { "contract_copy_add",
 	"insert into icert.contract_copy (id, contract_id, application_id, document_id, source, staff_id, certificate_id,"
 	" arrived_at, uploaded_at, state) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)" };

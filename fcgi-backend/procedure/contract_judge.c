@@ -23,9 +23,9 @@ static const struct db_stmt read_copy = { "judge_copy",
 static const struct db_stmt decide = { "judge_decide",
 	"update icert.contract_copy set state = $2, fault = $3, decided_at = $4 where id = $1 and state = 'waiting'" };
 static const struct db_stmt delivered = { "judge_delivered",
-	"select c.id::text, a.id::text from icert.application a join icert.certificate c on c.application_id = a.id"
-	" where a.state in ('contract_signed', 'countersigned', 'active') and exists (select from icert.delivery d"
-	" where d.certificate_id = c.id and d.destroyed_at is null) order by a.state_since limit $1" };
+	"select distinct c.id::text, a.id::text from icert.delivery d join icert.certificate c on c.id = d.certificate_id"
+	" join icert.application a on a.id = c.application_id where d.destroyed_at is null"
+	" and a.state in ('contract_signed', 'countersigned', 'active') limit $1" };
 
 struct judged {
 	struct act *act;

@@ -17,7 +17,7 @@ static const struct db_stmt posts = { "staff_posts",
 	" left join icert.staff_role r on r.staff_id = s.id left join icert.province p on p.id = r.province"
 	" order by s.name, s.id, r.role, r.province limit 500" };
 static const struct db_stmt mine = { "staff_my_provinces",
-	"select unnest(icert.me_provinces()) order by 1" };
+	"select unnest(icert.me_provinces()) union select unnest(icert.me_directs()) order by 1" };
 
 /* One statement under the act's identity, in a transaction of its own or in
  * the one that is open. */

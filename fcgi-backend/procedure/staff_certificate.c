@@ -29,7 +29,7 @@ static const struct db_stmt asked = { "staff_certificate_asked",
 static const struct db_stmt add = { "staff_certificate_add",
 	"insert into icert.staff_certificate (id, staff_id, der, sha256, spki_sha256, subject, not_before, not_after, state,"
 	" asked_by, asked_at) values ($1, $2, $3, $4, $5, $6, $7, $8, 'asked', $9, $10)" };
-static const struct db_stmt known = { "staff_certificate_staff", "select from icert.staff where id = $1" };
+static const struct db_stmt known = { "staff_certificate_staff", "select id from icert.staff where login = $1 and enabled" };
 static const struct db_stmt end_other = { "staff_certificate_end",
 	"update icert.staff_certificate set state = 'ended', ended_at = $2, decided_by = $3, decided_at = $2"
 	" where staff_id = $1 and state = 'registered'" };
@@ -193,15 +193,16 @@ staff_certificate_read(const void *file, size_t len, struct staff_certificate *s
 }
 
 static int
-ask(struct act *act, const char *staff, const struct staff_certificate *s, const uint8_t spki_sha256[32])
+ask(struct act *act, const char *login, const struct staff_certificate *s, const uint8_t spki_sha256[32])
 {
 	struct db_result *r;
-	char id[ID_TEXT], detail[96], hex[65];
+	char id[ID_TEXT], staff[ID_TEXT], detail[96], hex[65];
 	int error;
 
-	if ((error = act_begin(act)) != 0 || (error = DB_QUERY(act->db, &known, &r, P_TEXT(staff))) != 0)
+	if ((error = act_begin(act)) != 0 || (error = DB_QUERY(act->db, &known, &r, P_TEXT(login))) != 0)
 		return error;
 	error = db_rows(r) == 1 ? 0 : ICERT_E_NOT_FOUND;
+	snprintf(staff, sizeof staff, "%s", db_text(r, 0, 0));
 	db_result_free(r);
 	bytes_to_hex(hex, s->sha256, 32);
 	snprintf(detail, sizeof detail, "{\"certificate\":\"%s\"}", hex);
@@ -215,21 +216,18 @@ ask(struct act *act, const char *staff, const struct staff_certificate *s, const
 }
 
 int
-staff_certificate_ask(struct act *act, const char *staff, const void *file, size_t len)
+staff_certificate_ask(struct act *act, const char *login, const void *file, size_t len)
 {
-	struct staff_certificate s;
+	struct staff_certificate s = { .id = "" };
 	uint8_t spki_sha256[32];
 	int error;
 
-	if (!id_valid(staff))
-		return ICERT_E_NOT_FOUND;
 	if (!(act->roles & BY_ADMIN))
 		error = ICERT_E_DENIED;
 	else if ((error = staff_certificate_read(file, len, &s, spki_sha256)) == 0)
-		error = ask(act, staff, &s, spki_sha256);
-	if (act->roles & BY_ADMIN)
-		staff_certificate_free(&s);
-	return error == 0 ? 0 : act_refuse(act, "staff.certificate_ask", "staff", staff, 0, error);
+		error = ask(act, login, &s, spki_sha256);
+	staff_certificate_free(&s);
+	return error == 0 ? 0 : act_refuse(act, "staff.certificate_ask", "staff", NULL, 0, error);
 }
 
 static int

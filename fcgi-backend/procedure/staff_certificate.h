@@ -39,7 +39,7 @@ int	staff_certificates(struct act *, struct staff_certificate *rows, size_t *n);
  * ICERT_E_MALFORMED: not one certificate; ICERT_E_INVALID: for no such use (a CA's, without digitalSignature, RSA below
  * 2048 bits, ended); ICERT_E_EXISTS: another waits for approval; ICERT_E_NOT_FOUND: no such account.
  */
-int	staff_certificate_ask(struct act *, const char *staff, const void *file, size_t len);
+int	staff_certificate_ask(struct act *, const char *login, const void *file, size_t len);
 
 /* Another administrator decides; what was registered before ends.  ICERT_E_DENIED: by who asked, or whose it is. */
 int	staff_certificate_decide(struct act *, const char *id, int approve);

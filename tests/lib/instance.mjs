@@ -84,6 +84,7 @@ export class Instance {
 		this.prefix = prefix;
 		this.portBase = portBase;
 		this.folder = folder;
+		this.ahead = 0;		// seconds of business time before real time
 		this.portal = `https://localhost:${portBase}`;
 		this.desk = `https://localhost:${portBase + 1}`;
 		this.status = `http://127.0.0.1:${portBase + 2}`;
@@ -166,6 +167,7 @@ export class Instance {
 	moveClock(seconds) {
 		const bytes = Buffer.alloc(8);
 		bytes.writeBigInt64LE(BigInt(Math.trunc(seconds)));
+		this.ahead = seconds;
 		// In place: the programs have the file mapped.
 		const fd = openSync(join(this.prefix, 'clock'), 'r+');
 		writeFileSync(fd, bytes);

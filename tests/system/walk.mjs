@@ -1,8 +1,12 @@
 // The published path as two people walk it over HTTPS: an applicant at the
 // portal and an operator at the desk.  Steps only; what they prove stands in the tests.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Client, until } from '../lib/http.mjs';
 import { MailBox } from '../lib/mail.mjs';
 import * as files from '../lib/files.mjs';
+import { visibleText } from '../lib/html.mjs';
+import { identityOf } from '../lib/pdf.mjs';
 
 let people = 0;
 
@@ -58,13 +62,9 @@ export class Applicant {
 	}
 
 	/** The simulator's own checkout page; the notification comes by itself. */
-	async approve() {
-		const gateway = await (await this.client.visit(this.orderPath)).form(/pagar/).submit();
-		return (await this.client.visit(gateway.link(/Ir a la página/))).form(/aprobar/).submit();
-	}
-
 	async pay() {
-		await this.approve();
+		const gateway = await (await this.client.visit(this.orderPath)).form(/pagar/).submit();
+		await (await this.client.visit(gateway.link(/Ir a la página/))).form(/aprobar/).submit();
 		return until(async () => {
 			const page = await this.client.visit(this.orderPath);
 			return page.forms.some((f) => /solicitud$/.test(f.action)) && page;
@@ -131,6 +131,18 @@ export class Applicant {
 		return form.submit(Object.fromEntries([['reason', reason], ...Object.keys(form.choices).filter((n) => n !== 'reason').map((n) => [n, form.choices[n][0]])]));
 	}
 
+	/** The contract as it was sent, once it is there. */
+	async contract() {
+		await until(async () => /Contrato por firmar/.test((await this.see()).heading), { what: 'the contract' });
+		return (await this.client.get(`/tramite/${this.id}/contrato.pdf`)).body;
+	}
+
+	/** The page after a returned contract was taken or refused. */
+	async sendContract(pdf, name = 'contrato-signed.pdf') {
+		const page = await this.client.visit(`/tramite/${this.id}/contrato`);
+		return page.form(/\/contrato$/).submit({ file: { filename: name, type: 'application/pdf', data: pdf } });
+	}
+
 	close() { this.client.close(); }
 }
 
@@ -165,7 +177,7 @@ export class Operator {
 
 	/** An hour from now, in Ecuador's mainland. */
 	slotFields({ ahead = 3600, ...more } = {}) {
-		const local = new Date(Date.now() + (ahead - 5 * 3600) * 1000).toISOString();
+		const local = new Date(Date.now() + (this.icert.ahead + ahead - 5 * 3600) * 1000).toISOString();
 		return { day: local.slice(0, 10), hour: local.slice(11, 16), minutes: '30', mode: 'video', meeting: 'https://sala.example/abc', ...more };
 	}
 
@@ -207,6 +219,50 @@ export class Operator {
 	}
 
 	close() { this.client.close(); }
+}
+
+/** The director of a province, or who stands in: the queue of contracts. */
+export class Director extends Operator {
+	constructor(icert, login = 'director.pichincha') { super(icert, login); }
+
+	queue() { return this.client.visit('/contratos'); }
+
+	/** The page of one contract, once it is there. */
+	async open(number) {
+		const page = await until(async () => {
+			const queue = await this.queue();
+			return queue.main.includes(number) && queue;
+		}, { what: `${number} in the director's queue` });
+		this.path = new URL(page.link(number)).pathname;
+		return this.see();
+	}
+
+	async download() { return (await this.client.get(`${this.path}/archivo`)).body; }
+
+	async sendSigned(pdf, name = 'contrato-signed.pdf') {
+		return (await this.see()).form(/\/contratos\/[0-9a-f-]+$/).submit({ file: { filename: name, type: 'application/pdf', data: pdf } });
+	}
+
+	async sendBack(words) { return (await this.see()).form(/devolver$/).submit({ words }); }
+
+	/** The key and certificate registered on the account, as PEM files in a folder. */
+	identity(folder) {
+		const dir = join(folder, this.account.login);
+		mkdirSync(dir, { recursive: true });
+		return identityOf(this.account.p12, this.account.password, dir);
+	}
+}
+
+/** The applicant's own key and certificate out of PKCS#12 and envelope, as PEM files in a folder. */
+export async function holder(applicant, code, folder) {
+	const file = expect(await (await applicant.see()).click(/PKCS#12/), 200, 'pkcs12');
+	const shown = expect(await applicant.openEnvelope(code), 200, 'envelope');
+	const [password] = [...shown.html.matchAll(/<(\w+)[^>]*class="[^"]*icert-key[^"]*"[^>]*>([\s\S]*?)<\/\1>/g)]
+		.map((m) => visibleText(m[2])).filter((k) => k.length >= 8 && !/^\d{10}$/.test(k));
+	const dir = join(folder, applicant.number);
+	mkdirSync(dir, { recursive: true });
+	writeFileSync(join(dir, 'holder.p12'), file.body);
+	return { ...identityOf(join(dir, 'holder.p12'), password, dir), p12: join(dir, 'holder.p12'), password };
 }
 
 /** From submitted to the opening code, for an operator who is signed in. */

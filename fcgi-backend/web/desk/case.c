@@ -59,7 +59,7 @@ static int
 fill_documents(struct request *rq, const struct application *a, struct view_desk_case *v)
 {
 	static const char *const kinds[] = { DOCUMENT_CEDULA, DOCUMENT_VOTING, DOCUMENT_UTILITY, DOCUMENT_SECOND_CEDULA, DOCUMENT_CONTRACT,
-		DOCUMENT_FACE };
+		DOCUMENT_SIGNED, DOCUMENT_COUNTERSIGNED, DOCUMENT_FACE };
 	struct document *list = arena_array(&rq->arena, struct document, LIST_MAX);
 	struct view_desk_case_documents *rows = arena_array(&rq->arena, struct view_desk_case_documents, LIST_MAX);
 	size_t n = LIST_MAX;
@@ -326,6 +326,8 @@ fill_acts(struct request *rq, const struct application *a, struct view_desk_case
 	v->can_issue = CAN(ACTION_ISSUE) && mine;
 	v->can_log = works && (a->state == APPLICATION_IN_REVIEW || a->state == APPLICATION_ACCEPTED ||
 	    a->state == APPLICATION_SCHEDULED || a->state == APPLICATION_IDENTIFIED || a->state == APPLICATION_OBSERVED);
+	v->has_contract = application_is_issued(a->state) && a->state != APPLICATION_ISSUED;
+	v->can_receive = CAN(ACTION_RECEIVE_CONTRACT) && works;
 	v->issuing = a->state == APPLICATION_ISSUING || application_is_issued(a->state);
 }
 

@@ -7,12 +7,11 @@
 #include "procedure/staff.h"
 #include "web/desk/desk.h"
 
-/* Lists of those who do not work on cases: orders, people, contracts, the log. */
+/* Lists of those who do not work on cases: orders, people, the log. */
 
 #define ORDERS		50
 #define POSTS		500
 #define LINES		100
-#define CONTRACTS	50
 
 static int
 orders(struct request *rq)
@@ -78,31 +77,6 @@ people(struct request *rq)
 	return page_send(rq, 200, desk_people, &v);
 }
 
-/* What awaits the director's signature: contracts that their holders have signed. */
-static int
-contracts(struct request *rq)
-{
-	struct application_filter f = { .states = 1u << APPLICATION_CONTRACT_SIGNED };
-	struct view_desk_contracts v = { 0 };
-	struct application *list = arena_array(&rq->arena, struct application, CONTRACTS);
-	struct view_desk_contracts_rows *rows = arena_array(&rq->arena, struct view_desk_contracts_rows, CONTRACTS);
-	size_t n = CONTRACTS;
-	int rv;
-
-	if (list == NULL || rows == NULL)
-		return ICERT_E_MEMORY;
-	if ((rv = application_queue(desk_act(rq), &f, list, &n)) != 0)
-		return rv;
-	for (size_t i = 0; i < n; i++) {
-		rows[i].number = list[i].number;
-		rows[i].name = desk_name(rq, &list[i]);
-		rows[i].since = list[i].state_since;
-	}
-	v.rows = rows;
-	v.nrows = n;
-	return page_send(rq, 200, desk_contracts, &v);
-}
-
 static int
 journal(struct request *rq)
 {
@@ -145,7 +119,6 @@ journal(struct request *rq)
 const struct route desk_office_routes[] = {
 	{ METHOD_GET, "/ordenes", ROLE_FINANCE, PROVINCE_ALL, 0, orders },
 	{ METHOD_GET, "/personal", ROLE_ADMIN, PROVINCE_NONE, 0, people },
-	{ METHOD_GET, "/contratos", ROLE_DIRECTOR, PROVINCE_CASE, 0, contracts },
 	{ METHOD_GET, "/registro", ROLE_NATIONAL | ROLE_AUDITOR, PROVINCE_ALL, 0, journal },
 	{ 0 }
 };

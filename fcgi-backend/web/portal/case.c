@@ -4,11 +4,14 @@
 #include "libicert/error.h"
 #include "procedure/anew.h"
 #include "procedure/appointment.h"
+#include "procedure/certificate.h"
+#include "procedure/contract.h"
+#include "procedure/contract_copy.h"
 #include "procedure/document.h"
 #include "procedure/fields.h"
 #include "procedure/identification.h"
-#include "procedure/overview.h"
 #include "procedure/purchase.h"
+#include "procedure/staff.h"
 #include "procedure/token.h"
 #include "web/portal/portal.h"
 
@@ -209,16 +212,16 @@ fill_observations(struct request *rq, const struct application *a, struct view_p
 }
 
 static int
-fill_slot(struct request *rq, const struct overview *o, struct view_portal_case *v)
+fill_slot(struct request *rq, const struct application *a, struct view_portal_case *v)
 {
-	const struct application *a = &o->a;
 	struct appointment *s = arena_new(&rq->arena, struct appointment);
 	struct view_portal_case_slot *slot = arena_new(&rq->arena, struct view_portal_case_slot);
+	struct province *p = arena_new(&rq->arena, struct province);
 	int rv;
 
 	if (a->state != APPLICATION_ACCEPTED && a->state != APPLICATION_SCHEDULED)
 		return 0;
-	if (s == NULL || slot == NULL)
+	if (s == NULL || slot == NULL || p == NULL)
 		return ICERT_E_MEMORY;
 	rv = appointment_current(portal_act(rq), a->id, s);
 	if (rv == ICERT_E_NOT_FOUND)
@@ -231,11 +234,13 @@ fill_slot(struct request *rq, const struct overview *o, struct view_portal_case 
 	slot->past = s->starts_at < portal_now();
 	slot->mode = s->mode;
 	slot->meeting = s->meeting;
-	slot->galapagos = o->province.galapagos;
+	if ((rv = province_get(portal_act(rq), a->province, p)) != 0)
+		return rv;
+	slot->galapagos = p->galapagos;
 	slot->office = strcmp(s->mode, "in_person") == 0;
-	slot->place = o->province.address;
-	slot->hours = o->province.hours;
-	slot->telephone = o->province.telephone;
+	slot->place = p->address;
+	slot->hours = p->hours;
+	slot->telephone = p->telephone;
 	v->slot = slot;
 	if (slot->office && !slot->proposed)
 		v->asked = "scheduled_office";
@@ -275,14 +280,20 @@ fill_tasks(struct request *rq, const struct application *a, struct view_portal_c
 	return 0;
 }
 
-static void
-fill_certificate(struct request *rq, const struct overview *o, struct view_portal_case *v)
+static int
+fill_certificate(struct request *rq, const struct application *a, struct view_portal_case *v)
 {
 	struct view_portal_case_certificate *out = arena_new(&rq->arena, struct view_portal_case_certificate);
-	const struct certificate *c = &o->certificate;
+	struct certificate *c = arena_new(&rq->arena, struct certificate);
+	int rv;
 
-	if (out == NULL || c->issued_at == 0)
-		return;
+	if (out == NULL || c == NULL)
+		return ICERT_E_MEMORY;
+	rv = certificate_of(portal_act(rq), a->id, c);
+	if (rv == ICERT_E_NOT_FOUND || (rv == 0 && c->issued_at == 0))
+		return 0;
+	if (rv != 0)
+		return rv;
 	out->serial = c->serial;
 	out->state = c->state;
 	out->not_before = c->not_before;
@@ -291,13 +302,16 @@ fill_certificate(struct request *rq, const struct overview *o, struct view_porta
 	out->pkcs12 = c->has_pkcs12;
 	out->token = strcmp(c->container, CONTAINER_TOKEN) == 0;
 	out->envelope = c->has_envelope;
+	out->delivered = a->state >= APPLICATION_CONTRACT_SIGNED && a->state <= APPLICATION_ACTIVE;
 	out->until = c->delivery_until;
 	out->revoked_at = c->revoked_at;
-	if (o->contract_by != 0) {
-		v->by = out->contract_by = o->contract_by;
+	if (a->state == APPLICATION_ISSUED || a->state == APPLICATION_CONTRACT_SENT) {
+		out->contract_by = contract_due(portal_act(rq), a->id, c->issued_at);
+		v->by = out->contract_by;
 		v->closes = false;
 	}
 	v->certificate = out;
+	return 0;
 }
 
 static char *
@@ -311,21 +325,54 @@ lower(struct request *rq, const char *text)
 	return copy;
 }
 
-static void
-fill_contract(struct request *rq, const struct overview *o, struct view_portal_case *v)
+/* What was found in the file that came back last. */
+static int
+fill_last_copy(struct request *rq, const struct application *a, struct view_portal_case_contract *out)
+{
+	struct contract_copy *last = arena_new(&rq->arena, struct contract_copy);
+	size_t n = 1;
+	int rv;
+
+	if (last == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = contract_copies(portal_act(rq), a->id, last, &n)) == 0 && n == 1) {
+		out->fault = last->fault;
+		out->words = last->words;
+	}
+	return rv;
+}
+
+static int
+fill_contract(struct request *rq, const struct application *a, struct view_portal_case *v)
 {
 	struct view_portal_case_contract *out = arena_new(&rq->arena, struct view_portal_case_contract);
-	const struct contract *c = &o->contract;
+	struct contract *c = arena_new(&rq->arena, struct contract);
+	int rv;
 
-	if (out == NULL || c->number[0] == '\0' || !application_is_issued(o->a.state))
-		return;
+	if (!application_is_issued(a->state))
+		return 0;
+	if (out == NULL || c == NULL)
+		return ICERT_E_MEMORY;
+	rv = contract_of(portal_act(rq), a->id, c);
+	if (rv == ICERT_E_NOT_FOUND)
+		return 0;
+	if (rv != 0)
+		return rv;
 	out->number = c->number;
-	out->href = arena_printf(&rq->arena, "/tramite/%s/contrato.pdf", o->a.id);
+	out->href = arena_printf(&rq->arena, "/tramite/%s/contrato.pdf", a->id);
 	out->verify_href = lower(rq, arena_printf(&rq->arena, "/contrato/%s", c->number));
 	out->made_at = c->made_at;
-	out->open = o->a.state == APPLICATION_CONTRACT_SENT;
-	out->due = o->contract_by;
+	out->open = a->state == APPLICATION_CONTRACT_SENT;
+	out->waiting = a->state == APPLICATION_CONTRACT_RECEIVED;
+	out->complete = a->state == APPLICATION_ACTIVE;
+	out->signed_by_holder = a->state == APPLICATION_CONTRACT_SIGNED || a->state == APPLICATION_COUNTERSIGNED || out->complete;
+	out->return_href = arena_printf(&rq->arena, "/tramite/%s/contrato", a->id);
+	out->signed_href = arena_printf(&rq->arena, "/tramite/%s/contrato-firmado.pdf", a->id);
+	if (out->open && (rv = fill_last_copy(rq, a, out)) != 0)
+		return rv;
+	out->due = v->certificate != NULL ? v->certificate->contract_by : 0;
 	v->contract = out;
+	return 0;
 }
 
 static bool
@@ -335,22 +382,28 @@ can_send_again(const char *template)
 	    strcmp(template, "contract") == 0 || strcmp(template, "application_received") == 0;
 }
 
-static void
-fill_mails(struct request *rq, const struct overview *o, struct view_portal_case *v)
+static int
+fill_mails(struct request *rq, const struct application *a, struct view_portal_case *v)
 {
-	struct view_portal_case_mails *rows = arena_array(&rq->arena, struct view_portal_case_mails, OVERVIEW_MAILS);
+	struct application_mail *list = arena_array(&rq->arena, struct application_mail, LIST_MAX);
+	struct view_portal_case_mails *rows = arena_array(&rq->arena, struct view_portal_case_mails, LIST_MAX);
+	size_t n = LIST_MAX;
+	int rv;
 
-	if (rows == NULL)
-		return;
-	for (size_t i = 0; i < o->n_mails; i++) {
-		rows[i].id = o->mails[i].id;
-		rows[i].name = o->mails[i].template;
-		rows[i].state = o->mails[i].state;
-		rows[i].at = o->mails[i].sent_at;
-		rows[i].again = strcmp(o->mails[i].state, "sent") == 0 && can_send_again(o->mails[i].template);
+	if (list == NULL || rows == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = application_mails(portal_act(rq), a->id, list, &n)) != 0)
+		return rv;
+	for (size_t i = 0; i < n; i++) {
+		rows[i].id = list[i].id;
+		rows[i].name = list[i].template;
+		rows[i].state = list[i].state;
+		rows[i].at = list[i].sent_at;
+		rows[i].again = strcmp(list[i].state, "sent") == 0 && can_send_again(list[i].template);
 	}
 	v->mails = rows;
-	v->nmails = o->n_mails;
+	v->nmails = n;
+	return 0;
 }
 
 static const char *
@@ -385,78 +438,47 @@ static int
 fill_again(struct request *rq, const struct application *a, struct view_portal_case *v)
 {
 	struct anew again;
-	int rv;
+	int rv = anew_of(portal_act(rq), a->id, &again);
 
-	/* Nothing can be begun with a case that goes on. */
-	if (money_of(a) == NULL && a->state != APPLICATION_ACTIVE)
-		return 0;
-	if ((rv = anew_of(portal_act(rq), a->id, &again)) != 0 || again.kind[0] == '\0')
+	if (rv != 0 || again.kind[0] == '\0')
 		return rv;
 	v->again = arena_printf(&rq->arena, "/tramite/%s/de-nuevo", a->id);
 	v->renews = strcmp(again.kind, "renewal") == 0;
 	return 0;
 }
 
-/* States whose page shows what is sealed, or compares with it. */
-static bool
-needs_form(enum application_state s)
-{
-	return s == APPLICATION_SCHEDULED || s == APPLICATION_IDENTIFIED;
-}
-
 static int
-fill_case(struct request *rq, struct overview *o, struct view_portal_case *v)
+case_page(struct request *rq, int status, struct application *a)
 {
-	struct application *a = &o->a;
-	int rv;
-
-	if (needs_form(a->state) && (rv = application_get(portal_act(rq), a->id, a)) != 0)
-		return rv;
-	v->id = a->id;
-	v->version = a->version;
-	v->number = a->number;
-	v->state = application_state_name(a->state);
-	v->who = who_acts(a->state);
-	v->email = a->email_masked;
-	if (a->state < APPLICATION_ISSUING)
-		v->by = a->closes_at;
-	v->closes = v->by != 0;
-	if (a->state == APPLICATION_IDENTIFIED && !a->fields_accepted)
-		v->who = "applicant";
-	v->reason = reason_text(a);
-	v->money = money_of(a);
-	v->can_cancel = (transition_possible(a->state, ROLE_CONTACT) & (1u << ACTION_CANCEL)) != 0;
-	fill_steps(rq, a, v);
-	fill_certificate(rq, o, v);
-	fill_contract(rq, o, v);
-	fill_mails(rq, o, v);
-	if ((rv = fill_observations(rq, a, v)) != 0 || (rv = fill_slot(rq, o, v)) != 0)
-		return rv;
-	if ((rv = fill_tasks(rq, a, v)) != 0)
-		return rv;
-	return fill_again(rq, a, v);
-}
-
-static int
-case_page(struct request *rq, int status)
-{
-	struct overview *o = arena_new(&rq->arena, struct overview);
 	struct view_portal_case v = { 0 };
 	int rv;
 
-	if (o == NULL)
-		return ICERT_E_MEMORY;
-	if ((rv = overview_read(portal_act(rq), rq->id[0], o)) != 0)
+	v.id = a->id;
+	v.version = a->version;
+	v.number = a->number;
+	v.state = application_state_name(a->state);
+	v.who = who_acts(a->state);
+	v.email = a->email_masked;
+	if (a->state < APPLICATION_ISSUING)
+		v.by = a->closes_at;
+	v.closes = v.by != 0;
+	if (a->state == APPLICATION_IDENTIFIED && !a->fields_accepted)
+		v.who = "applicant";
+	v.reason = reason_text(a);
+	v.money = money_of(a);
+	v.can_cancel = (transition_possible(a->state, ROLE_CONTACT) & (1u << ACTION_CANCEL)) != 0;
+	fill_steps(rq, a, &v);
+	if ((rv = fill_observations(rq, a, &v)) != 0 || (rv = fill_slot(rq, a, &v)) != 0 ||
+	    (rv = fill_tasks(rq, a, &v)) != 0 || (rv = fill_certificate(rq, a, &v)) != 0 ||
+	    (rv = fill_contract(rq, a, &v)) != 0 || (rv = fill_mails(rq, a, &v)) != 0 ||
+	    (rv = fill_again(rq, a, &v)) != 0)
 		return rv;
-	if (o->a.state == APPLICATION_DRAFT)
-		return response_redirect(rq, "/solicitud/%s", o->a.id);
-	portal_matter(rq, &o->province, o->a.number);
-	if ((rv = fill_case(rq, o, &v)) != 0)
-		return rv;
-	if (o->a.state == APPLICATION_ISSUING)
+	if (a->state == APPLICATION_ISSUING)
 		v.watch = "issuing";
-	else if (o->a.state == APPLICATION_ISSUED)
+	else if (a->state == APPLICATION_ISSUED)
 		v.watch = "contract";
+	else if (a->state == APPLICATION_CONTRACT_RECEIVED || a->state == APPLICATION_COUNTERSIGNED)
+		v.watch = application_state_name(a->state);
 	else if (v.certificate != NULL && !v.certificate->ready && strcmp(v.certificate->state, "good") == 0)
 		v.watch = "publishing";
 	return page_send(rq, status, portal_case, &v);
@@ -465,7 +487,14 @@ case_page(struct request *rq, int status)
 static int
 case_show(struct request *rq)
 {
-	return case_page(rq, 200);
+	struct application *a;
+	int rv = portal_case(rq, &a);
+
+	if (rv != 0)
+		return rv;
+	if (a->state == APPLICATION_DRAFT)
+		return response_redirect(rq, "/solicitud/%s", a->id);
+	return case_page(rq, 200, a);
 }
 
 static int
@@ -481,14 +510,14 @@ mend(struct request *rq)
 	rv = application_mend(portal_act(rq), a->id, request_version(rq));
 	if (rv == ICERT_E_MISSING) {
 		page_field_error(rq, NULL, "mend.missing");
-		return case_page(rq, 422);
+		return case_page(rq, 422, a);
 	}
 	/* Sent twice at the same moment: the other one has sent it in. */
 	if ((rv == ICERT_E_CONFLICT || rv == ICERT_E_STATE) && portal_case(rq, &a) == 0 && a->state != APPLICATION_OBSERVED)
 		rv = 0;
 	if (rv == ICERT_E_CONFLICT) {
 		page_field_error(rq, NULL, "error.conflict");
-		return case_page(rq, 409);
+		return case_page(rq, 409, a);
 	}
 	if (rv != 0)
 		return rv;
@@ -508,7 +537,7 @@ mail_again(struct request *rq)
 	rv = application_mail_again(portal_act(rq), a->id, rq->id[1]);
 	if (rv == ICERT_E_BUSY) {
 		page_field_error(rq, NULL, "mail.busy");
-		return case_page(rq, 429);
+		return case_page(rq, 429, a);
 	}
 	return rv != 0 ? rv : response_redirect(rq, "/tramite/%s?aviso=sent-again", a->id);
 }

@@ -160,19 +160,12 @@ portal_park(struct request *rq)
 }
 
 void
-portal_matter(struct request *rq, const struct province *p, const char *number)
-{
-	if (p->id > 0)
-		matter_of(rq, page_frame(rq), p, number);
-}
-
-static void
-case_matter(struct request *rq, const struct application *a)
+portal_matter(struct request *rq, int province, const char *number)
 {
 	struct province *p = arena_new(&rq->arena, struct province);
 
-	if (p != NULL && province_get(portal_act(rq), a->province, p) == 0)
-		portal_matter(rq, p, a->number);
+	if (p != NULL && province > 0 && province_get(portal_act(rq), province, p) == 0)
+		matter_of(rq, page_frame(rq), p, number);
 }
 
 static bool
@@ -208,7 +201,7 @@ portal_case(struct request *rq, struct application **out)
 		return ICERT_E_MEMORY;
 	if ((rv = application_get(portal_act(rq), rq->id[0], a)) != 0)
 		return rv;
-	case_matter(rq, a);
+	portal_matter(rq, a->province, a->number);
 	*out = a;
 	return 0;
 }
