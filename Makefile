@@ -158,7 +158,7 @@ install: all
 	install -m 644 $(B)/modules/ngx_icert_module.so $(LIBDIR)/modules
 	cp -r --no-preserve=ownership $(B)/static migrations $(LIBDIR)
 	cp -r --no-preserve=ownership conf/*.in conf/*.sql conf/pages $(LIBDIR)/conf
-	install -m 644 conf/systemd/*.service conf/systemd/*.socket conf/systemd/*.target $(DESTDIR)/lib/systemd/system
+	install -m 644 conf/systemd/*.service conf/systemd/*.socket conf/systemd/*.timer conf/systemd/*.target $(DESTDIR)/lib/systemd/system
 	install -m 644 conf/systemd/icert-.service.d/* $(DESTDIR)/lib/systemd/system/icert-.service.d
 	install -m 644 conf/systemd/icert.sysusers $(DESTDIR)/usr/lib/sysusers.d/icert.conf
 	install -m 644 conf/systemd/icert.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/icert.conf

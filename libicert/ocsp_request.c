@@ -75,6 +75,8 @@ nonce_parse(struct ocsp_request *r, const struct der *value)
 		return ICERT_E_MALFORMED;
 	r->nonce = inner.p;
 	r->nonce_len = inner.len;
+	r->nonce_value = value->p;
+	r->nonce_value_len = value->len;
 	return 0;
 }
 

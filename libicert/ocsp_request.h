@@ -27,7 +27,16 @@ struct ocsp_request {
 	struct ocsp_certid	 certid[OCSP_CERTIDS_MAX];
 	const uint8_t		*nonce;		/* NULL: none; the octets within the inner OCTET STRING, if there is one */
 	size_t			 nonce_len;	/* 1 to OCSP_NONCE_MAX */
+	const uint8_t		*nonce_value;	/* the extension's value as it came, to be echoed */
+	size_t			 nonce_value_len;
 };
+
+/*
+ * A nonce that is answered with the same (RFC 9654, 2.1: 16 octets at least for servers that choose, 32 for
+ * clients); shorter and longer ones are answered without.
+ */
+#define OCSP_NONCE_ECHO_MIN	16
+#define OCSP_NONCE_ECHO_MAX	32
 
 /*
  * Reads a request.  Pointers in *r are into the octets given.  A requestor's

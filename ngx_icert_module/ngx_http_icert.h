@@ -19,6 +19,7 @@ typedef struct {
     ngx_str_t   field;         /* form field of a refusal, percent-encoded */
     ngx_str_t   limit;         /* policy that refused */
     ngx_str_t   ocsp;          /* result of an OCSP question */
+    ngx_str_t   question;      /* its DER, once it was handed on to be answered live */
 
     ngx_str_t   policy_name;   /* tightest policy that was asked */
     uint32_t    policy_quota;

@@ -1,9 +1,7 @@
 
-#include "ngx_http_icert_store.h"
+#include "ngx_http_icert_ocsp.h"
 
 #include <openssl/evp.h>
-
-#include <libicert/ocsp_request.h>
 
 
 /* OCSPResponseStatus, RFC 6960, 4.2.1 */
@@ -15,11 +13,6 @@
 #define NGX_HTTP_ICERT_OCSP_UNAUTHORIZED  6
 
 
-typedef struct {
-    ngx_flag_t   enable;
-} ngx_http_icert_ocsp_conf_t;
-
-
 static ngx_int_t ngx_http_icert_ocsp_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_icert_ocsp_method(ngx_http_request_t *r);
 static ngx_int_t ngx_http_icert_ocsp_get(ngx_http_request_t *r);
@@ -28,7 +21,7 @@ static void ngx_http_icert_ocsp_body(ngx_http_request_t *r);
 static ngx_int_t ngx_http_icert_ocsp_body_copy(ngx_http_request_t *r,
     u_char *p, size_t *len);
 static ngx_int_t ngx_http_icert_ocsp_answer(ngx_http_request_t *r,
-    const u_char *question, size_t len);
+    const u_char *question, size_t len, ngx_uint_t live);
 static ngx_uint_t ngx_http_icert_ocsp_find(ngx_http_icert_set_t *set,
     struct ocsp_certid *id, struct status_record *record);
 static ngx_int_t ngx_http_icert_ocsp_send(ngx_http_request_t *r,
@@ -36,9 +29,10 @@ static ngx_int_t ngx_http_icert_ocsp_send(ngx_http_request_t *r,
     ngx_uint_t stale);
 static ngx_int_t ngx_http_icert_ocsp_error(ngx_http_request_t *r,
     ngx_uint_t status, const char *result);
-static ngx_int_t ngx_http_icert_ocsp_result(ngx_http_request_t *r,
-    const char *result);
+static ngx_int_t ngx_http_icert_ocsp_stored_handler(ngx_http_request_t *r);
 static char *ngx_http_icert_ocsp(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_icert_ocsp_stored(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static void *ngx_http_icert_ocsp_create_conf(ngx_conf_t *cf);
 static char *ngx_http_icert_ocsp_merge_conf(ngx_conf_t *cf, void *parent,
@@ -54,12 +48,26 @@ static ngx_command_t  ngx_http_icert_ocsp_commands[] = {
       offsetof(ngx_http_icert_ocsp_conf_t, enable),
       NULL },
 
+    { ngx_string("icert_ocsp_live"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_icert_ocsp_live_set,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("icert_ocsp_stored"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_icert_ocsp_stored,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 
 
 static ngx_http_module_t  ngx_http_icert_ocsp_module_ctx = {
-    NULL,                                  /* preconfiguration */
+    ngx_http_icert_ocsp_live_variables,    /* preconfiguration */
     NULL,                                  /* postconfiguration */
 
     NULL,                                  /* create main configuration */
@@ -168,7 +176,7 @@ ngx_http_icert_ocsp_get(ngx_http_request_t *r)
                                          "malformed");
     }
 
-    return ngx_http_icert_ocsp_answer(r, question, len);
+    return ngx_http_icert_ocsp_answer(r, question, len, 1);
 }
 
 
@@ -222,7 +230,7 @@ ngx_http_icert_ocsp_body(ngx_http_request_t *r)
     rc = ngx_http_icert_ocsp_body_copy(r, question, &len);
 
     if (rc == NGX_OK) {
-        rc = ngx_http_icert_ocsp_answer(r, question, len);
+        rc = ngx_http_icert_ocsp_answer(r, question, len, 1);
     }
 
     ngx_http_finalize_request(r, rc);
@@ -266,12 +274,37 @@ ngx_http_icert_ocsp_body_copy(ngx_http_request_t *r, u_char *p, size_t *len)
 }
 
 
+/* what was handed on and got no live answer: what is stored, or tryLater */
+
+static ngx_int_t
+ngx_http_icert_ocsp_stored_handler(ngx_http_request_t *r)
+{
+    ngx_int_t               rc;
+    ngx_http_icert_note_t  *note;
+
+    note = ngx_http_icert_note_get(r);
+
+    if (note == NULL || note->question.len == 0) {
+        return NGX_HTTP_NOT_FOUND;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    return ngx_http_icert_ocsp_answer(r, note->question.data,
+                                      note->question.len, 0);
+}
+
+
 static ngx_int_t
 ngx_http_icert_ocsp_answer(ngx_http_request_t *r, const u_char *question,
-    size_t len)
+    size_t len, ngx_uint_t live)
 {
     ngx_int_t                    rc;
     ngx_uint_t                   status;
+    const char                  *lacks;
     struct ocsp_certid          *id;
     struct ocsp_request          request;
     struct status_record         record;
@@ -285,7 +318,7 @@ ngx_http_icert_ocsp_answer(ngx_http_request_t *r, const u_char *question,
 
     id = &request.certid[0];
 
-    if (request.count != 1 || id->algorithm < 0) {
+    if (id->algorithm < 0) {
         return ngx_http_icert_ocsp_error(r, NGX_HTTP_ICERT_OCSP_UNAUTHORIZED,
                                          "unauthorized");
     }
@@ -311,19 +344,24 @@ ngx_http_icert_ocsp_answer(ngx_http_request_t *r, const u_char *question,
         return ngx_http_icert_ocsp_error(r, status, "damaged");
     }
 
-    if (record.state == STATUS_PENDING) {
-        return ngx_http_icert_ocsp_error(r, NGX_HTTP_ICERT_OCSP_TRY_LATER,
-                                         "pending");
+    /* what is stored answers one question without a nonce */
+
+    lacks = (request.count > 1) ? "several"
+            : (record.state == STATUS_PENDING) ? "pending"
+            : (record.answer[id->algorithm].head == NULL) ? "unsigned"
+            : (record.next_update <= ngx_time()) ? "expired" : NULL;
+
+    if (live && (lacks || ngx_http_icert_ocsp_live_nonce(r, &request))) {
+        rc = ngx_http_icert_ocsp_live(r, question, len);
+
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
     }
 
-    if (record.answer[id->algorithm].head == NULL) {
-        return ngx_http_icert_ocsp_error(r, NGX_HTTP_ICERT_OCSP_UNAUTHORIZED,
-                                         "unauthorized");
-    }
-
-    if (record.next_update <= ngx_time()) {
+    if (lacks) {
         return ngx_http_icert_ocsp_error(r, NGX_HTTP_ICERT_OCSP_TRY_LATER,
-                                         "expired");
+                                         lacks);
     }
 
     return ngx_http_icert_ocsp_send(r, &record, &record.answer[id->algorithm],
@@ -521,7 +559,7 @@ ngx_http_icert_ocsp_error(ngx_http_request_t *r, ngx_uint_t status,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_icert_ocsp_result(ngx_http_request_t *r, const char *result)
 {
     ngx_http_icert_note_t  *note;
@@ -562,6 +600,23 @@ ngx_http_icert_ocsp(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         clcf->handler = ngx_http_icert_ocsp_handler;
     }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_icert_ocsp_stored(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (!clcf->named) {
+        return "needs a named location";
+    }
+
+    clcf->handler = ngx_http_icert_ocsp_stored_handler;
 
     return NGX_CONF_OK;
 }

@@ -28,10 +28,10 @@ El Suscriptor pagó {total} {currency} por la emisión y {years} de vigencia: {n
 
 ## Tercera. Obligaciones del Suscriptor
 
-- Guardar la clave y el archivo del certificado bajo su exclusivo control, y no entregarlos a nadie.
+- Guardar la clave, y el archivo o el token que la contiene, bajo su exclusivo control, y no entregarlos a nadie.
 - Usar el certificado dentro de sus límites y de la declaración de prácticas de certificación.
 - Decir la verdad sobre sus datos y avisar cuando cambien.
-- Pedir la revocación apenas sospeche que otra persona pudo usar su firma, o pierda el archivo o la clave.
+- Pedir la revocación apenas sospeche que otra persona pudo usar su firma, o pierda el archivo, el token o la clave.
 - Responder por lo firmado con el certificado mientras no haya pedido su revocación.
 
 ## Cuarta. Obligaciones de la Entidad

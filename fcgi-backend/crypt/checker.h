@@ -24,7 +24,8 @@ struct checked {
  * Has the file looked at (fd readable from its start, at most 32 MiB; the caller keeps it).  out_fd gets a memfd with
  * the image encoded anew without metadata, or -1 (a PDF, a broken image, out_fd NULL); the caller closes
  * it, caps its size and sniffs it again, for it is still a stranger's bytes.
- * 0 also for a bad file: see the flags.  ICERT_E_CRASHED or ICERT_E_TIMEOUT when the file brought its child down: treat it as broken.
+ * 0 also for a bad file: see the flags.  ICERT_E_CRASHED or ICERT_E_TIMEOUT when the file brought its child down: treat it as broken;
+ * ICERT_E_UNAVAILABLE when the checker itself is down or silent.
  */
 int checker_check(struct keyclient *, int fd, enum check_kind expected, enum check_purpose, struct checked *out, int *out_fd);
 

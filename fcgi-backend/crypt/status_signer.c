@@ -21,11 +21,14 @@ status_signer_info(struct keyclient *client, struct buf *cert_der, struct buf *s
 }
 
 static int
-sign_batch(struct keyclient *client, size_t n, const uint8_t digests[][32], struct status_signature *signatures)
+sign_batch(struct keyclient *client, const uint8_t *certificate_sha256, size_t n, const uint8_t digests[][32],
+    struct status_signature *signatures)
 {
 	struct call c;
 
 	call_begin(&c, client, OP_STATUS_SIGN);
+	if (certificate_sha256 != NULL)
+		call_bytes(&c, TAG_HASH, certificate_sha256, 32);
 	for (size_t i = 0; i < n; i++)
 		call_bytes(&c, TAG_DIGEST, digests[i], 32);
 	if (call_do(&c, 1) == 0 && c.reply.n != n)
@@ -43,8 +46,15 @@ status_signer_sign(struct keyclient *client, size_t n, const uint8_t digests[][3
 	int error = 0;
 
 	for (size_t i = 0; error == 0 && i < n; i += STATUS_BATCH)
-		error = sign_batch(client, n - i < STATUS_BATCH ? n - i : STATUS_BATCH, digests + i, signatures + i);
+		error = sign_batch(client, NULL, n - i < STATUS_BATCH ? n - i : STATUS_BATCH, digests + i, signatures + i);
 	return error;
+}
+
+int
+status_signer_sign_as(struct keyclient *client, const uint8_t certificate_sha256[32], size_t n, const uint8_t digests[][32],
+    struct status_signature *signatures)
+{
+	return sign_batch(client, certificate_sha256, n, digests, signatures);
 }
 
 int

@@ -3,7 +3,7 @@
 
 #include "crypt/keyclient.h"
 
-/* The status signer: the OCSP responder's short-lived key; digests in, signatures out.  Only icert-publisher reaches it. */
+/* The status signer: the OCSP responder's short-lived key; digests in, signatures out.  icert-publisher and icert-ocsp reach it. */
 
 /* One signature: PKCS#1 v1.5 over SHA-256 for an RSA key, a DER ECDSA-Sig-Value for an EC key. */
 struct status_signature {
@@ -15,6 +15,12 @@ struct status_signature {
 int status_signer_info(struct keyclient *, struct buf *cert_der, struct buf *spki);
 /* Signs n SHA-256 digests, in batches of STATUS_BATCH.  ICERT_E_STATE without a valid certificate. */
 int status_signer_sign(struct keyclient *, size_t n, const uint8_t digests[][32], struct status_signature *signatures);
+/*
+ * The same for one message's worth, by the key of this certificate (SHA-256 of its DER) and no other:
+ * ICERT_E_MISMATCH when another is in use by now.
+ */
+int status_signer_sign_as(struct keyclient *, const uint8_t certificate_sha256[32], size_t n, const uint8_t digests[][32],
+    struct status_signature *signatures);
 /* Makes the next key; it is used once its certificate is installed.  proof: for signer_responder(). */
 int status_signer_new_key(struct keyclient *, struct buf *spki, struct buf *proof);
 /* ICERT_E_MISMATCH when the certificate is for neither key. */

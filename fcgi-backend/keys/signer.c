@@ -9,11 +9,13 @@
 #include "pki/spki.h"
 
 #include <openssl/evp.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define HOUR 3600
@@ -276,6 +278,66 @@ write_memory(const struct buf *der)
 	return fd;
 }
 
+/* When the certificate ends; INT64_MAX for one that this signer knows nothing of. */
+static int64_t
+end_of(const struct signer *s, const uint8_t serial[16])
+{
+	const struct journal_certificate *c = journal_by_serial(s->journal, serial);
+	struct buf der = BUF_INIT;
+	int64_t end = INT64_MAX;
+	const uint8_t *at;
+	X509 *x = NULL;
+	struct tm tm;
+
+	if (c != NULL && journal_read(s->journal, c, &der) == 0) {
+		at = der.p;
+		if ((x = d2i_X509(NULL, &at, (long)der.len)) != NULL && ASN1_TIME_to_tm(X509_get0_notAfter(x), &tm) == 1)
+			end = (int64_t)timegm(&tm);
+	}
+	X509_free(x);
+	buf_free(&der);
+	return end;
+}
+
+/* What this list is the first to name goes into the journal: no later one may leave it out. */
+static int
+note_revoked(struct signer *s, const struct crl *crl, int64_t now)
+{
+	struct revoked *fresh = calloc(crl->n + 1, sizeof(*fresh));
+	size_t i, n = 0;
+	int error;
+
+	if (fresh == NULL)
+		return ICERT_E_MEMORY;
+	for (i = 0; i < crl->n; i++) {
+		if (revoked_has(journal_revocations(s->journal), crl->entries[i].serial))
+			continue;
+		memcpy(fresh[n].serial, crl->entries[i].serial, sizeof(fresh[n].serial));
+		fresh[n].revoked_at = crl->entries[i].revoked_at;
+		fresh[n].not_after = end_of(s, crl->entries[i].serial);
+		n++;
+	}
+	error = journal_revoked(s->journal, now, fresh, n);
+	free(fresh);
+	return error;
+}
+
+/* The entries in order.  Is one left out that was signed as revoked before? */
+static int
+nothing_forgotten(struct signer *s, const struct crl *crl, char *detail)
+{
+	/* As the publisher counts: from thisUpdate of the list before, which was signed a moment later. */
+	int64_t ended = journal_crl_time(s->journal) - SIGNER_CLOCK_SKEW;
+	const struct revoked *r = revoked_missing(journal_revocations(s->journal), crl->entries, crl->n, ended);
+	char serial[33];
+
+	if (r == NULL)
+		return 0;
+	bytes_to_hex(serial, r->serial, sizeof(r->serial));
+	snprintf(detail, DETAIL, "serial %s was signed as revoked and is left out", serial);
+	return ICERT_E_MISMATCH;
+}
+
 static int
 sign_crl(struct signer *s, struct crl *crl, int64_t now, struct buf *der, char *detail)
 {
@@ -291,11 +353,11 @@ sign_crl(struct signer *s, struct crl *crl, int64_t now, struct buf *der, char *
 		snprintf(detail, DETAIL, "thisUpdate is not of now, or nextUpdate above 7 days later");
 	else if ((error = crl_compose(crl, &tbs)) == ICERT_E_INVALID)
 		snprintf(detail, DETAIL, "a reason, a time or a repeated serial (RFC 5280, 5.3)");
-	if (error == 0)
+	if (error == 0 && (error = nothing_forgotten(s, crl, detail)) == 0)
 		error = sign(s, &tbs, der);
 	if (error == 0 && (error = lint_crl(s->issuer_der.p, s->issuer_der.len, crl, der->p, der->len, &finding)) == ICERT_E_LINT)
 		snprintf(detail, DETAIL, "%s (%s): %s", finding.rule, finding.source, finding.detail);
-	if (error == 0 && (error = sha256(der->p, der->len, digest)) == 0)
+	if (error == 0 && (error = sha256(der->p, der->len, digest)) == 0 && (error = note_revoked(s, crl, now)) == 0)
 		error = journal_crl(s->journal, now, crl->number, crl->n, digest);
 	buf_free(&tbs);
 	return error;

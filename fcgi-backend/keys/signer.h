@@ -41,6 +41,9 @@ struct config;
 int signer_open(struct signer *, const struct config *);
 void signer_close(struct signer *);
 
+/* The ceremony's part: an empty journal in the signer's folder.  ICERT_E_EXISTS when there is one. */
+int signer_init(const struct config *);
+
 /* The operations, for serve_run(); the context is a struct signer. */
 extern const struct serve_op signer_ops[];
 extern const size_t signer_ops_n;

@@ -2,6 +2,7 @@
 #include "libicert/error.h"
 #include "libicert/log.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <openssl/evp.h>
@@ -14,8 +15,9 @@
 
 #define HASH_TEXT 64
 #define RECENT 65536		/* times kept for the ceilings */
+#define REVOKED_LINE 512	/* revocations in one line */
 
-static const char *const kind_names[] = { "begin", "certificate", "crl", "responder", "refused" };
+static const char *const kind_names[] = { "begin", "certificate", "crl", "responder", "refused", "revoked" };
 
 struct entry {
 	struct journal_certificate c;	/* first: what the look-ups hand out */
@@ -43,6 +45,8 @@ struct journal {
 	size_t slots_n;
 	struct recent certificates, refusals;
 	uint64_t crl_number;
+	int64_t crl_time;
+	struct revoked_list revoked;
 };
 
 static void
@@ -167,6 +171,31 @@ word_bytes(const char *line, const char *name, uint8_t *out, size_t size)
 	return bytes_from_hex(out, size, hex);
 }
 
+/* The revocations of a line; put into order when all lines are read. */
+static int
+take_revoked(struct journal *j, const char *line)
+{
+	uint8_t bytes[REVOKED_ENTRY];
+	char hex[2 * REVOKED_ENTRY + 1];
+	struct revoked r;
+	const char *value;
+	size_t n, at;
+	int error;
+
+	if ((value = word(line, "list", &n)) == NULL || n == 0 || n % (2 * REVOKED_ENTRY) != 0)
+		return ICERT_E_FORGED;
+	for (at = 0; at < n; at += 2 * REVOKED_ENTRY) {
+		memcpy(hex, value + at, 2 * REVOKED_ENTRY);
+		hex[2 * REVOKED_ENTRY] = '\0';
+		if (bytes_from_hex(bytes, sizeof(bytes), hex) != 0)
+			return ICERT_E_FORGED;
+		revoked_decode(&r, bytes);
+		if ((error = revoked_add(&j->revoked, &r)) != 0)
+			return error;
+	}
+	return 0;
+}
+
 /* What a line says, once it is known to be linked. */
 static int
 take(struct journal *j, const char *line, off_t at, const char *kind, int64_t time)
@@ -181,7 +210,10 @@ take(struct journal *j, const char *line, off_t at, const char *kind, int64_t ti
 		if ((value = word(line, "number", &n)) == NULL)
 			return ICERT_E_FORGED;
 		j->crl_number = strtoull(value, NULL, 10);
+		j->crl_time = time;
 	}
+	if (strcmp(kind, "revoked") == 0)
+		return take_revoked(j, line);
 	if (strcmp(kind, "certificate") != 0)
 		return 0;
 	recent_add(&j->certificates, time);
@@ -252,8 +284,24 @@ read_all(struct journal *j)
 		at += n;
 	}
 	j->size = at;
+	revoked_sort(&j->revoked);
 	free(line);
 	fclose(file);
+	/* The ceremony wrote the first line: an empty file is a lost one. */
+	return error == 0 && j->sequence == 0 ? ICERT_E_FORGED : error;
+}
+
+int
+journal_make(const char *path, int64_t time)
+{
+	struct journal j = { .fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600) };
+	int error;
+
+	if (j.fd < 0)
+		return errno == EEXIST ? ICERT_E_EXISTS : ICERT_E_SYSTEM;
+	memset(j.last, '0', HASH_TEXT);
+	error = journal_append(&j, JOURNAL_BEGIN, time, "");
+	close(j.fd);
 	return error;
 }
 
@@ -266,9 +314,9 @@ journal_open(struct journal **out, const char *path)
 	if (j == NULL)
 		return ICERT_E_MEMORY;
 	memset(j->last, '0', HASH_TEXT);
-	j->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	j->fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
 	if (j->fd < 0)
-		error = ICERT_E_SYSTEM;
+		error = errno == ENOENT ? ICERT_E_NOT_FOUND : ICERT_E_SYSTEM;
 	else if (flock(j->fd, LOCK_EX | LOCK_NB) != 0)
 		error = ICERT_E_BUSY;
 	else
@@ -290,6 +338,7 @@ journal_close(struct journal *j)
 		close(j->fd);
 	for (int t = 0; t < TABLES; t++)
 		free(j->slots[t]);
+	revoked_free(&j->revoked);
 	free(j->entries);
 	free(j);
 }
@@ -383,8 +432,44 @@ journal_crl(struct journal *j, int64_t time, uint64_t number, size_t entries, co
 
 	bytes_to_hex(hex, digest, 32);
 	snprintf(text, sizeof(text), "number=%" PRIu64 " entries=%zu sha256=%s", number, entries, hex);
-	if ((error = journal_append(j, JOURNAL_CRL, time, text)) == 0)
+	if ((error = journal_append(j, JOURNAL_CRL, time, text)) == 0) {
 		j->crl_number = number;
+		j->crl_time = time;
+	}
+	return error;
+}
+
+static int
+revoked_line(struct journal *j, int64_t time, const struct revoked *r, size_t n)
+{
+	struct buf text = BUF_INIT, bytes = BUF_INIT;
+	int error;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		revoked_put(&bytes, &r[i]);
+	buf_printf(&text, "entries=%zu list=", n);
+	buf_hex(&text, bytes.p, bytes.len);
+	if ((error = buf_error(&bytes)) == 0 && (error = buf_error(&text)) == 0)
+		error = journal_append(j, JOURNAL_REVOKED, time, buf_str(&text));
+	for (i = 0; i < n && error == 0; i++)
+		error = revoked_add(&j->revoked, &r[i]);
+	buf_free(&bytes);
+	buf_free(&text);
+	return error;
+}
+
+int
+journal_revoked(struct journal *j, int64_t time, const struct revoked *r, size_t n)
+{
+	size_t at, now;
+	int error = 0;
+
+	for (at = 0; at < n && error == 0; at += now) {
+		now = n - at < REVOKED_LINE ? n - at : REVOKED_LINE;
+		error = revoked_line(j, time, r + at, now);
+	}
+	revoked_sort(&j->revoked);
 	return error;
 }
 
@@ -451,4 +536,16 @@ uint64_t
 journal_crl_number(const struct journal *j)
 {
 	return j->crl_number;
+}
+
+int64_t
+journal_crl_time(const struct journal *j)
+{
+	return j->crl_time;
+}
+
+const struct revoked_list *
+journal_revocations(const struct journal *j)
+{
+	return &j->revoked;
 }

@@ -1,6 +1,7 @@
 #ifndef KEYS_SIGNER_JOURNAL_H
 #define KEYS_SIGNER_JOURNAL_H
 
+#include "keys/signer_revoked.h"
 #include "libicert/buf.h"
 
 #include <stddef.h>
@@ -24,7 +25,8 @@ enum journal_kind {
 	JOURNAL_CERTIFICATE,
 	JOURNAL_CRL,
 	JOURNAL_RESPONDER,
-	JOURNAL_REFUSED
+	JOURNAL_REFUSED,
+	JOURNAL_REVOKED		/* certificates that the list on the next line was the first to name */
 };
 
 /* What it keeps of a certificate. */
@@ -36,7 +38,13 @@ struct journal_certificate {
 };
 
 /*
- * Opens, or makes, the file and reads it whole.  A last line without its end (a crash while
+ * Makes a new journal with its first line: the ceremony's, once, never by itself (a signer that begins anew has
+ * forgotten what it signed).  ICERT_E_EXISTS when there is one, ICERT_E_SYSTEM, ICERT_E_MEMORY, ICERT_E_CRYPTO.
+ */
+int journal_make(const char *path, int64_t time);
+
+/*
+ * Opens the file and reads it whole.  ICERT_E_NOT_FOUND: there is none; ICERT_E_FORGED also when it holds no line.  A last line without its end (a crash while
  * writing: it never left the process) is cut off; anything else that does not link is
  * ICERT_E_FORGED.  ICERT_E_SYSTEM, ICERT_E_MEMORY, ICERT_E_BUSY (another process has it open).
  */
@@ -51,6 +59,8 @@ int journal_append(struct journal *, enum journal_kind, int64_t time, const char
 /* The same for a certificate. */
 int journal_certificate(struct journal *, int64_t time, const struct journal_certificate *, const uint8_t *der, size_t len);
 int journal_crl(struct journal *, int64_t time, uint64_t number, size_t entries, const uint8_t digest[32]);
+/* Notes revocations that a list is the first to name, n of them, in as many lines as it takes. */
+int journal_revoked(struct journal *, int64_t time, const struct revoked *, size_t n);
 
 /* The certificate of a case: NULL when there is none.  Valid until the next append. */
 const struct journal_certificate *journal_by_case(const struct journal *, const uint8_t case_id[16]);
@@ -62,7 +72,10 @@ int journal_read(const struct journal *, const struct journal_certificate *, str
 /* Certificates, or refusals, written in the hour before `now`. */
 size_t journal_certificates_since(const struct journal *, int64_t since);
 size_t journal_refusals_since(const struct journal *, int64_t since);
-/* The number of the last CRL, 0 before the first. */
+/* The number of the last CRL, 0 before the first, and when it was signed. */
 uint64_t journal_crl_number(const struct journal *);
+int64_t journal_crl_time(const struct journal *);
+/* All that was ever signed as revoked, in the order of the serials.  Valid until the next append. */
+const struct revoked_list *journal_revocations(const struct journal *);
 
 #endif

@@ -126,6 +126,15 @@ read_policy(struct signer *s, const struct config *config)
 }
 
 int
+signer_init(const struct config *config)
+{
+	char path[PATH];
+
+	snprintf(path, sizeof(path), "%s/journal", config_require(config, "paths", "signer_dir"));
+	return journal_make(path, clock_real());
+}
+
+int
 signer_open(struct signer *s, const struct config *config)
 {
 	const char *dir = config_require(config, "paths", "signer_dir");
@@ -139,7 +148,8 @@ signer_open(struct signer *s, const struct config *config)
 		return error;
 	snprintf(path, sizeof(path), "%s/journal", dir);
 	if ((error = journal_open(&s->journal, path)) != 0) {
-		log_error("journal_refused", "%s: %s", path, icert_err_code(error));
+		log_error("journal_refused", "%s: %s%s", path, icert_err_code(error), error == ICERT_E_NOT_FOUND ?
+		    "; restore it: without it, nothing says what was signed" : "");
 		return error;
 	}
 	return journal_append(s->journal, JOURNAL_BEGIN, clock_real(), "");

@@ -119,6 +119,13 @@ out:
 	return error == ICERT_E_NOT_FOUND ? 0 : error;
 }
 
+static int
+hash_certificate(struct status_signer *s)
+{
+	return EVP_Digest(s->certificate.p, s->certificate.len, s->certificate_sha256, NULL, EVP_sha256(), NULL) == 1 ? 0
+	    : ICERT_E_CRYPTO;
+}
+
 int
 status_signer_open(struct status_signer *s, const char *folder)
 {
@@ -137,7 +144,7 @@ status_signer_open(struct status_signer *s, const char *folder)
 		goto out;
 	}
 	memcpy(s->identity, seed.p, sizeof(s->identity));
-	if ((error = load_key(s, "current", &s->current, &s->certificate)) == 0)
+	if ((error = load_key(s, "current", &s->current, &s->certificate)) == 0 && (error = hash_certificate(s)) == 0)
 		error = load_key(s, "next", &s->next, &none);
 out:
 	buf_free(&seed);
@@ -251,6 +258,8 @@ install(struct status_signer *s, X509 *x, const struct message_field *f)
 	}
 	buf_free(&s->certificate);
 	s->certificate = certificate;
+	if ((error = hash_certificate(s)) != 0)
+		return error;
 	if (key == s->next) {
 		EVP_PKEY_free(s->current);
 		s->current = s->next;
@@ -283,6 +292,7 @@ static int
 on_sign(void *ctx, const struct serve_request *request, struct serve_reply *reply)
 {
 	struct status_signer *s = ctx;
+	const struct message_field *expected = message_get(request->message, TAG_HASH, 0);
 	const uint8_t *digest[STATUS_BATCH];
 	size_t i, n = message_count(request->message, TAG_DIGEST);
 	int error;
@@ -291,6 +301,9 @@ on_sign(void *ctx, const struct serve_request *request, struct serve_reply *repl
 		snprintf(reply->detail, sizeof(reply->detail), "no certificate for the responder's key yet");
 		return ICERT_E_STATE;
 	}
+	/* Who asks knows a certificate: an answer must not carry one key's certificate and another's signature. */
+	if (expected != NULL && memcmp(expected->p, s->certificate_sha256, 32) != 0)
+		return ICERT_E_MISMATCH;
 	for (i = 0; i < n; i++)
 		digest[i] = message_get(request->message, TAG_DIGEST, i)->p;
 	if ((error = sign_pool_sign(s->pool, s->current, n, digest, s->signature)) != 0)
@@ -301,10 +314,11 @@ on_sign(void *ctx, const struct serve_request *request, struct serve_reply *repl
 }
 
 #define HERE "status-signer-publisher"
+#define ANYWHERE HERE " status-signer-ocsp"
 
 const struct serve_op status_signer_ops[] = {
-	{ .op = OP_STATUS_INFO, .sockets = HERE, .handler = on_info },
-	{ .op = OP_STATUS_SIGN, .sockets = HERE, .handler = on_sign },
+	{ .op = OP_STATUS_INFO, .sockets = ANYWHERE, .handler = on_info },
+	{ .op = OP_STATUS_SIGN, .sockets = ANYWHERE, .handler = on_sign },
 	{ .op = OP_STATUS_NEW_KEY, .sockets = HERE, .handler = on_new_key },
 	{ .op = OP_STATUS_INSTALL, .sockets = HERE, .handler = on_install },
 };

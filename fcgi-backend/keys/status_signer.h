@@ -20,6 +20,7 @@ struct status_signer {
 	uint8_t identity[32];
 	EVP_PKEY *current, *next;	/* NULL: none */
 	struct buf certificate;		/* of current; empty: none */
+	uint8_t certificate_sha256[32];
 	struct sign_pool *pool;
 	struct sign_pool_signature signature[STATUS_BATCH];
 };

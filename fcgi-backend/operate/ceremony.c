@@ -128,18 +128,27 @@ wait_for(pid_t pid)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
 }
 
-/* `icert-NAME --init`, as its own user, and its public key among the pins. */
+/* `icert-NAME --init`, as its own user. */
+static int
+init_program(const char *name, const char *as, const char *config_path, const char *bin_dir)
+{
+	char program[CEREMONY_PATH];
+	const char *argv[] = { program, "--init", "--config", config_path, NULL };
+	struct user user;
+
+	return users_find(as, &user) != 0 || path_join(program, "%s/icert-%s", bin_dir, name) != 0 ||
+	    process_call(argv, &user) != 0 ? complain("ceremony: icert-%s --init failed", name) : 0;
+}
+
+/* The same, and its public key among the pins. */
 static int
 initialise(const struct config *config, const struct initialised *what, const char *config_path, const char *bin_dir)
 {
-	char program[CEREMONY_PATH], path[CEREMONY_PATH];
-	const char *argv[] = { program, "--init", "--config", config_path, NULL };
+	char path[CEREMONY_PATH];
 	uint8_t key[32];
-	struct user user;
 
-	if (users_find(what->user, &user) != 0 || path_join(program, "%s/icert-%s", bin_dir, what->program) != 0 ||
-	    process_call(argv, &user) != 0)
-		return complain("ceremony: icert-%s --init failed", what->program);
+	if (init_program(what->program, what->user, config_path, bin_dir) != 0)
+		return -1;
 	if (path_join(path, "%s/public.key", config_require(config, "paths", what->folder)) != 0 ||
 	    keyfile_read_exact(path, key, sizeof(key)) != 0)
 		return complain("ceremony: %s: not a public key", path);
@@ -281,7 +290,7 @@ ceremony_run(const struct config *config, const char *config_path, const char *b
 	if (ceremony_done(config))
 		return 0;
 	if (prepare(config) != 0 || tokens(config, config_path, bin_dir, say, arg) != 0 || hand_over(config) != 0 ||
-	    record(config) != 0) {
+	    init_program("signer", "icert-signer", config_path, bin_dir) != 0 || record(config) != 0) {
 		snprintf(why, why_size, "the ceremony was not completed; it begins again at the next start");
 		return ICERT_E_SYSTEM;
 	}

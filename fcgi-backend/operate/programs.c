@@ -130,7 +130,8 @@ static const struct program_row key_rows[] = {
 	    "keeper-issuer", "keeper-clerk" }, ready_keys },
 	{ "keymaker", "icert-keymaker", NULL, { "keymaker-issuer" }, ready_keys },
 	{ "signer", "icert-signer", NULL, { "signer-issuer", "signer-publisher" }, ready_keys },
-	{ "status-signer", "icert-status", NULL, { "status-signer-publisher" }, ready_keys },
+	{ "status-signer", "icert-status", NULL, { "status-signer-publisher",
+	    "status-signer-ocsp" }, ready_keys },
 	{ "checker", "icert-checker", NULL, { "checker-portal", "checker-desk", "checker-clerk" }, ready_keys },
 };
 
@@ -138,6 +139,7 @@ static const struct program_row rest_rows[] = {
 	{ "publisher", "icert-publisher", NULL, { NULL }, ready_publisher },
 	{ "issuer", "icert-issuer", NULL, { NULL }, NULL },
 	{ "clerk", "icert-clerk", NULL, { NULL }, NULL },
+	{ "ocsp", "icert-ocsp", "ocsp.fcgi", { NULL }, NULL },
 	{ "webhook", "icert-webhook", "webhook.fcgi", { NULL }, NULL },
 	{ "portal", "icert-portal", "portal.fcgi", { NULL }, ready_portal },
 	{ "desk", "icert-desk", "desk.fcgi", { NULL }, ready_desk },

@@ -142,24 +142,18 @@ cert_status(struct buf *b, const struct ocsp_single *s)
 	der_close(b, info);
 }
 
-int
-ocsp_answer_data(const struct ocsp_template *t, enum ocsp_hash hash, const struct ocsp_single *s,
-    struct buf *b, uint8_t digest[32])
+static int
+times_valid(const struct ocsp_template *t, const struct ocsp_single *s)
 {
-	size_t start = b->len, seq, by_key, list, single, next;
-	int error;
+	return s->next_update > s->this_update && s->next_update <= t->responder_not_after &&
+	    (!s->revoked || s->revoked_at <= s->this_update);
+}
 
-	if (s->next_update <= s->this_update || s->next_update > t->responder_not_after)
-		return ICERT_E_INVALID;
-	if (s->revoked && s->revoked_at > s->this_update)
-		return ICERT_E_INVALID;
-	seq = der_open(b, DER_SEQUENCE);
-	by_key = der_open(b, DER_CONTEXT_CONSTRUCTED(2));
-	der_value(b, DER_OCTET_STRING, t->responder, sizeof(t->responder));
-	der_close(b, by_key);
-	der_generalized_time(b, DER_GENERALIZED_TIME, s->this_update);
-	list = der_open(b, DER_SEQUENCE);
-	single = der_open(b, DER_SEQUENCE);
+static void
+single_response(struct buf *b, const struct ocsp_template *t, enum ocsp_hash hash, const struct ocsp_single *s)
+{
+	size_t single = der_open(b, DER_SEQUENCE), next;
+
 	cert_id(b, t, hash, s);
 	cert_status(b, s);
 	der_generalized_time(b, DER_GENERALIZED_TIME, s->this_update);
@@ -167,12 +161,57 @@ ocsp_answer_data(const struct ocsp_template *t, enum ocsp_hash hash, const struc
 	der_generalized_time(b, DER_GENERALIZED_TIME, s->next_update);
 	der_close(b, next);
 	der_close(b, single);
+}
+
+static void
+nonce_extension(struct buf *b, const uint8_t *value, size_t len)
+{
+	size_t explicit = der_open(b, DER_CONTEXT_CONSTRUCTED(1)), list, extension;
+
+	list = der_open(b, DER_SEQUENCE);
+	extension = der_open(b, DER_SEQUENCE);
+	der_oid(b, OID_OCSP_NONCE);
+	der_value(b, DER_OCTET_STRING, value, len);
+	der_close(b, extension);
 	der_close(b, list);
+	der_close(b, explicit);
+}
+
+int
+ocsp_live_data(const struct ocsp_template *t, const struct ocsp_question question[], size_t n, const uint8_t *nonce_value,
+    size_t nonce_len, struct buf *b, uint8_t digest[32])
+{
+	size_t start = b->len, seq, by_key, list, i;
+	int error;
+
+	for (i = 0; i < n; i++)
+		if (!times_valid(t, &question[i].single))
+			return ICERT_E_INVALID;
+	seq = der_open(b, DER_SEQUENCE);
+	by_key = der_open(b, DER_CONTEXT_CONSTRUCTED(2));
+	der_value(b, DER_OCTET_STRING, t->responder, sizeof(t->responder));
+	der_close(b, by_key);
+	der_generalized_time(b, DER_GENERALIZED_TIME, question[0].single.this_update);
+	list = der_open(b, DER_SEQUENCE);
+	for (i = 0; i < n; i++)
+		single_response(b, t, question[i].hash, &question[i].single);
+	der_close(b, list);
+	if (nonce_value != NULL)
+		nonce_extension(b, nonce_value, nonce_len);
 	der_close(b, seq);
 	if ((error = buf_error(b)) != 0)
 		return error;
 	return EVP_Digest(b->p + start, b->len - start, digest, NULL, EVP_sha256(), NULL) == 1 ? 0
 	    : ICERT_E_CRYPTO;
+}
+
+int
+ocsp_answer_data(const struct ocsp_template *t, enum ocsp_hash hash, const struct ocsp_single *s, struct buf *b,
+    uint8_t digest[32])
+{
+	const struct ocsp_question question = { .hash = hash, .single = *s };
+
+	return ocsp_live_data(t, &question, 1, NULL, 0, b, digest);
 }
 
 /* Tag and length of a value whose contents come later, some of them elsewhere. */

@@ -64,6 +64,19 @@ struct ocsp_single {
 int ocsp_answer_data(const struct ocsp_template *, enum ocsp_hash, const struct ocsp_single *,
     struct buf *data, uint8_t digest[32]);
 
+/* A question that is answered live: which hash its CertID uses, and what is true of its certificate. */
+struct ocsp_question {
+	enum ocsp_hash hash;
+	struct ocsp_single single;	/* this_update and next_update of this answer */
+};
+
+/*
+ * The same for several questions, one SingleResponse each in their order, produced at the first one's this_update; with the nonce
+ * extension's value as it came (RFC 9654), NULL: without.
+ */
+int ocsp_live_data(const struct ocsp_template *, const struct ocsp_question[], size_t n, const uint8_t *nonce_value,
+    size_t nonce_len, struct buf *data, uint8_t digest[32]);
+
 /* Appends the head for these data and their signature; head and template's tail are the OCSPResponse. */
 int ocsp_answer_head(const struct ocsp_template *, const uint8_t *data, size_t data_len,
     const uint8_t *signature, size_t signature_len, struct buf *head);

@@ -18,8 +18,7 @@
 	"c.id, c.application_id, c.serial, c.state, c.container, c.not_before, c.not_after, c.issued_at, c.revoked_at," \
 	" c.delivery_until, c.reason, c.reason_code, coalesce((select s.published_epoch is not null from icert.status_change s" \
 	" where s.certificate_id = c.id order by s.id desc limit 1), false)," \
-	" exists (select from icert.delivery d where d.certificate_id = c.id and d.label = 'pkcs12' and d.destroyed_at is null)," \
-	" exists (select from icert.delivery d where d.certificate_id = c.id and d.label = 'envelope' and d.destroyed_at is null)"
+	" (select string_agg(d.label, ' ') from icert.delivery d where d.certificate_id = c.id and d.destroyed_at is null)"
 
 static const struct db_stmt of_case = { "certificate_of_case",
 	"select " COLUMNS " from icert.certificate c where c.application_id = $1 order by c.created_at desc, c.id limit 1" };
@@ -65,8 +64,8 @@ fill(struct certificate *c, struct db_result *r)
 	c->reason = (int)or_minus_one(r, 10);
 	snprintf(c->reason_code, sizeof c->reason_code, "%s", db_text(r, 0, 11));
 	c->published = db_bool(r, 0, 12);
-	c->has_pkcs12 = db_bool(r, 0, 13);
-	c->has_envelope = db_bool(r, 0, 14);
+	c->has_pkcs12 = strstr(db_text(r, 0, 13), "pkcs12") != NULL;
+	c->has_envelope = strstr(db_text(r, 0, 13), "envelope") != NULL;
 }
 
 static int

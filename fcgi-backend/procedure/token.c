@@ -69,11 +69,11 @@ read_request(const void *file, size_t len, struct buf *der, struct possession *p
 
 /* The same key again is no fault: the row that is there stands. */
 static int
-store(struct act *act, const struct case_file *c, const struct possession *p, const struct buf *der)
+store(struct act *act, const struct case_file *c, const struct possession *p, const struct buf *der, const char *hex)
 {
 	struct buf sealed = BUF_INIT;
 	struct db_result *r;
-	char place[120], hex[65];
+	char place[120];
 	int64_t now = clock_business();
 	int error, there;
 
@@ -84,7 +84,6 @@ store(struct act *act, const struct case_file *c, const struct possession *p, co
 	db_result_free(r);
 	if (there)
 		return 0;
-	bytes_to_hex(hex, p->spki_sha256, sizeof p->spki_sha256);
 	snprintf(place, sizeof place, "token_request|request|%s", hex);
 	if ((error = seal_field(c->key, place, der->p, der->len, &sealed)) == 0)
 		error = DB_QUERY(act->db, &add, NULL, P_BYTES(p->spki_sha256, 32), P_TEXT(c->a.id),
@@ -94,7 +93,7 @@ store(struct act *act, const struct case_file *c, const struct possession *p, co
 }
 
 static int
-take(struct act *act, const struct case_file *c, const void *file, size_t len, const char **why)
+take(struct act *act, const struct case_file *c, const void *file, size_t len, char hex[65], const char **why)
 {
 	struct buf der = BUF_INIT;
 	struct possession p;
@@ -109,8 +108,10 @@ take(struct act *act, const struct case_file *c, const void *file, size_t len, c
 			error = ICERT_E_EXISTS;
 		db_result_free(r);
 	}
-	if (error == 0)
-		error = store(act, c, &p, &der);
+	if (error == 0) {
+		bytes_to_hex(hex, p.spki_sha256, sizeof p.spki_sha256);
+		error = store(act, c, &p, &der, hex);
+	}
 	buf_free(&der);
 	return error;
 }
@@ -118,14 +119,16 @@ take(struct act *act, const struct case_file *c, const void *file, size_t len, c
 int
 token_request_add(struct act *act, const char *application, int version, const void *file, size_t len, const char **why)
 {
+	char hex[65] = "", detail[96];
 	struct case_file c;
 	int error;
 
 	*why = NULL;
 	if ((error = case_open_staff(act, application, version, ACTION_ISSUE, &c)) == 0)
-		error = take(act, &c, file, len, why);
+		error = take(act, &c, file, len, hex, why);
+	snprintf(detail, sizeof detail, "{\"spki\":\"%s\"}", hex);
 	if (error == 0)
-		error = act_audit(act, "token.request", "application", c.a.id, c.a.id, c.a.province, NULL, NULL);
+		error = act_audit(act, "token.request", "application", c.a.id, c.a.id, c.a.province, NULL, detail);
 	bytes_wipe(c.key, sizeof c.key);
 	if (error == 0)
 		error = db_commit(act->db);

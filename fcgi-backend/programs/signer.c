@@ -1,12 +1,15 @@
 /*
  * icert-signer --config FILE: the issuing key behind PKCS#11; certificates, CRLs and responder
  * certificates on typed requests.  docs/key-protocol.md, docs/signer-journal.md.
+ * icert-signer --init --config FILE: begins the journal, where there is none, and ends; the ceremony's.
  */
 #include "keys/signer.h"
 #include "libicert/config.h"
 #include "libicert/error.h"
 #include "libicert/log.h"
 #include "libicert/sandbox.h"
+
+#include <string.h>
 
 #define MEMORY ((size_t)1 << 30)
 
@@ -20,14 +23,18 @@ fail(const char *code, int error)
 int
 main(int argc, char *argv[])
 {
+	int init = argc > 1 && strcmp(argv[1], "--init") == 0, error;
 	struct serve serve = { .ops = signer_ops, .n = signer_ops_n };
 	struct sandbox sandbox = { .rights = SANDBOX_FILES, .memory = MEMORY };
 	struct serve_sockets sockets;
 	struct signer signer;
 	struct config config;
-	int error;
 
-	config_start(&config, "icert-signer", argc, argv);
+	config_start(&config, "icert-signer", argc - init, argv + init);
+	if (init) {
+		error = signer_init(&config);
+		return error == 0 ? 0 : fail("init_failed", error);
+	}
 	sandbox.writable[0] = config_require(&config, "paths", "signer_dir");
 	/* Open the secret, drop every right, then read from anyone. */
 	if (serve_sockets(&sockets) != 0 || sandbox_keep_only(sockets.fd, sockets.n) != 0)

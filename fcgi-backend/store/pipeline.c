@@ -39,42 +39,6 @@ db_plain(struct db *db, enum pending_kind kind, const char *sql)
 	return 0;
 }
 
-/* A command of the transaction's beginning, with one value. */
-static int
-preamble(struct db *db, const char *sql, const char *value)
-{
-	int error = push(db, PENDING_IDENTITY, NULL, 0);
-
-	if (error != 0)
-		return error;
-	if (PQsendQueryParams(db->conn, sql, 1, NULL, &value, NULL, NULL, 0) != 1)
-		return db_lost(db, ICERT_E_UNAVAILABLE);
-	return 0;
-}
-
-int
-db_begin(struct db *db, const struct db_identity *who)
-{
-	char hex[65], number[24];
-	int error;
-
-	if (db->in_tx)
-		db_rollback(db);
-	db->error = 0;
-	db->detail[0] = db->constraint[0] = '\0';
-	if ((error = db_connected(db)) != 0 || (error = db_plain(db, PENDING_BEGIN, "begin")) != 0)
-		return error;
-	db->in_tx = 1;
-	if (who == NULL)
-		return 0;
-	bytes_to_hex(hex, who->hash, sizeof who->hash);
-	error = preamble(db, "select set_config('icert.session', $1, true)", hex);
-	if (error != 0 || who->generation == 0)
-		return error;
-	snprintf(number, sizeof number, "%" PRId64, who->generation);
-	return preamble(db, "select icert.session_check($1)", number);
-}
-
 int
 db_session_over(struct db *db)
 {
@@ -114,6 +78,50 @@ prepare(struct db *db, const struct db_stmt *stmt, size_t slot)
 		return db_lost(db, ICERT_E_UNAVAILABLE);
 	db->stmts[slot].state = PREPARING;
 	return 0;
+}
+
+/* How each transaction begins and ends: prepared as everything else, for it is asked most. */
+static const struct db_stmt sql_begin = { "tx_begin", "begin" };
+static const struct db_stmt sql_commit = { "tx_commit", "commit" };
+static const struct db_stmt sql_identity = { "tx_identity", "select set_config('icert.session', $1, true)" };
+static const struct db_stmt sql_check = { "tx_check", "select icert.session_check($1)" };
+
+static int
+command(struct db *db, enum pending_kind kind, const struct db_stmt *stmt, const char *value)
+{
+	size_t slot = slot_of(db, stmt);
+	int error;
+
+	if (slot == STMTS_MAX)
+		return ICERT_E_DATABASE;
+	if ((error = prepare(db, stmt, slot)) != 0 || (error = push(db, kind, stmt, slot)) != 0)
+		return error;
+	if (PQsendQueryPrepared(db->conn, stmt->name, value != NULL, &value, NULL, NULL, 0) != 1)
+		return db_lost(db, ICERT_E_UNAVAILABLE);
+	return 0;
+}
+
+int
+db_begin(struct db *db, const struct db_identity *who)
+{
+	char hex[65], number[24];
+	int error;
+
+	if (db->in_tx)
+		db_rollback(db);
+	db->error = db->ending = 0;
+	db->detail[0] = db->constraint[0] = '\0';
+	if ((error = db_connected(db)) != 0 || (error = command(db, PENDING_BEGIN, &sql_begin, NULL)) != 0)
+		return error;
+	db->in_tx = 1;
+	if (who == NULL)
+		return 0;
+	bytes_to_hex(hex, who->hash, sizeof who->hash);
+	error = command(db, PENDING_IDENTITY, &sql_identity, hex);
+	if (error != 0 || who->generation == 0)
+		return error;
+	snprintf(number, sizeof number, "%" PRId64, who->generation);
+	return command(db, PENDING_IDENTITY, &sql_check, number);
 }
 
 struct wire {
@@ -403,6 +411,20 @@ db_query(struct db *db, const struct db_stmt *stmt, const struct db_param *param
 }
 
 int
+db_send_commit(struct db *db)
+{
+	int error;
+
+	if (!db->in_tx || db->ending)
+		return ICERT_E_DATABASE;
+	if (db->error != 0)
+		return db->error;
+	if ((error = command(db, PENDING_END, &sql_commit, NULL)) == 0)
+		db->ending = 1;
+	return error;
+}
+
+int
 db_commit(struct db *db)
 {
 	int error;
@@ -414,7 +436,7 @@ db_commit(struct db *db)
 		db_rollback(db);
 		return error;
 	}
-	if ((error = db_plain(db, PENDING_END, "commit")) == 0)
+	if (db->ending || (error = command(db, PENDING_END, &sql_commit, NULL)) == 0)
 		error = db_drain(db);
 	if (error != 0) {
 		db_rollback(db);
@@ -435,7 +457,7 @@ db_query_commit(struct db *db, const struct db_stmt *stmt, const struct db_param
 		*out = NULL;
 	if (!db->in_tx)
 		return ICERT_E_DATABASE;
-	if ((error = db_send(db, stmt, params, n)) == 0 && (error = db_plain(db, PENDING_END, "commit")) == 0 &&
+	if ((error = db_send(db, stmt, params, n)) == 0 && (error = command(db, PENDING_END, &sql_commit, NULL)) == 0 &&
 	    (error = db_recv(db, out != NULL ? &r : NULL)) == 0)
 		error = db_drain(db);
 	if (error != 0) {

@@ -1,5 +1,3 @@
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -12,13 +10,12 @@ void
 csrf_token(const struct session *s, char out[CSRF_TEXT])
 {
 	static const char label[] = "icert-csrf-v1";
-	unsigned char mac[32];
-	unsigned n = sizeof(mac);
+	unsigned char mac[crypto_auth_hmacsha256_BYTES];
+	crypto_auth_hmacsha256_state state;
 
-	out[0] = '\0';
-	if (HMAC(EVP_sha256(), s->secret, SESSION_SECRET, (const unsigned char *)label,
-	    sizeof(label) - 1, mac, &n) == NULL)
-		return;
+	crypto_auth_hmacsha256_init(&state, s->secret, SESSION_SECRET);
+	crypto_auth_hmacsha256_update(&state, (const unsigned char *)label, sizeof(label) - 1);
+	crypto_auth_hmacsha256_final(&state, mac);
 	sodium_bin2base64(out, CSRF_TEXT, mac, sizeof(mac), sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 

@@ -1,11 +1,11 @@
 #include <errno.h>
 #include <fcgiapp.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <fcntl.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -205,17 +205,16 @@ serve(struct app *app, FCGX_Request *fcgi)
  * waiting here, so it never cuts a request in hand.
  */
 static int
-next_connection(struct app *app, const sigset_t *waiting)
+next_connection(struct app *app, int arrivals, const sigset_t *waiting)
 {
-	const struct timespec idle = { .tv_sec = WORKER_IDLE_S };
-	struct pollfd p = { .fd = LISTEN_FD, .events = POLLIN };
+	struct epoll_event event;
 	struct timeval limit = { .tv_sec = SOCKET_SECONDS };
 	int fd;
 
 	while (!leaving) {
 		if (app->idle != NULL)
 			app->idle(app);
-		if (ppoll(&p, 1, app->idle != NULL ? &idle : NULL, waiting) <= 0)
+		if (epoll_pwait(arrivals, &event, 1, app->idle != NULL ? WORKER_IDLE_S * 1000 : -1, waiting) <= 0)
 			continue;
 		if ((fd = accept4(LISTEN_FD, NULL, NULL, SOCK_CLOEXEC)) < 0)
 			continue;
@@ -226,12 +225,26 @@ next_connection(struct app *app, const sigset_t *waiting)
 	return -1;
 }
 
+/* One of the workers that wait is woken by a connection, and not all of them. */
+static int
+watch_arrivals(void)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLEXCLUSIVE };
+	int fd = epoll_create1(EPOLL_CLOEXEC);
+
+	if (fd >= 0 && epoll_ctl(fd, EPOLL_CTL_ADD, LISTEN_FD, &event) != 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
 static int
 worker_loop(struct app *app)
 {
 	FCGX_Request fcgi;
 	sigset_t blocked, waiting;
-	int fd;
+	int arrivals, fd;
 
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGTERM);
@@ -241,9 +254,9 @@ worker_loop(struct app *app)
 	sigdelset(&waiting, SIGINT);
 	if (FCGX_Init() != 0 || FCGX_InitRequest(&fcgi, LISTEN_FD, FCGI_FAIL_ACCEPT_ON_INTR) != 0)
 		return 1;
-	if (app->start != NULL && app->start(app) != 0)
+	if ((arrivals = watch_arrivals()) < 0 || (app->start != NULL && app->start(app) != 0))
 		return 1;
-	while ((fd = next_connection(app, &waiting)) >= 0) {
+	while ((fd = next_connection(app, arrivals, &waiting)) >= 0) {
 		/* libfcgi accepts by itself and knows no time-out: it is given
 		 * a connection that has one, as if kept from before. */
 		fcgi.ipcFd = fd;
@@ -298,7 +311,7 @@ worker_run(struct app *app, int count)
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGINT, &sa, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	/* Two workers may wake for one connection: the loser must not block. */
+	/* Two workers may still wake for one connection: the loser must not block. */
 	if ((flags = fcntl(LISTEN_FD, F_GETFL)) < 0 || fcntl(LISTEN_FD, F_SETFL, flags | O_NONBLOCK) != 0) {
 		log_error("no_listener", "nothing listens on descriptor 0");
 		return 1;

@@ -166,7 +166,17 @@ export class Client {
 	close() { this.agent.destroy(); this.plain.destroy(); }
 
 	/** One request, one answer, no redirect followed. */
-	request(method, target, { body, headers = {}, origin = true } = {}) {
+	async request(method, target, options = {}) {
+		try {
+			return await this.once(method, target, options);
+		} catch (error) {
+			// The server closed an idle connection as we took it up: browsers open another.
+			if (!error.idle) throw error;
+			return this.once(method, target, options);
+		}
+	}
+
+	once(method, target, { body, headers = {}, origin = true } = {}) {
 		const url = new URL(target, this.base);
 		const secure = url.protocol === 'https:';
 		const cookie = this.jar.header(url);
@@ -191,10 +201,11 @@ export class Client {
 				});
 			});
 			let answered = false;
+			const began = Date.now();
 			req.on('response', () => { answered = true; });
 			req.setTimeout(TIMEOUT_MS, () => req.destroy(new Error(`no answer in ${TIMEOUT_MS} ms: ${method} ${url.pathname}`)));
 			// A server that refuses early may close while we still write; its answer counts.
-			req.on('error', (e) => { if (!answered) reject(e); });
+			req.on('error', (e) => { if (!answered) reject(Object.assign(e, { idle: req.reusedSocket && e.code === 'ECONNRESET' && Date.now() - began < 50 })); });
 			req.end(body);
 		});
 	}

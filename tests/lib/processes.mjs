@@ -50,3 +50,33 @@ export function random(seed) {
 		return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
 	};
 }
+
+/** Everything that a unit consists of. */
+function family(pid) { return [pid, ...children(pid).map((c) => c.pid)]; }
+
+/**
+ * Kills a unit for good: its supervisor is held still, so that nobody starts it again.
+ * Returns what brings it back and waits until all is up.
+ */
+export function down(icert, name) {
+	const { pid } = units(icert).get(name);
+	const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+	const supervisor = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+	signal(supervisor, 'SIGSTOP');
+	for (const one of family(pid)) signal(one, 'SIGKILL');
+	return async () => {
+		signal(supervisor, 'SIGCONT');
+		await until(() => units(icert).get(name).pid !== pid, { what: `${name} started again` });
+		await allUp(icert);
+	};
+}
+
+/** A unit that is there and does nothing. */
+export function frozen(icert, name) {
+	const all = family(units(icert).get(name).pid);
+	for (const one of all) signal(one, 'SIGSTOP');
+	return async () => {
+		for (const one of all) signal(one, 'SIGCONT');
+		await allUp(icert);
+	};
+}

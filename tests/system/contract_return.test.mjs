@@ -161,8 +161,8 @@ test('sent back by the director: the words are mailed, at least 48 hours are lef
 	const left = Number(rows(`select due_at from icert.deadline where application_id = '${applicant.id}' and kind = 'contract_due' and stopped_at is null`)[0])
 		- Math.floor(Date.now() / 1000) - 110 * 3600;
 	assert.ok(left >= 48 * 3600 - 120, String(left));
-	const page = await applicant.see();
-	assert.match(page.main, /tapa el nombre/);
+	assert.match((await applicant.see()).main, /le devolvió el contrato/);
+	assert.match((await applicant.client.visit(`/tramite/${applicant.id}/contrato`)).main, /tapa el nombre/);
 	assert.match((await kept.director.see()).main, /Contrato enviado/, 'seen by who sent it back');
 	kept.signed = pdf.sign(contract, identity, { visible: [300, 20, 500, 50] });
 	assert.match(expect(await applicant.sendContract(kept.signed), 200).main, /Su firma es correcta/, 'adbe.pkcs7.detached');

@@ -377,6 +377,24 @@ test('a page that asks for news by itself does not keep a session from becoming 
 	assert.notEqual(must(`select seen_at from icert.session where ${row}`)[0], String(now - 300));
 });
 
+test('a token\'s key: brought by the operator of an identified case, as oneself, and for nobody else\'s case', () => {
+	const here = application(luis, PICHINCHA, 'identified');
+	const there = application(ana, GUAYAS, 'identified');
+	must(`update icert.application set container = 'token', version = version + 1 where id in ('${here.id}', '${there.id}')`);
+	const me = session('staff', staffId('operador.pichincha'));
+	const bring = (id, who, spki) => as('desk', me, `insert into icert.token_request (spki_sha256, application_id, spki, request, bits, staff_id, at)
+		values (sha256('${spki}'), '${id}', '${spki}', ${sealed}, 2048, '${staffId(who)}', ${now})`);
+	assert.ok(bring(here.id, 'operador.pichincha', '\\x01').ok);
+	assert.match(bring(here.id, 'operador.guayas', '\\x01').error, /row-level security/);
+	assert.match(bring(there.id, 'operador.pichincha', '\\x01').error, /row-level security/);
+	must(`insert into icert.token_request (spki_sha256, application_id, spki, request, bits, staff_id, at)
+		values (sha256('\\x02'), '${there.id}', '\\x02', ${sealed}, 2048, '${staffId('operador.guayas')}', ${now})`);
+	assert.match(bring(here.id, 'operador.pichincha', '\\x02').error, /token_request_pkey/, 'a key of another province\'s case is refused, and not shown');
+	assert.equal(count('desk', me, 'token_request', `application_id = '${there.id}'`), 0);
+	must(`set session_replication_role = replica; update icert.application set state = 'issued' where id = '${here.id}'`);
+	assert.match(bring(here.id, 'operador.pichincha', '\\x03').error, /row-level security/, 'not after it was issued');
+});
+
 test('a director sees the contract of a case to sign, and none of its papers', () => {
 	const it = application(luis, PICHINCHA, 'contract_signed');
 	const me = session('staff', staffId('director.pichincha'));

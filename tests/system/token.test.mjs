@@ -3,7 +3,7 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startInstance } from '../lib/instance.mjs';
 import { Client, until } from '../lib/http.mjs';
@@ -177,7 +177,37 @@ test('the key serves nobody else, whatever name is in the request', async () => 
 		expect(page, 422, 'used key');
 		assert.match(page.errors.join(' '), /ya pertenece a otro/);
 	}
-	expect(await bring(pem(token.csr(token.makeKey('rsa:3072')))), 200, 'a key of their own, longer');
+	/* Were the row of who brought it gone: the certificate, of whatever province, has it still. */
+	icert.sql(`set session_replication_role = replica; delete from icert.token_request where application_id = '${applicant.id}'`);
+	assert.match((await bring(pem(token.csr(kept.key)))).errors.join(' '), /ya pertenece a otro/);
+	assert.equal(icert.psql(`select count(*) from icert.audit where action = 'token.request' and outcome = 'refused' and reason = 'exists'`).text.trim(), '3');
+});
+
+test('programs killed while a token is issued cost a step, and nothing else', async () => {
+	kept.long = token.makeKey('rsa:3072');
+	expect(await bring(pem(token.csr(kept.long))), 200, 'a key of their own, longer');
+	expect(await other.acceptFields(), 200, 'accept');
+	let done = false;
+	const killer = (async () => {
+		for (const name of ['issuer', 'signer', 'keymaker', 'issuer', 'keeper', 'issuer']) {
+			const pid = (await icert.processes()).find((row) => row.name === name)?.pid;
+			if (pid > 0 && !done) {
+				try { process.kill(pid, 'SIGKILL'); } catch { /* it was just being restarted */ }
+			}
+			await new Promise((resolve) => setTimeout(resolve, 60));
+		}
+	})();
+	await operator.issue();
+	await killer;
+	done = true;
+	if (/\/emitir/.test((await operator.see('/emitir')).path)) expect(await operator.issue(), 200, 'issue, pressed again');
+	await operator.openingCode();
+	const page = await operator.see('/emitido');
+	const cert = tools.certificateToPem(folder, 'other.pem', (await page.click(/\(\.cer\)/)).body);
+	assert.match(tools.must('openssl', ['x509', '-in', cert, '-noout', '-text']), /Public-Key: \(3072 bit\)/);
+	assert.equal(icert.psql(`select count(*) from icert.certificate where application_id = '${other.id}'`).text.trim(), '1');
+	const journal = readFileSync(join(icert.prefix, 'signer/journal'), 'utf8');
+	assert.equal(journal.match(/^\d+ \d+ certificate /gm).length, 2, 'one line a certificate');
 });
 
 test('the envelope holds a revocation code alone, and it revokes; the contract waits for the token', async () => {

@@ -62,9 +62,13 @@ export class Applicant {
 	}
 
 	/** The simulator's own checkout page; the notification comes by itself. */
-	async pay() {
+	async approve() {
 		const gateway = await (await this.client.visit(this.orderPath)).form(/pagar/).submit();
-		await (await this.client.visit(gateway.link(/Ir a la página/))).form(/aprobar/).submit();
+		return (await this.client.visit(gateway.link(/Ir a la página/))).form(/aprobar/).submit();
+	}
+
+	async pay() {
+		await this.approve();
 		return until(async () => {
 			const page = await this.client.visit(this.orderPath);
 			return page.forms.some((f) => /solicitud$/.test(f.action)) && page;

@@ -100,6 +100,10 @@ setup(void **state)
 	statement_public(keymaker_key, s.keymaker);
 	statement_public(status_key, s.status_signer);
 	snprintf(journal_path, sizeof(journal_path), "%s/journal", folder);
+	/* Without the ceremony's first line there is nothing to work on. */
+	assert_int_equal(journal_open(&s.journal, journal_path), ICERT_E_NOT_FOUND);
+	assert_int_equal(journal_make(journal_path, now), 0);
+	assert_int_equal(journal_make(journal_path, now), ICERT_E_EXISTS);
 	assert_int_equal(journal_open(&s.journal, journal_path), 0);
 	return 0;
 }
@@ -467,6 +471,9 @@ test_journal(void **state)
 	at = (size_t)((uint8_t *)memchr(bytes.p, '\n', bytes.len) - bytes.p) + 1;
 	assert_int_equal(keyfile_write(path, bytes.p + at, bytes.len - at, 0600), 0);
 	assert_int_equal(journal_open(&j, path), ICERT_E_FORGED);
+	/* Nothing left of it. */
+	assert_int_equal(keyfile_write(path, "", 0, 0600), 0);
+	assert_int_equal(journal_open(&j, path), ICERT_E_FORGED);
 	/* A torn last line. */
 	assert_int_equal(keyfile_write(path, bytes.p, bytes.len - 3, 0600), 0);
 	assert_int_equal(journal_open(&j, path), 0);
@@ -492,17 +499,20 @@ ask(const struct serve_op *ops, size_t n, void *ctx, const char *socket, const s
 }
 
 static int
-ask_crl(const char *socket, uint64_t number, int64_t this_update, struct buf *crl)
+ask_crl_of(const char *socket, uint64_t number, int64_t this_update, const uint8_t *serials, size_t n_serials, struct buf *crl)
 {
 	static struct message reply;
-	struct crl_entry e = { .serial = { 0x44 }, .revoked_at = now - 100, .reason = 1 };
 	struct buf request = BUF_INIT, packet = BUF_INIT;
 	uint8_t bytes[CRL_ENTRY], read_back[4096];
 	int error, fd = memfd_create("entries", MFD_CLOEXEC), fd_out = -1;
 	ssize_t n;
 
-	crl_entry_encode(&e, bytes);
-	assert_int_equal(write(fd, bytes, sizeof(bytes)), sizeof(bytes));
+	for (size_t i = 0; i < n_serials; i++) {
+		struct crl_entry e = { .serial = { serials[i] }, .revoked_at = now - 100, .reason = 1 };
+
+		crl_entry_encode(&e, bytes);
+		assert_int_equal(write(fd, bytes, sizeof(bytes)), sizeof(bytes));
+	}
 	message_begin(&request, OP_SIGN_CRL, 0, 7);
 	message_put_string(&request, TAG_LABEL, "issuing");
 	message_put_number(&request, TAG_NUMBER, number);
@@ -518,6 +528,12 @@ ask_crl(const char *socket, uint64_t number, int64_t this_update, struct buf *cr
 	buf_free(&request);
 	buf_free(&packet);
 	return error;
+}
+
+static int
+ask_crl(const char *socket, uint64_t number, int64_t this_update, struct buf *crl)
+{
+	return ask_crl_of(socket, number, this_update, (const uint8_t[]){ 0x44 }, 1, crl);
 }
 
 static void
@@ -545,6 +561,55 @@ test_crl(void **state)
 	assert_int_equal(ask_crl("signer-publisher", 6, now + 3600, &crl), ICERT_E_INVALID);
 	assert_int_equal(journal_crl_number(s.journal), 5);
 	buf_free(&crl);
+}
+
+/* Whoever has taken the publisher over cannot have a revocation forgotten, nor after a restart of the signer. */
+static void
+test_crl_forgets_nothing(void **state)
+{
+	static const uint8_t serials[] = { 0x50, 0x44, 0x30 };
+	struct buf crl = BUF_INIT;
+	uint64_t number = journal_crl_number(s.journal);
+
+	(void)state;
+	assert_int_equal(ask_crl_of("signer-publisher", ++number, now, serials, 3, &crl), 0);
+	for (int round = 0; round < 2; round++) {
+		assert_int_equal(journal_revocations(s.journal)->n, 3);
+		assert_int_equal(ask_crl_of("signer-publisher", number + 1, now, serials, 2, &crl), ICERT_E_MISMATCH);
+		assert_int_equal(ask_crl_of("signer-publisher", number + 1, now, NULL, 0, &crl), ICERT_E_MISMATCH);
+		assert_int_equal(ask_crl_of("signer-publisher", number + 1, now, (const uint8_t[]){ 0x30, 0x45, 0x50, 0x60 }, 4, &crl),
+		    ICERT_E_MISMATCH);
+		journal_close(s.journal);
+		assert_int_equal(journal_open(&s.journal, journal_path), 0);
+	}
+	assert_int_equal(ask_crl_of("signer-publisher", ++number, now, serials, 3, &crl), 0);
+	buf_free(&crl);
+}
+
+/* What ended before the list before this one may go; nothing else. */
+static void
+test_revoked_missing(void **state)
+{
+	struct revoked_list l = { 0 };
+	struct revoked r = { .serial = { 9 }, .not_after = 1000 };
+	struct crl_entry e = { .serial = { 7 } };
+	struct buf b = BUF_INIT;
+	struct revoked back;
+
+	(void)state;
+	assert_int_equal(revoked_add(&l, &r), 0);
+	r.serial[0] = 7;
+	assert_int_equal(revoked_add(&l, &r), 0);
+	revoked_sort(&l);
+	assert_int_equal(revoked_missing(&l, &e, 1, 999)->serial[0], 9);
+	assert_null(revoked_missing(&l, &e, 1, 1000));
+	assert_int_equal(revoked_missing(&l, NULL, 0, 0)->serial[0], 7);
+	revoked_put(&b, &r);
+	assert_int_equal(b.len, REVOKED_ENTRY);
+	revoked_decode(&back, b.p);
+	assert_memory_equal(&back, &r, sizeof(r));
+	buf_free(&b);
+	revoked_free(&l);
 }
 
 /* The status signer's key, its certificate from the signer, and digests signed with it. */
@@ -650,6 +715,7 @@ main(void)
 		cmocka_unit_test(test_missing), cmocka_unit_test(test_stale), cmocka_unit_test(test_forged),
 		cmocka_unit_test(test_other), cmocka_unit_test(test_holder), cmocka_unit_test(test_lint),
 		cmocka_unit_test(test_issue), cmocka_unit_test(test_ceiling), cmocka_unit_test(test_crl),
+		cmocka_unit_test(test_crl_forgets_nothing), cmocka_unit_test(test_revoked_missing),
 		cmocka_unit_test(test_responder), cmocka_unit_test(test_journal),
 	};
 

@@ -35,7 +35,8 @@ const server = (socket) => SERVERS[socket] ?? SERVERS[socket.split('/')[0]] ?? S
 const PATHS = {
 	'ca/root': [[], []], 'demo/staff.json': [[], []], 'etc/tls/localhost.key': [[], []], log: [[], []], 'log/keeper.log': [[], []],
 	keeper: [['keeper'], ['keeper']], keymaker: [['keymaker'], ['keymaker']], signer: [['signer'], ['signer']],
-	'status-signer': [['status'], ['status']], publisher: [['publisher'], ['publisher']], clerk: [['clerk'], ['clerk']],
+	'status-signer': [['status'], ['status']], publisher: [['publisher'], ['publisher']], issuer: [['issuer'], ['issuer']],
+	clerk: [['clerk'], ['clerk']],
 	postgres: [['postgres'], ['postgres']], mail: [['sim'], ['sim']], edge: [['edge'], ['edge']],
 	'etc/gateway-demo.secret': [['webhook', 'sim'], []], 'etc/gateway-demo.key': [['portal', 'clerk', 'sim'], []],
 	documents: [['portal', 'desk', 'clerk', 'issuer'], ['portal', 'desk', 'clerk', 'issuer']],

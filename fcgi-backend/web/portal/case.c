@@ -4,14 +4,11 @@
 #include "libicert/error.h"
 #include "procedure/anew.h"
 #include "procedure/appointment.h"
-#include "procedure/certificate.h"
-#include "procedure/contract.h"
-#include "procedure/contract_copy.h"
 #include "procedure/document.h"
 #include "procedure/fields.h"
 #include "procedure/identification.h"
+#include "procedure/overview.h"
 #include "procedure/purchase.h"
-#include "procedure/staff.h"
 #include "procedure/token.h"
 #include "web/portal/portal.h"
 
@@ -212,16 +209,16 @@ fill_observations(struct request *rq, const struct application *a, struct view_p
 }
 
 static int
-fill_slot(struct request *rq, const struct application *a, struct view_portal_case *v)
+fill_slot(struct request *rq, const struct overview *o, struct view_portal_case *v)
 {
+	const struct application *a = &o->a;
 	struct appointment *s = arena_new(&rq->arena, struct appointment);
 	struct view_portal_case_slot *slot = arena_new(&rq->arena, struct view_portal_case_slot);
-	struct province *p = arena_new(&rq->arena, struct province);
 	int rv;
 
 	if (a->state != APPLICATION_ACCEPTED && a->state != APPLICATION_SCHEDULED)
 		return 0;
-	if (s == NULL || slot == NULL || p == NULL)
+	if (s == NULL || slot == NULL)
 		return ICERT_E_MEMORY;
 	rv = appointment_current(portal_act(rq), a->id, s);
 	if (rv == ICERT_E_NOT_FOUND)
@@ -234,13 +231,11 @@ fill_slot(struct request *rq, const struct application *a, struct view_portal_ca
 	slot->past = s->starts_at < portal_now();
 	slot->mode = s->mode;
 	slot->meeting = s->meeting;
-	if ((rv = province_get(portal_act(rq), a->province, p)) != 0)
-		return rv;
-	slot->galapagos = p->galapagos;
+	slot->galapagos = o->province.galapagos;
 	slot->office = strcmp(s->mode, "in_person") == 0;
-	slot->place = p->address;
-	slot->hours = p->hours;
-	slot->telephone = p->telephone;
+	slot->place = o->province.address;
+	slot->hours = o->province.hours;
+	slot->telephone = o->province.telephone;
 	v->slot = slot;
 	if (slot->office && !slot->proposed)
 		v->asked = "scheduled_office";
@@ -280,20 +275,14 @@ fill_tasks(struct request *rq, const struct application *a, struct view_portal_c
 	return 0;
 }
 
-static int
-fill_certificate(struct request *rq, const struct application *a, struct view_portal_case *v)
+static void
+fill_certificate(struct request *rq, const struct overview *o, struct view_portal_case *v)
 {
 	struct view_portal_case_certificate *out = arena_new(&rq->arena, struct view_portal_case_certificate);
-	struct certificate *c = arena_new(&rq->arena, struct certificate);
-	int rv;
+	const struct certificate *c = &o->certificate;
 
-	if (out == NULL || c == NULL)
-		return ICERT_E_MEMORY;
-	rv = certificate_of(portal_act(rq), a->id, c);
-	if (rv == ICERT_E_NOT_FOUND || (rv == 0 && c->issued_at == 0))
-		return 0;
-	if (rv != 0)
-		return rv;
+	if (out == NULL || c->issued_at == 0)
+		return;
 	out->serial = c->serial;
 	out->state = c->state;
 	out->not_before = c->not_before;
@@ -302,16 +291,14 @@ fill_certificate(struct request *rq, const struct application *a, struct view_po
 	out->pkcs12 = c->has_pkcs12;
 	out->token = strcmp(c->container, CONTAINER_TOKEN) == 0;
 	out->envelope = c->has_envelope;
-	out->delivered = a->state >= APPLICATION_CONTRACT_SIGNED && a->state <= APPLICATION_ACTIVE;
+	out->delivered = o->a.state >= APPLICATION_CONTRACT_SIGNED && o->a.state <= APPLICATION_ACTIVE;
 	out->until = c->delivery_until;
 	out->revoked_at = c->revoked_at;
-	if (a->state == APPLICATION_ISSUED || a->state == APPLICATION_CONTRACT_SENT) {
-		out->contract_by = contract_due(portal_act(rq), a->id, c->issued_at);
-		v->by = out->contract_by;
+	if (o->contract_by != 0) {
+		v->by = out->contract_by = o->contract_by;
 		v->closes = false;
 	}
 	v->certificate = out;
-	return 0;
 }
 
 static char *
@@ -325,54 +312,38 @@ lower(struct request *rq, const char *text)
 	return copy;
 }
 
-/* What was found in the file that came back last. */
-static int
-fill_last_copy(struct request *rq, const struct application *a, struct view_portal_case_contract *out)
+/* In contract_sent the last such mail says what became of the file that came back last. */
+static const char *
+last_word(const struct overview *o)
 {
-	struct contract_copy *last = arena_new(&rq->arena, struct contract_copy);
-	size_t n = 1;
-	int rv;
-
-	if (last == NULL)
-		return ICERT_E_MEMORY;
-	if ((rv = contract_copies(portal_act(rq), a->id, last, &n)) == 0 && n == 1) {
-		out->fault = last->fault;
-		out->words = last->words;
-	}
-	return rv;
+	for (size_t i = 0; i < o->n_mails; i++)
+		if (strcmp(o->mails[i].template, "contract_invalid") == 0 || strcmp(o->mails[i].template, "contract_returned") == 0)
+			return o->mails[i].template;
+	return "";
 }
 
-static int
-fill_contract(struct request *rq, const struct application *a, struct view_portal_case *v)
+static void
+fill_contract(struct request *rq, const struct overview *o, struct view_portal_case *v)
 {
 	struct view_portal_case_contract *out = arena_new(&rq->arena, struct view_portal_case_contract);
-	struct contract *c = arena_new(&rq->arena, struct contract);
-	int rv;
+	const struct contract *c = &o->contract;
 
-	if (!application_is_issued(a->state))
-		return 0;
-	if (out == NULL || c == NULL)
-		return ICERT_E_MEMORY;
-	rv = contract_of(portal_act(rq), a->id, c);
-	if (rv == ICERT_E_NOT_FOUND)
-		return 0;
-	if (rv != 0)
-		return rv;
+	if (out == NULL || c->number[0] == '\0' || !application_is_issued(o->a.state))
+		return;
 	out->number = c->number;
-	out->href = arena_printf(&rq->arena, "/tramite/%s/contrato.pdf", a->id);
+	out->href = arena_printf(&rq->arena, "/tramite/%s/contrato.pdf", o->a.id);
 	out->verify_href = lower(rq, arena_printf(&rq->arena, "/contrato/%s", c->number));
 	out->made_at = c->made_at;
-	out->open = a->state == APPLICATION_CONTRACT_SENT;
-	out->waiting = a->state == APPLICATION_CONTRACT_RECEIVED;
-	out->complete = a->state == APPLICATION_ACTIVE;
-	out->signed_by_holder = a->state == APPLICATION_CONTRACT_SIGNED || a->state == APPLICATION_COUNTERSIGNED || out->complete;
-	out->return_href = arena_printf(&rq->arena, "/tramite/%s/contrato", a->id);
-	out->signed_href = arena_printf(&rq->arena, "/tramite/%s/contrato-firmado.pdf", a->id);
-	if (out->open && (rv = fill_last_copy(rq, a, out)) != 0)
-		return rv;
-	out->due = v->certificate != NULL ? v->certificate->contract_by : 0;
+	out->open = o->a.state == APPLICATION_CONTRACT_SENT;
+	out->waiting = o->a.state == APPLICATION_CONTRACT_RECEIVED;
+	out->complete = o->a.state == APPLICATION_ACTIVE;
+	out->signed_by_holder = o->a.state == APPLICATION_CONTRACT_SIGNED || o->a.state == APPLICATION_COUNTERSIGNED || out->complete;
+	out->return_href = arena_printf(&rq->arena, "/tramite/%s/contrato", o->a.id);
+	out->signed_href = arena_printf(&rq->arena, "/tramite/%s/contrato-firmado.pdf", o->a.id);
+	out->refused = out->open && strcmp(last_word(o), "contract_invalid") == 0;
+	out->returned = out->open && strcmp(last_word(o), "contract_returned") == 0;
+	out->due = o->contract_by;
 	v->contract = out;
-	return 0;
 }
 
 static bool
@@ -382,28 +353,22 @@ can_send_again(const char *template)
 	    strcmp(template, "contract") == 0 || strcmp(template, "application_received") == 0;
 }
 
-static int
-fill_mails(struct request *rq, const struct application *a, struct view_portal_case *v)
+static void
+fill_mails(struct request *rq, const struct overview *o, struct view_portal_case *v)
 {
-	struct application_mail *list = arena_array(&rq->arena, struct application_mail, LIST_MAX);
-	struct view_portal_case_mails *rows = arena_array(&rq->arena, struct view_portal_case_mails, LIST_MAX);
-	size_t n = LIST_MAX;
-	int rv;
+	struct view_portal_case_mails *rows = arena_array(&rq->arena, struct view_portal_case_mails, OVERVIEW_MAILS);
 
-	if (list == NULL || rows == NULL)
-		return ICERT_E_MEMORY;
-	if ((rv = application_mails(portal_act(rq), a->id, list, &n)) != 0)
-		return rv;
-	for (size_t i = 0; i < n; i++) {
-		rows[i].id = list[i].id;
-		rows[i].name = list[i].template;
-		rows[i].state = list[i].state;
-		rows[i].at = list[i].sent_at;
-		rows[i].again = strcmp(list[i].state, "sent") == 0 && can_send_again(list[i].template);
+	if (rows == NULL)
+		return;
+	for (size_t i = 0; i < o->n_mails; i++) {
+		rows[i].id = o->mails[i].id;
+		rows[i].name = o->mails[i].template;
+		rows[i].state = o->mails[i].state;
+		rows[i].at = o->mails[i].sent_at;
+		rows[i].again = strcmp(o->mails[i].state, "sent") == 0 && can_send_again(o->mails[i].template);
 	}
 	v->mails = rows;
-	v->nmails = n;
-	return 0;
+	v->nmails = o->n_mails;
 }
 
 static const char *
@@ -438,47 +403,80 @@ static int
 fill_again(struct request *rq, const struct application *a, struct view_portal_case *v)
 {
 	struct anew again;
-	int rv = anew_of(portal_act(rq), a->id, &again);
+	int rv;
 
-	if (rv != 0 || again.kind[0] == '\0')
+	/* Nothing can be begun with a case that goes on. */
+	if (money_of(a) == NULL && a->state != APPLICATION_ACTIVE)
+		return 0;
+	if ((rv = anew_of(portal_act(rq), a->id, &again)) != 0 || again.kind[0] == '\0')
 		return rv;
 	v->again = arena_printf(&rq->arena, "/tramite/%s/de-nuevo", a->id);
 	v->renews = strcmp(again.kind, "renewal") == 0;
 	return 0;
 }
 
-static int
-case_page(struct request *rq, int status, struct application *a)
+/* States whose page shows what is sealed, or compares with it. */
+static bool
+needs_form(enum application_state s)
 {
+	return s == APPLICATION_SCHEDULED || s == APPLICATION_IDENTIFIED;
+}
+
+static int
+fill_case(struct request *rq, struct overview *o, struct view_portal_case *v)
+{
+	struct application *a = &o->a;
+	int rv;
+
+	if (needs_form(a->state) && (rv = application_get(portal_act(rq), a->id, a)) != 0)
+		return rv;
+	v->id = a->id;
+	v->version = a->version;
+	v->number = a->number;
+	v->state = application_state_name(a->state);
+	v->who = who_acts(a->state);
+	v->email = a->email_masked;
+	if (a->state < APPLICATION_ISSUING)
+		v->by = a->closes_at;
+	v->closes = v->by != 0;
+	if (a->state == APPLICATION_IDENTIFIED && !a->fields_accepted)
+		v->who = "applicant";
+	v->reason = reason_text(a);
+	v->money = money_of(a);
+	v->can_cancel = (transition_possible(a->state, ROLE_CONTACT) & (1u << ACTION_CANCEL)) != 0;
+	fill_steps(rq, a, v);
+	fill_certificate(rq, o, v);
+	fill_contract(rq, o, v);
+	fill_mails(rq, o, v);
+	if ((rv = fill_observations(rq, a, v)) != 0 || (rv = fill_slot(rq, o, v)) != 0)
+		return rv;
+	if ((rv = fill_tasks(rq, a, v)) != 0)
+		return rv;
+	return fill_again(rq, a, v);
+}
+
+static int
+case_page(struct request *rq, int status)
+{
+	struct overview *o = arena_new(&rq->arena, struct overview);
 	struct view_portal_case v = { 0 };
 	int rv;
 
-	v.id = a->id;
-	v.version = a->version;
-	v.number = a->number;
-	v.state = application_state_name(a->state);
-	v.who = who_acts(a->state);
-	v.email = a->email_masked;
-	if (a->state < APPLICATION_ISSUING)
-		v.by = a->closes_at;
-	v.closes = v.by != 0;
-	if (a->state == APPLICATION_IDENTIFIED && !a->fields_accepted)
-		v.who = "applicant";
-	v.reason = reason_text(a);
-	v.money = money_of(a);
-	v.can_cancel = (transition_possible(a->state, ROLE_CONTACT) & (1u << ACTION_CANCEL)) != 0;
-	fill_steps(rq, a, &v);
-	if ((rv = fill_observations(rq, a, &v)) != 0 || (rv = fill_slot(rq, a, &v)) != 0 ||
-	    (rv = fill_tasks(rq, a, &v)) != 0 || (rv = fill_certificate(rq, a, &v)) != 0 ||
-	    (rv = fill_contract(rq, a, &v)) != 0 || (rv = fill_mails(rq, a, &v)) != 0 ||
-	    (rv = fill_again(rq, a, &v)) != 0)
+	if (o == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = overview_read(portal_act(rq), rq->id[0], o)) != 0)
 		return rv;
-	if (a->state == APPLICATION_ISSUING)
+	if (o->a.state == APPLICATION_DRAFT)
+		return response_redirect(rq, "/solicitud/%s", o->a.id);
+	portal_matter(rq, &o->province, o->a.number);
+	if ((rv = fill_case(rq, o, &v)) != 0)
+		return rv;
+	if (o->a.state == APPLICATION_ISSUING)
 		v.watch = "issuing";
-	else if (a->state == APPLICATION_ISSUED)
+	else if (o->a.state == APPLICATION_ISSUED)
 		v.watch = "contract";
-	else if (a->state == APPLICATION_CONTRACT_RECEIVED || a->state == APPLICATION_COUNTERSIGNED)
-		v.watch = application_state_name(a->state);
+	else if (o->a.state == APPLICATION_CONTRACT_RECEIVED || o->a.state == APPLICATION_COUNTERSIGNED)
+		v.watch = application_state_name(o->a.state);
 	else if (v.certificate != NULL && !v.certificate->ready && strcmp(v.certificate->state, "good") == 0)
 		v.watch = "publishing";
 	return page_send(rq, status, portal_case, &v);
@@ -487,14 +485,7 @@ case_page(struct request *rq, int status, struct application *a)
 static int
 case_show(struct request *rq)
 {
-	struct application *a;
-	int rv = portal_case(rq, &a);
-
-	if (rv != 0)
-		return rv;
-	if (a->state == APPLICATION_DRAFT)
-		return response_redirect(rq, "/solicitud/%s", a->id);
-	return case_page(rq, 200, a);
+	return case_page(rq, 200);
 }
 
 static int
@@ -510,14 +501,14 @@ mend(struct request *rq)
 	rv = application_mend(portal_act(rq), a->id, request_version(rq));
 	if (rv == ICERT_E_MISSING) {
 		page_field_error(rq, NULL, "mend.missing");
-		return case_page(rq, 422, a);
+		return case_page(rq, 422);
 	}
 	/* Sent twice at the same moment: the other one has sent it in. */
 	if ((rv == ICERT_E_CONFLICT || rv == ICERT_E_STATE) && portal_case(rq, &a) == 0 && a->state != APPLICATION_OBSERVED)
 		rv = 0;
 	if (rv == ICERT_E_CONFLICT) {
 		page_field_error(rq, NULL, "error.conflict");
-		return case_page(rq, 409, a);
+		return case_page(rq, 409);
 	}
 	if (rv != 0)
 		return rv;
@@ -537,7 +528,7 @@ mail_again(struct request *rq)
 	rv = application_mail_again(portal_act(rq), a->id, rq->id[1]);
 	if (rv == ICERT_E_BUSY) {
 		page_field_error(rq, NULL, "mail.busy");
-		return case_page(rq, 429, a);
+		return case_page(rq, 429);
 	}
 	return rv != 0 ? rv : response_redirect(rq, "/tramite/%s?aviso=sent-again", a->id);
 }

@@ -160,12 +160,19 @@ portal_park(struct request *rq)
 }
 
 void
-portal_matter(struct request *rq, int province, const char *number)
+portal_matter(struct request *rq, const struct province *p, const char *number)
+{
+	if (p->id > 0)
+		matter_of(rq, page_frame(rq), p, number);
+}
+
+static void
+case_matter(struct request *rq, const struct application *a)
 {
 	struct province *p = arena_new(&rq->arena, struct province);
 
-	if (p != NULL && province > 0 && province_get(portal_act(rq), province, p) == 0)
-		matter_of(rq, page_frame(rq), p, number);
+	if (p != NULL && province_get(portal_act(rq), a->province, p) == 0)
+		portal_matter(rq, p, a->number);
 }
 
 static bool
@@ -201,7 +208,7 @@ portal_case(struct request *rq, struct application **out)
 		return ICERT_E_MEMORY;
 	if ((rv = application_get(portal_act(rq), rq->id[0], a)) != 0)
 		return rv;
-	portal_matter(rq, a->province, a->number);
+	case_matter(rq, a);
 	*out = a;
 	return 0;
 }

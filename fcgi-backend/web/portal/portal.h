@@ -5,6 +5,7 @@
 #include "documents/store.h"
 #include "procedure/act.h"
 #include "procedure/application.h"
+#include "procedure/staff.h"
 #include "store/cache.h"
 #include "web/page.h"
 #include "web/worker.h"
@@ -47,7 +48,7 @@ struct act *portal_act(struct request *);
 int portal_case(struct request *, struct application **);
 
 /* Puts a province's telephone and hours, and a case's number, into the layout. */
-void portal_matter(struct request *, int province, const char *number);
+void portal_matter(struct request *, const struct province *, const char *number);
 
 /*
  * An application of this mailbox that is still open (drafts too when drafts is

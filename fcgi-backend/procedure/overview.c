@@ -1,0 +1,101 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "libicert/error.h"
+#include "procedure/overview.h"
+
+enum {
+	COL_VERSION, COL_NUMBER, COL_STATE, COL_REASON, COL_CLOSES, COL_MASKED, COL_PROVINCE, COL_PROVINCE_NAME, COL_TELEPHONE,
+	COL_HOURS, COL_ADDRESS, COL_GALAPAGOS, COL_CONTAINER, COL_SERIAL, COL_CERTIFICATE, COL_NOT_BEFORE, COL_NOT_AFTER, COL_ISSUED, COL_REVOKED,
+	COL_UNTIL, COL_PUBLISHED, COL_DELIVERIES, COL_DUE, COL_CONTRACT, COL_MADE
+};
+
+static const struct db_stmt one = { "overview_case",
+	"select version, number, state, reason, closes_at, masked, province, province_name, telephone, hours, address, galapagos,"
+	" container, serial,"
+	" certificate, not_before, not_after, issued_at, revoked_at, delivery_until, published, deliveries, due_at, contract,"
+	" made_at from icert.my_case($1)" };
+
+static void
+fill_case(struct overview *o, const char *id, struct db_result *r)
+{
+	struct application *a = &o->a;
+	struct province *p = &o->province;
+
+	snprintf(a->id, sizeof a->id, "%s", id);
+	snprintf(a->number, sizeof a->number, "%s", db_text(r, 0, COL_NUMBER));
+	snprintf(a->reason, sizeof a->reason, "%s", db_text(r, 0, COL_REASON));
+	snprintf(a->container, sizeof a->container, "%s", db_text(r, 0, COL_CONTAINER));
+	snprintf(a->email_masked, sizeof a->email_masked, "%s", db_text(r, 0, COL_MASKED));
+	a->state = application_state_find(db_text(r, 0, COL_STATE));
+	a->version = (int)db_int(r, 0, COL_VERSION);
+	a->closes_at = db_int(r, 0, COL_CLOSES);
+	a->province = p->id = (int)db_int(r, 0, COL_PROVINCE);
+	snprintf(p->name, sizeof p->name, "%s", db_text(r, 0, COL_PROVINCE_NAME));
+	snprintf(p->telephone, sizeof p->telephone, "%s", db_text(r, 0, COL_TELEPHONE));
+	snprintf(p->hours, sizeof p->hours, "%s", db_text(r, 0, COL_HOURS));
+	snprintf(p->address, sizeof p->address, "%s", db_text(r, 0, COL_ADDRESS));
+	p->galapagos = db_bool(r, 0, COL_GALAPAGOS);
+}
+
+static void
+fill_certificate(struct overview *o, struct db_result *r)
+{
+	struct certificate *c = &o->certificate;
+	const uint8_t *serial;
+	size_t n;
+
+	serial = db_bytes(r, 0, COL_SERIAL, &n);
+	if (2 * n < sizeof c->serial)
+		bytes_to_hex(c->serial, serial, n);
+	snprintf(c->state, sizeof c->state, "%s", db_text(r, 0, COL_CERTIFICATE));
+	snprintf(c->container, sizeof c->container, "%s", o->a.container);
+	c->not_before = db_int(r, 0, COL_NOT_BEFORE);
+	c->not_after = db_int(r, 0, COL_NOT_AFTER);
+	c->issued_at = db_int(r, 0, COL_ISSUED);
+	c->revoked_at = db_int(r, 0, COL_REVOKED);
+	c->delivery_until = db_int(r, 0, COL_UNTIL);
+	c->published = db_bool(r, 0, COL_PUBLISHED);
+	c->has_pkcs12 = strstr(db_text(r, 0, COL_DELIVERIES), "pkcs12") != NULL;
+	c->has_envelope = strstr(db_text(r, 0, COL_DELIVERIES), "envelope") != NULL;
+	o->contract_by = db_int(r, 0, COL_DUE);
+	snprintf(o->contract.number, sizeof o->contract.number, "%s", db_text(r, 0, COL_CONTRACT));
+	o->contract.made_at = db_int(r, 0, COL_MADE);
+}
+
+static int
+answer(struct act *act, const char *id, struct overview *o)
+{
+	struct db_result *r;
+	int error;
+
+	if ((error = db_recv(act->db, &r)) != 0)
+		return error;
+	/* The function gives one row in every case, without a state for one that is not there. */
+	if (db_is_null(r, 0, COL_STATE))
+		error = ICERT_E_NOT_FOUND;
+	else {
+		fill_case(o, id, r);
+		fill_certificate(o, r);
+	}
+	db_result_free(r);
+	return error;
+}
+
+int
+overview_read(struct act *act, const char *id, struct overview *o)
+{
+	int error;
+
+	memset(o, 0, sizeof *o);
+	o->n_mails = OVERVIEW_MAILS;
+	if (!id_valid(id))
+		return ICERT_E_NOT_FOUND;
+	if ((error = act_begin(act)) == 0 && (error = DB_SEND(act->db, &one, P_TEXT(id))) == 0 &&
+	    (error = application_mails_ask(act, id, OVERVIEW_MAILS)) == 0 && (error = db_send_commit(act->db)) == 0 &&
+	    (error = answer(act, id, o)) == 0 && (error = application_mails_answer(act, o->mails, &o->n_mails)) == 0)
+		error = db_commit(act->db);
+	if (error != 0)
+		db_rollback(act->db);
+	return error;
+}
