@@ -160,7 +160,7 @@ accept(struct act *act, struct db_result *r, int i)
 	static const struct db_stmt note = { "contract_accepted",
 		"update icert.contract set accepted_at = $2 where id = $1 and accepted_at is null" };
 	static const struct db_stmt move = { "contract_accepted_move",
-		"update icert.deadline d set due_at = d.due_at + x.short from (select $2 + $3 - due_at as short from icert.deadline"
+		"update icert.deadline d set due_at = d.due_at + x.short from (select $2::bigint + $3::bigint - due_at as short from icert.deadline"
 		" where application_id = $1 and kind = 'contract_due' and state = 'waiting') x where d.application_id = $1"
 		" and d.kind in ('contract_due', 'contract_warn') and d.state = 'waiting' and x.short > 0" };
 	const char *application = db_text(r, i, 1);
