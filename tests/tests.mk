@@ -21,14 +21,15 @@ unit:
 	$(Q)node tests/run-units.mjs $(UNIT_NAMES:%=$(ASAN)/test/%) $(UNSANITIZED)
 	$(Q)node --test tests/unit/*.test.mjs
 
-# Each fuzz target is one file, linked with libicert alone, run for FUZZ_SECONDS.
+# Each fuzz target is one file, linked with libicert alone (or with what FUZZ_WITH_name adds), run for FUZZ_SECONDS.
 FUZZ_SECONDS ?= 5
 FUZZ_NAMES = $(notdir $(basename $(wildcard tests/fuzz/*.c)))
-build/fuzz/%: tests/fuzz/%.c $(libicert_SRC) $(wildcard libicert/*.h)
+FUZZ_WITH_cms = $(BE)/pki/cms.c $(BE)/pki/cms_key.c
+build/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h) $(libicert_SRC) $(wildcard libicert/*.h) $(FUZZ_WITH_cms)
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(FUZZ_CC) -std=c11 -D_GNU_SOURCE -I. -I$(BE) -g -O1 -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=all -o $@ $< $(libicert_SRC) -lcrypto -lsodium -linih -lseccomp -lz
+		-fno-sanitize-recover=all -o $@ $< $(FUZZ_WITH_$*) $(libicert_SRC) -lcrypto -lsodium -linih -lseccomp -lz
 fuzz: $(FUZZ_NAMES:%=build/fuzz/%)
 	$(Q)for t in $(FUZZ_NAMES); do tests/fuzz/run.sh $$t $(FUZZ_SECONDS) || exit 1; done
 

@@ -1,5 +1,6 @@
 #include "pki/cms.h"
 
+#include "libicert/ber.h"
 #include "libicert/buf.h"
 #include "libicert/der.h"
 #include "pki/cms_key.h"
@@ -68,21 +69,15 @@ parse_signer(struct der infos, struct cms *c)
 	return CMS_NO_FAULT;
 }
 
-/* ContentInfo and SignedData (RFC 5652, 3 and 5.1); what follows it must be zeros. */
+/* ContentInfo and SignedData (RFC 5652, 3 and 5.1), as they were made DER. */
 static enum cms_fault
-parse(const uint8_t *p, size_t len, struct cms *c, size_t *used)
+parse(const uint8_t *p, size_t len, struct cms *c)
 {
 	struct der all, info, oid, wrapped, data, version, digests, content, infos, skipped;
 
 	memset(c, 0, sizeof(*c));
 	der_init(&all, p, len);
-	if (der_take(&all, DER_SEQUENCE, &info) != 0)
-		return CMS_FORMAT;
-	*used = (size_t)(all.p - p);
-	for (size_t i = 0; i < all.len; i++)
-		if (all.p[i] != 0)
-			return CMS_FORMAT;
-	if (der_take(&info, DER_OID, &oid) != 0 || !IS(&oid, id_signed_data) ||
+	if (der_take(&all, DER_SEQUENCE, &info) != 0 || !der_empty(&all) || der_take(&info, DER_OID, &oid) != 0 || !IS(&oid, id_signed_data) ||
 	    der_take(&info, DER_CONTEXT_CONSTRUCTED, &wrapped) != 0 || !der_empty(&info) ||
 	    der_take(&wrapped, DER_SEQUENCE, &data) != 0 || !der_empty(&wrapped) ||
 	    der_take(&data, DER_INTEGER, &version) != 0 || der_take(&data, DER_SET, &digests) != 0 ||
@@ -266,7 +261,7 @@ verify(const struct cms *c, enum cms_binding need, const struct cms_range *range
 	if ((fault = check_attributes(c, digest, len, out)) != CMS_NO_FAULT ||
 	    (fault = check_binding(c, need, key, out)) != CMS_NO_FAULT)
 		return fault;
-	/* What is signed is the set's own encoding, not the implicit tag (RFC 5652, 5.4). */
+	/* What is signed is the set's own encoding in DER, not the implicit tag (RFC 5652, 5.4). */
 	cms_retag_set(&attributes, c->attributes);
 	fault = buf_error(&attributes) != 0 ? CMS_NO_MEMORY :
 	    cms_key_verify(key, c->algorithm, &kind, attributes.p, attributes.len, c->signature);
@@ -274,16 +269,29 @@ verify(const struct cms *c, enum cms_binding need, const struct cms_range *range
 	return fault;
 }
 
-enum cms_fault
-cms_verify(const uint8_t *der, size_t len, enum cms_binding need, const struct cms_range *ranges, size_t n, const uint8_t *cert,
+/* One element, BER or DER; what follows it must be zeros. */
+static enum cms_fault
+to_der(const uint8_t *p, size_t len, size_t *used, struct buf *der)
+{
+	int error = ber_to_der(p, len, used, der);
+
+	if (error != 0)
+		return error == ICERT_E_MEMORY ? CMS_NO_MEMORY : CMS_FORMAT;
+	for (size_t i = *used; i < len; i++)
+		if (p[i] != 0)
+			return CMS_FORMAT;
+	return CMS_NO_FAULT;
+}
+
+static enum cms_fault
+verify_der(const struct buf *der, enum cms_binding need, const struct cms_range *ranges, size_t n, const uint8_t *cert,
     size_t cert_len, struct cms_signed *out)
 {
 	struct cms_key *key;
 	struct cms c;
 	enum cms_fault fault;
 
-	memset(out, 0, sizeof(*out));
-	if ((fault = parse(der, len, &c, &out->len)) != CMS_NO_FAULT)
+	if ((fault = parse(der->p, der->len, &c)) != CMS_NO_FAULT)
 		return fault;
 	if (!carries(c.certificates, cert, cert_len))
 		return CMS_CERTIFICATE;
@@ -291,6 +299,20 @@ cms_verify(const uint8_t *der, size_t len, enum cms_binding need, const struct c
 		return CMS_NO_MEMORY;
 	fault = verify(&c, need, ranges, n, key, out);
 	cms_key_free(key);
+	return fault;
+}
+
+enum cms_fault
+cms_verify(const uint8_t *cms, size_t len, enum cms_binding need, const struct cms_range *ranges, size_t n, const uint8_t *cert,
+    size_t cert_len, struct cms_signed *out)
+{
+	struct buf der = BUF_INIT;
+	enum cms_fault fault;
+
+	memset(out, 0, sizeof(*out));
+	if ((fault = to_der(cms, len, &out->len, &der)) == CMS_NO_FAULT)
+		fault = verify_der(&der, need, ranges, n, cert, cert_len, out);
+	buf_free(&der);
 	return fault;
 }
 

@@ -6,12 +6,12 @@
 
 /*
  * Detached signatures in CMS (RFC 5652), as PDF files carry them.  The signer is known beforehand: nothing of what the CMS
- * says about keys or certificates is believed.  Strangers' octets are read with libicert/der.h alone; OpenSSL gets the certificate that
+ * says about keys or certificates is believed.  Strangers' octets are read with libicert/ber.h and der.h alone; OpenSSL gets the certificate that
  * we issued, digests and the signature's octets.
  */
 #define CMS_FAULTS(X)                                                                             \
 	X(CMS_NO_FAULT, "ok")                                                                     \
-	X(CMS_FORMAT, "cms-format")             /* not DER, or not a SignedData of this form */   \
+	X(CMS_FORMAT, "cms-format")             /* not BER, or not a SignedData of this form */   \
 	X(CMS_ATTACHED, "cms-attached")         /* carries content of its own */                  \
 	X(CMS_SIGNERS, "cms-signers")           /* none, or several */                            \
 	X(CMS_ALGORITHM, "cms-algorithm")       /* digest below SHA-256, or unknown */            \
@@ -48,6 +48,8 @@ struct cms_signed {
 enum cms_binding { CMS_BINDING_OPTIONAL, CMS_BINDING_NEEDED };
 
 /*
+ * ISO 32000-1, 12.8.3.3.1 and EN 319 142-1, 4.1 ask for DER; what is BER, as CMS libraries that write in one pass make it, is
+ * brought into that form first (the signed attributes are signed in DER in any case).
  * Verifies: ContentInfo is a SignedData without content and with one signer; the signer's identifier is the certificate's and
  * the certificate lies in it octet by octet; digest SHA-256, -384 or -512; contentType is id-data, messageDigest is that of
  * the ranges one after the other; signing-certificate(-v2) and CMSAlgorithmProtection are the certificate's and the

@@ -65,6 +65,7 @@ cms_key_is(const struct cms_key *k, struct der sid, int is_key_id)
 	const ASN1_OCTET_STRING *id = X509_get0_subject_key_id(k->cert);
 	unsigned char *issuer = NULL;
 	unsigned char *serial = NULL;
+	int issuer_len, serial_len, same;
 	struct der name, number, ignored;
 	int tag;
 
@@ -72,8 +73,11 @@ cms_key_is(const struct cms_key *k, struct der sid, int is_key_id)
 		return id != NULL && der_is(&sid, ASN1_STRING_get0_data(id), (size_t)ASN1_STRING_length(id));
 	if (der_next(&sid, &tag, &ignored, &name) != 0 || der_next(&sid, &tag, &ignored, &number) != 0 || !der_empty(&sid))
 		return 0;
-	return same_der(&name, issuer, i2d_X509_NAME(X509_get_issuer_name(k->cert), &issuer)) &&
-	    same_der(&number, serial, i2d_ASN1_INTEGER(X509_get0_serialNumber(k->cert), &serial));
+	/* Written first, then handed on: in which order arguments are evaluated is the compiler's choice. */
+	issuer_len = i2d_X509_NAME(X509_get_issuer_name(k->cert), &issuer);
+	serial_len = i2d_ASN1_INTEGER(X509_get0_serialNumber(k->cert), &serial);
+	same = same_der(&name, issuer, issuer_len);
+	return same_der(&number, serial, serial_len) && same;
 }
 
 /* Parameters are absent or NULL (RFC 5754, 2). */

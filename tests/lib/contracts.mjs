@@ -23,6 +23,28 @@ const director = identity('director', rsa);
 const other = identity('other', rsa);
 const curve = identity('curve', ['ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1']);
 
+/** Every length left unsaid, as software that writes in one pass does (X.690, 8.1.3.6); octet strings in two pieces; so many levels. */
+function ber(der, levels, pieces = false) {
+	const out = [];
+	while (der.length > 0) {
+		const octets = der[1] < 0x80 ? 0 : der[1] & 0x7f;
+		let length = octets === 0 ? der[1] : 0;
+		for (let i = 0; i < octets; i++)
+			length = length * 256 + der[2 + i];
+		const body = der.subarray(2 + octets, 2 + octets + length);
+		const half = body.length >> 1;
+		const piece = (bytes) => Buffer.concat([Buffer.from([0x04, 0x83, 0, bytes.length >> 8, bytes.length & 255]), bytes]);
+		if (levels > 0 && der[0] & 0x20)
+			out.push(Buffer.from([der[0], 0x80]), ber(body, levels - 1, pieces), Buffer.alloc(2));
+		else if (pieces && der[0] === 0x04 && half > 0)
+			out.push(Buffer.from([0x24, 0x80]), piece(body.subarray(0, half)), piece(body.subarray(half)), Buffer.alloc(2));
+		else
+			out.push(der.subarray(0, 2 + octets + length));
+		der = der.subarray(2 + octets + length);
+	}
+	return Buffer.concat(out);
+}
+
 const page = (contents) => `<< /Type /Page /Parent 2 0 R /Contents ${contents} 0 R >>`;
 const objects = {
 	1: '<< /Type /Catalog /Pages 2 0 R /Lang (es-EC) >>',
@@ -240,7 +262,13 @@ put('no-certificate', 'cms-certificate', sign(table, ana, { digest: { more: ['-n
 put('no-attributes', 'cms-attributes', sign(table, ana, { digest: { more: ['-noattr'] } }));
 put('sha1', 'cms-algorithm', sign(table, ana, { digest: { md: 'sha1' } }));
 put('pades-without-binding', 'cms-binding', sign(table, ana, { subfilter: 'ETSI.CAdES.detached' }));
-put('streamed-cms', 'cms-format', sign(table, ana, { digest: { more: ['-stream'] } }));
+put('ber', 'ok', sign(table, ana, { hole: (der) => ber(der, 4) }));
+put('ber-everywhere', 'ok', sign(table, ana, { hole: (der) => ber(der, 99) }));
+put('ber-pieces', 'ok', sign(table, ana, { pades: true, hole: (der) => ber(der, 99, true) }));
+put('ber-long', 'ok', sign(table, ana, { hole: (der) => Buffer.concat([Buffer.from([0x30, 0x84, 0, 0]), der.subarray(2)]) }));
+put('ber-attached', 'cms-attached', sign(table, ana, { digest: { more: ['-stream'] } }));
+put('ber-without-end', 'cms-format', sign(table, ana, { hole: (der) => Buffer.concat([Buffer.from([0x30, 0x80]), der.subarray(4), Buffer.from([1])]) }));
+put('ber-mixed-pieces', 'cms-format', sign(table, ana, { hole: (der) => Buffer.from(ber(der, 99, true).toString('hex').replace('24800483', '24801383'), 'hex') }));
 put('garbage', 'cms-format', sign(table, ana, { cms: () => Buffer.alloc(600, 7) }));
 put('director-alone', 'cms-certificate', sign(table, director), table, [ana, director]);
 put('director-missing', 'contract-signature-missing', signed, table, [ana, director]);
