@@ -1,5 +1,7 @@
 #include "libicert/error.h"
 
+#include <errno.h>
+
 #include <stddef.h>
 
 static const struct {
@@ -33,4 +35,10 @@ int
 icert_err_known(int value)
 {
 	return find(value) != NULL;
+}
+
+int
+icert_err_disk(void)
+{
+	return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? ICERT_E_FULL : ICERT_E_SYSTEM;
 }

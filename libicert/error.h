@@ -39,7 +39,8 @@
 	X(ICERT_E_BUSY, -29, "busy")                /* try again shortly */                   \
 	X(ICERT_E_MISMATCH, -30, "mismatch")        /* two things that must agree do not */   \
 	X(ICERT_E_CRASHED, -31, "crashed")          /* the child doing the work died */       \
-	X(ICERT_E_SESSION, -32, "session")          /* the session that asked is over */
+	X(ICERT_E_SESSION, -32, "session")          /* the session that asked is over */      \
+	X(ICERT_E_FULL, -33, "full")                /* no room on a disk; nothing was kept */
 
 enum icert_error {
 #define X(name, value, code) name = (value),
@@ -56,5 +57,11 @@ const char *icert_err_code(int);
 
 /* True when the number is 0 or one of the values above. */
 int icert_err_known(int);
+
+/*
+ * What a write, a sync or the making of a file failed with, by errno: ICERT_E_FULL when there was no room (disk,
+ * quota, limit of a file's size), else ICERT_E_SYSTEM.
+ */
+int icert_err_disk(void);
 
 #endif

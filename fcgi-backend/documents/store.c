@@ -120,7 +120,7 @@ write_all(int fd, const void *bytes, size_t len)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return ICERT_E_SYSTEM;
+			return icert_err_disk();
 		p += n;
 		len -= (size_t)n;
 	}
@@ -185,22 +185,25 @@ document_put(const struct document_store *s, const uint8_t key[32], const void *
 		return rv;
 	snprintf(part, sizeof(part), "%s.part", id);
 	if ((shelf = shelf_open(s, id, 1)) < 0)
-		return ICERT_E_SYSTEM;
+		return icert_err_disk();
 	if ((fd = openat(shelf, part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)) < 0) {
+		rv = icert_err_disk();
 		close(shelf);
-		return ICERT_E_SYSTEM;
+		return rv;
 	}
 	rv = write_chunks(fd, key, bytes, len, id);
 	/* The desk reads what the portal wrote: their common group, when there is one. */
 	if (rv == 0 && (fchmod(fd, 0640) != 0 || fsync(fd) != 0))
-		rv = ICERT_E_SYSTEM;
+		rv = icert_err_disk();
 	close(fd);
 	if (rv == 0 && renameat(shelf, part, shelf, id) != 0)
-		rv = ICERT_E_SYSTEM;
+		rv = icert_err_disk();
 	if (rv == 0 && fsync(shelf) != 0)
-		rv = ICERT_E_SYSTEM;
+		rv = icert_err_disk();
 	if (rv != 0)
 		unlinkat(shelf, part, 0);
+	if (rv == ICERT_E_FULL)
+		log_error("disk_full", "a document was not kept");
 	close(shelf);
 	return rv;
 }

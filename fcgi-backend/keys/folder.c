@@ -19,7 +19,7 @@ write_all(int fd, const void *data, size_t len)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return ICERT_E_SYSTEM;
+			return icert_err_disk();
 		p += n;
 		len -= (size_t)n;
 	}
@@ -62,14 +62,14 @@ folder_write(int folder, const char *name, const void *data, size_t len, unsigne
 		return ICERT_E_INVALID;
 	fd = openat(folder, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd < 0)
-		return ICERT_E_SYSTEM;
+		return icert_err_disk();
 	error = write_all(fd, data, len);
 	if (error == 0 && (fchmod(fd, mode) != 0 || fsync(fd) != 0))
-		error = ICERT_E_SYSTEM;
+		error = icert_err_disk();
 	if (close(fd) != 0 && error == 0)
-		error = ICERT_E_SYSTEM;
+		error = icert_err_disk();
 	if (error == 0 && (renameat(folder, fresh, folder, name) != 0 || fsync(folder) != 0))
-		error = ICERT_E_SYSTEM;
+		error = icert_err_disk();
 	if (error != 0)
 		unlinkat(folder, fresh, 0);
 	return error;

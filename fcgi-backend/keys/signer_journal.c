@@ -362,10 +362,12 @@ write_line(struct journal *j, enum journal_kind kind, int64_t time, const char *
 		buf_printf(&line, "%s\n", hash);
 		error = buf_error(&line);
 	}
+	/* Only a full disk takes a part of a line. */
+	errno = ENOSPC;
 	if (error == 0 && (write(j->fd, line.p, line.len) != (ssize_t)line.len || fsync(j->fd) != 0)) {
+		error = icert_err_disk();
 		if (ftruncate(j->fd, j->size) != 0)
 			log_error("journal_broken", "a torn line could not be taken back");
-		error = ICERT_E_SYSTEM;
 	}
 	if (error == 0) {
 		j->size += (off_t)line.len;

@@ -57,7 +57,7 @@ static int
 is_common(int error)
 {
 	return error == ICERT_E_UNAVAILABLE || error == ICERT_E_TIMEOUT || error == ICERT_E_CEILING || error == ICERT_E_SYSTEM ||
-	    error == ICERT_E_MEMORY || error == ICERT_E_BUSY;
+	    error == ICERT_E_MEMORY || error == ICERT_E_BUSY || error == ICERT_E_FULL;
 }
 
 /* One after the other.  A case with a trouble of its own, a row that does not open or a key that is gone, holds up no other. */

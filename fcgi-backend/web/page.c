@@ -183,6 +183,7 @@ status_of(int error)
 	case ICERT_E_UNAVAILABLE:
 	case ICERT_E_TIMEOUT:
 	case ICERT_E_BUSY:
+	case ICERT_E_FULL:
 		return 503;
 	default:
 		return 500;
