@@ -58,3 +58,25 @@ Rigen este contrato la Ley de Comercio Electrónico, Firmas Electrónicas y Mens
 Este documento se firma electrónicamente: primero el Suscriptor con su certificado, después la Dirección Provincial de {province}.
 $contrato$, 0, 0, 0)
 on conflict do nothing;
+
+-- What the holder of a certificate signs to renew it; its variables: procedure/renewal_make.c.
+insert into icert.policy (key, valid_from, text) values ('renewal.text', 0, $renovacion$# Solicitud de renovación del certificado de firma electrónica
+
+Yo, {name}, con cédula o pasaporte número {identification}, titular del certificado de firma electrónica con número de serie {serial}, vigente hasta el {valid_to}, solicito a la Entidad que me emita uno nuevo en su reemplazo, dentro del trámite {case}. Texto de muestra, sin valor legal.
+
+## Lo que declaro
+
+- Que soy yo quien firma, con la clave del certificado que se renueva, y que esa clave ha estado bajo mi exclusivo control.
+- Que los datos de la solicitud son ciertos, y que mi domicilio es {address}.
+- Que sé que el certificado actual sirve hasta su fecha, y que puedo revocarlo en cualquier momento.
+
+| Titular | {name}
+| Cédula o pasaporte | {identification}
+| Certificado que se renueva | {serial}
+| Número de trámite | {case}
+
+## Firma
+
+Este documento se firma electrónicamente con el certificado que se renueva. Con esa firma la Entidad da por comprobada la identidad, sin otra videoconferencia.
+$renovacion$)
+on conflict do nothing;

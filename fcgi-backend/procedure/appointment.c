@@ -113,9 +113,8 @@ remind(struct act *act, const struct case_file *c, const struct appointment *p)
 	return 0;
 }
 
-/* The envelope's number belongs to the case from its first scheduling on. */
-static int
-allot_envelope(struct act *act, const struct case_file *c)
+int
+case_allot_envelope(struct act *act, const struct case_file *c)
 {
 	struct db_result *r;
 	char number[NUMBER_TEXT];
@@ -209,7 +208,7 @@ appointment_confirm(struct act *act, const char *application, int version, const
 		db_result_free(r);
 		p.sequence++;
 	}
-	if (error == 0 && (error = allot_envelope(act, &c)) == 0 &&
+	if (error == 0 && (error = case_allot_envelope(act, &c)) == 0 &&
 	    (error = case_move(act, &c, ACTION_CONFIRM_SLOT, "page", NULL)) == 0 && (error = remind(act, &c, &p)) == 0)
 		error = mail(act, &c, MAIL_SLOT_CONFIRMED, &p);
 	return case_done(act, ACTION_CONFIRM_SLOT, &c, error);
@@ -226,7 +225,7 @@ appointment_agreed(struct act *act, const char *application, int version, const 
 		return case_done(act, ACTION_CONFIRM_SLOT, &c, error);
 	if (!good(act, &c, &p))
 		error = ICERT_E_INVALID;
-	else if ((error = insert(act, &c, &p, "confirmed", "telephone")) == 0 && (error = allot_envelope(act, &c)) == 0 &&
+	else if ((error = insert(act, &c, &p, "confirmed", "telephone")) == 0 && (error = case_allot_envelope(act, &c)) == 0 &&
 	    (error = case_move(act, &c, ACTION_CONFIRM_SLOT, "telephone", NULL)) == 0 &&
 	    (error = remind(act, &c, &p)) == 0)
 		error = mail(act, &c, MAIL_SLOT_CONFIRMED, &p);

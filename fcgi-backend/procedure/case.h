@@ -47,6 +47,9 @@ int	case_seal(const struct case_file *, const char *column, const char *row, con
 /* The appointment that stands, if any, goes to `state`. */
 int	case_drop_appointment(struct act *, const struct case_file *, const char *state);
 
+/* The envelope's number belongs to the case from its first scheduling on, or from an identification without one. */
+int	case_allot_envelope(struct act *, const struct case_file *);
+
 /* application_get()'s row from a result of case_select; keys may be NULL (nothing opened). */
 extern const struct db_stmt case_select_portal, case_select_desk;
 #define CASE_COLUMNS \

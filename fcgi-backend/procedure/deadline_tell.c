@@ -126,12 +126,14 @@ deadline_appointment_remind(struct act *act, struct due *due, enum outcome *outc
 	return error;
 }
 
-/* 60, 30, 15, 7 and 1 days before a certificate ends. */
+/* 60, 30, 15, 7 and 1 days before a certificate ends, unless it is renewed already. */
 int
 deadline_certificate_warn(struct act *act, struct due *due, enum outcome *outcome)
 {
 	static const struct db_stmt read = { "due_certificate_end",
-		"select state, not_after, encode(serial, 'hex') from icert.certificate where id = $1" };
+		"select state, not_after, encode(serial, 'hex'), exists (select from icert.application n"
+		" where n.origin_id = c.application_id and n.kind = 'renewal' and n.state in ('issued', 'contract_sent',"
+		" 'contract_received', 'contract_signed', 'countersigned', 'active')) from icert.certificate c where id = $1" };
 	char until[MAILING_MOMENT], dedup[16 + ID_TEXT];
 	struct db_result *r = NULL;
 	struct held held;
@@ -140,7 +142,8 @@ deadline_certificate_warn(struct act *act, struct due *due, enum outcome *outcom
 
 	if ((error = deadline_overtaken(act, due, &late)) != 0 || (error = DB_QUERY(act->db, &read, &r, P_TEXT(due->subject))) != 0)
 		return error;
-	if (late || db_rows(r) == 0 || strcmp(db_text(r, 0, 0), "good") != 0 || db_int(r, 0, 1) <= due->now)
+	if (late || db_rows(r) == 0 || strcmp(db_text(r, 0, 0), "good") != 0 || db_int(r, 0, 1) <= due->now ||
+	    db_bool(r, 0, 3))
 		*outcome = OUTCOME_VOID;
 	else if ((error = deadline_hold(act, due->application, &held)) == 0) {
 		days = days_until(db_int(r, 0, 1), due->now);

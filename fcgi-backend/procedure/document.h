@@ -21,6 +21,8 @@ struct document_store;
 #define DOCUMENT_FACE		"face"		/* screen capture of the face */
 #define DOCUMENT_CONTRACT	"contract"	/* as it was sent */
 #define DOCUMENT_SIGNED		"contract_signed"	/* as it came back */
+#define DOCUMENT_RENEWAL	"renewal"	/* request of a renewal, as it was sent */
+#define DOCUMENT_RENEWAL_SIGNED	"renewal_signed"	/* as it came back */
 #define DOCUMENT_COUNTERSIGNED	"contract_countersigned"	/* with the director's signature too */
 
 struct document {

@@ -13,6 +13,7 @@
 #include "procedure/case.h"
 #include "procedure/fields.h"
 #include "procedure/policy.h"
+#include "procedure/renewal.h"
 #include "procedure/token.h"
 
 #define HOUR_S		3600
@@ -196,9 +197,12 @@ static int
 ready(struct act *act, const struct case_file *c, struct fields *f)
 {
 	struct db_result *r;
-	int error, paid;
+	int error, paid, by_signature;
 
-	if (clock_business() - c->a.state_since > policy_int(act, "identified.hours", STALE_HOURS) * HOUR_S)
+	if ((error = renewal_stands(act, &c->a, &by_signature)) != 0)
+		return error;
+	/* A face seen a day ago proves nothing any more; a signature does, as long as its certificate is not revoked. */
+	if (!by_signature && clock_business() - c->a.state_since > policy_int(act, "identified.hours", STALE_HOURS) * HOUR_S)
 		return ICERT_E_STALE;
 	if ((error = DB_QUERY(act->db, &order_used, &r, P_TEXT(c->a.purchase))) != 0)
 		return error;

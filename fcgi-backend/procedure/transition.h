@@ -51,6 +51,7 @@ enum application_action {
 	ACTION_CONFIRM_SLOT,
 	ACTION_UNSCHEDULE,	/* no-show, moved, operator late */
 	ACTION_IDENTIFY,
+	ACTION_IDENTIFY_SIGNED,	/* a renewal: by the signature of the certificate that is renewed */
 	ACTION_SEND_BACK,	/* identified, but over 24 h old or in doubt */
 	ACTION_ACCEPT_FIELDS,	/* the applicant, on their own page */
 	ACTION_ISSUE,

@@ -29,6 +29,7 @@
 #include "procedure/deadline.h"
 #include "procedure/document.h"
 #include "procedure/outage.h"
+#include "procedure/renewal.h"
 #include "procedure/settlement.h"
 #include "procedure/substitute.h"
 #include "store/db.h"
@@ -207,14 +208,15 @@ returned_round(struct hand *hand)
 {
 	struct act act = by_clerk(hand);
 	size_t done;
-	int judged, filed, named, delivered = 0;
+	int judged, renewed, filed, named, delivered = 0;
 
 	judged = contract_judge_run(&act, &hand->documents, &hand->checker, AT_ONCE, &done);
+	renewed = renewal_run(&act, &hand->documents, &hand->checker, AT_ONCE);
 	filed = contract_filing_run(&act, &hand->documents, AT_ONCE, &done);
 	named = substitute_run(&act, &done);
 	if (due(hand) && (delivered = contract_delivered_run(&act, AT_ONCE)) != 0)
 		hand->kept_at_ms = 0;
-	return judged != 0 ? judged : filed != 0 ? filed : named != 0 ? named : delivered;
+	return judged != 0 ? judged : renewed != 0 ? renewed : filed != 0 ? filed : named != 0 ? named : delivered;
 }
 
 static int

@@ -9,6 +9,7 @@
 #include "procedure/deadline.h"
 #include "procedure/document.h"
 #include "procedure/identification.h"
+#include "procedure/renewal.h"
 #include "procedure/staff.h"
 #include "web/desk/desk.h"
 
@@ -303,6 +304,23 @@ fill_operators(struct request *rq, const struct application *a, struct view_desk
 	return 0;
 }
 
+/* A renewal that was signed needs no video conference. */
+static int
+fill_renewal(struct request *rq, const struct application *a, struct view_desk_case *v)
+{
+	struct renewal w;
+	int rv;
+
+	if (strcmp(a->kind, "renewal") != 0)
+		return 0;
+	rv = renewal_of(desk_act(rq), a->id, &w);
+	if (rv != 0)
+		return rv == ICERT_E_NOT_FOUND ? 0 : rv;
+	v->renewal = w.identified_at != 0 ? "identified" : w.state;
+	v->can_renew = v->mine && a->state == APPLICATION_ACCEPTED && strcmp(w.state, "signed") == 0;
+	return 0;
+}
+
 #define CAN(action) ((possible & (1u << (action))) != 0)
 
 /* Only what would not be refused is offered; the acts check it all again. */
@@ -369,7 +387,7 @@ desk_case_page(struct request *rq, int status, struct application *a)
 	    (rv = fill_slot(rq, a, &v)) != 0 || (rv = fill_attempts(rq, a, &v)) != 0 ||
 	    (rv = fill_observations(rq, a, &v)) != 0 || (rv = fill_mails(rq, a, &v)) != 0 ||
 	    (rv = fill_events(rq, a, &v)) != 0 || (rv = fill_certificate(rq, a, &v)) != 0 ||
-	    (rv = fill_clock(rq, a, &v)) != 0 ||
+	    (rv = fill_clock(rq, a, &v)) != 0 || (rv = fill_renewal(rq, a, &v)) != 0 ||
 	    (v.can_give && (rv = fill_operators(rq, a, &v)) != 0))
 		return rv;
 	return page_send(rq, status, desk_case, &v);
@@ -401,6 +419,15 @@ mail_again(struct request *rq)
 }
 
 static int
+renewal_taken(struct request *rq)
+{
+	struct application *a;
+	int rv = desk_case(rq, &a);
+
+	return rv != 0 ? rv : desk_done(rq, a->id, renewal_identify(desk_act(rq), a->id, request_version(rq)), "desk-renewal");
+}
+
+static int
 bounced(struct request *rq)
 {
 	struct application *a;
@@ -412,6 +439,7 @@ bounced(struct request *rq)
 const struct route desk_case_routes[] = {
 	{ METHOD_GET, "/caso/{id}", DESK_READS, PROVINCE_CASE, 0, case_show },
 	{ METHOD_POST, "/caso/{id}/correo/{template}", DESK_WORKS, PROVINCE_CASE, 0, mail_again },
+	{ METHOD_POST, "/caso/{id}/renovacion", DESK_WORKS, PROVINCE_CASE, 0, renewal_taken },
 	{ METHOD_POST, "/caso/{id}/devuelto/{outbox}", DESK_WORKS, PROVINCE_CASE, 0, bounced },
 	{ 0 }
 };

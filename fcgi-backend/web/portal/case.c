@@ -9,12 +9,14 @@
 #include "procedure/identification.h"
 #include "procedure/overview.h"
 #include "procedure/purchase.h"
+#include "procedure/renewal.h"
 #include "procedure/token.h"
 #include "web/portal/portal.h"
 
 /* The applicant's own case: what comes next, who acts, by when, whom to call. */
 
 #define LIST_MAX	32
+#define RENEWAL_ASK_S	(366 * 86400)	/* before its end nobody need ask whether it may be renewed */
 
 /* ---- the list of what this mailbox has ---- */
 
@@ -399,19 +401,46 @@ money_of(const struct application *a)
 	}
 }
 
+/* What ended is begun anew; a certificate that is in use is renewed towards its end. */
 static int
 fill_again(struct request *rq, const struct application *a, struct view_portal_case *v)
 {
-	struct anew again;
+	struct anew again = { .kind = "new" };
 	int rv;
 
-	/* Nothing can be begun with a case that goes on. */
-	if (money_of(a) == NULL && a->state != APPLICATION_ACTIVE)
+	if (a->state == APPLICATION_ACTIVE) {
+		if (v->certificate == NULL || v->certificate->not_after - portal_now() > RENEWAL_ASK_S)
+			return 0;
+		if ((rv = anew_of(portal_act(rq), a->id, &again)) != 0)
+			return rv;
+	} else if (v->money == NULL)
 		return 0;
-	if ((rv = anew_of(portal_act(rq), a->id, &again)) != 0 || again.kind[0] == '\0')
-		return rv;
+	if (again.kind[0] == '\0')
+		return 0;
 	v->again = arena_printf(&rq->arena, "/tramite/%s/de-nuevo", a->id);
 	v->renews = strcmp(again.kind, "renewal") == 0;
+	return 0;
+}
+
+/* An accepted renewal whose holder may sign instead of being seen. */
+static int
+fill_renewal(struct request *rq, const struct application *a, struct view_portal_case *v)
+{
+	struct renewal w;
+	int rv;
+
+	if (a->state != APPLICATION_ACCEPTED)
+		return 0;
+	rv = renewal_of(portal_act(rq), a->id, &w);
+	if (rv == ICERT_E_NOT_FOUND || (rv == 0 && w.document[0] == '\0'))
+		return 0;
+	if (rv != 0)
+		return rv;
+	v->asked = strcmp(w.state, "made") == 0 ? "renewal_made" : strcmp(w.state, "signed") == 0 ? "renewal_signed" :
+	    "renewal_received";
+	v->who = strcmp(w.state, "made") == 0 ? "applicant" : strcmp(w.state, "signed") == 0 ? "operator" : "system";
+	v->renewal = arena_printf(&rq->arena, "/tramite/%s/renovacion", a->id);
+	v->to_sign = strcmp(w.state, "made") == 0;
 	return 0;
 }
 
@@ -452,7 +481,9 @@ fill_case(struct request *rq, struct overview *o, struct view_portal_case *v)
 		return rv;
 	if ((rv = fill_tasks(rq, a, v)) != 0)
 		return rv;
-	return fill_again(rq, a, v);
+	if ((rv = fill_again(rq, a, v)) != 0)
+		return rv;
+	return fill_renewal(rq, a, v);
 }
 
 static int
