@@ -5,12 +5,14 @@
 #include "libicert/clock.h"
 #include "libicert/error.h"
 #include "libicert/log.h"
+#include "procedure/certificate.h"
 #include "procedure/contract_judge.h"
 #include "procedure/contract_proof.h"
 #include "procedure/datakey.h"
 #include "procedure/deadline.h"
 #include "procedure/deadline_hand.h"
 #include "procedure/delivery.h"
+#include "procedure/token.h"
 
 #define BATCH 50
 
@@ -25,7 +27,8 @@ static const struct db_stmt decide = { "judge_decide",
 static const struct db_stmt delivered = { "judge_delivered",
 	"select distinct c.id::text, a.id::text from icert.delivery d join icert.certificate c on c.id = d.certificate_id"
 	" join icert.application a on a.id = c.application_id where d.destroyed_at is null"
-	" and a.state in ('contract_signed', 'countersigned', 'active') limit $1" };
+	/* Signing with a token does not show that its envelope, which holds the revocation code alone, was opened. */
+	" and c.container <> 'token' and a.state in ('contract_signed', 'countersigned', 'active') limit $1" };
 
 struct judged {
 	struct act *act;
@@ -148,10 +151,12 @@ load(struct judged *j, const struct document_store *store)
 static int
 destroy(struct act *act, const char *certificate, const char *application)
 {
+	struct certificate c;
 	int error;
 
-	if ((error = act_begin(act)) == 0 &&
-	    (error = delivery_destroy(act, certificate, application, "contract_signed")) == 0)
+	if ((error = act_begin(act)) == 0 && (error = certificate_get(act, certificate, &c)) == 0 &&
+	    (error = strcmp(c.container, CONTAINER_TOKEN) == 0 ? 0 :
+	    delivery_destroy(act, certificate, application, "contract_signed")) == 0)
 		error = db_commit(act->db);
 	if (error != 0)
 		db_rollback(act->db);

@@ -11,7 +11,7 @@ import * as files from '../lib/files.mjs';
 import * as pdf from '../lib/pdf.mjs';
 import * as tools from '../lib/tools.mjs';
 import { Token, fingerprint, pem } from '../lib/token.mjs';
-import { Applicant, Operator, expect } from './walk.mjs';
+import { Applicant, Director, Operator, expect } from './walk.mjs';
 
 const grouped = (hex) => hex.match(/.{4}/g).join(' ');
 const address = 'Dirección Provincial, Quito';
@@ -210,16 +210,25 @@ test('programs killed while a token is issued cost a step, and nothing else', as
 	assert.equal(journal.match(/^\d+ \d+ certificate /gm).length, 2, 'one line a certificate');
 });
 
-test('the envelope holds a revocation code alone, and it revokes; the contract waits for the token', async () => {
-	const page = await until(async () => {
-		const p = await applicant.see();
-		return /Contrato por firmar/.test(p.heading) && p;
-	}, { what: 'the contract' });
-	const contract = (await page.click(/Descargar el contrato/)).body;
-	const signed = pdf.sign(contract, null, { pades: true, cms: (covered) => token.cms(kept.key, covered, kept.cer) });
-	const path = tools.put(folder, 'firmado.pdf', signed);
-	assert.match(tools.must('pdfsig', ['-nocert', path]), /Signature is Valid/);
+test('the contract is signed in the token, countersigned and filed; signed by another key it is not', async () => {
+	const contract = await applicant.contract();
+	const text = tools.must('pdftotext', ['-layout', tools.put(folder, 'contrato.pdf', contract), '-']);
+	assert.match(text, /TOKEN/);
+	const signed = (key) => pdf.sign(contract, null, { pades: true, cms: (covered) => token.cms(key, covered, kept.cer) });
+	assert.match(expect(await applicant.sendContract(signed(kept.first)), 200).main, /No pudimos aceptar/);
+	const good = signed(kept.key);
+	assert.match(tools.must('pdfsig', ['-nocert', tools.put(folder, 'firmado.pdf', good)]), /Signature is Valid/);
+	assert.match(expect(await applicant.sendContract(good), 200).main, /Su firma es correcta/);
+	const director = new Director(icert);
+	expect(await director.signIn(), 200, 'director');
+	await director.open(applicant.number);
+	expect(await director.sendSigned(pdf.sign(good, director.identity(folder), { pades: true })), 200);
+	director.close();
+	await until(async () => /activo/i.test((await applicant.see()).heading), { what: 'active' });
+});
 
+test('the envelope outlives the contract: it holds a revocation code alone, and it revokes', async () => {
+	assert.match((await applicant.see()).main, /Abrir el sobre de credenciales/);
 	const opened = expect(await applicant.openEnvelope(kept.code), 200, 'envelope');
 	assert.doesNotMatch(opened.main, /Clave del archivo/);
 	const code = opened.main.match(/[2-9A-HJ-NP-Z]{4}(?:-[2-9A-HJ-NP-Z]{4}){3}/)[0];
@@ -227,5 +236,6 @@ test('the envelope holds a revocation code alone, and it revokes; the contract w
 	const form = (await stranger.visit('/revocar')).form(/revocar/);
 	expect(await form.submit({ code, reason: 'lost_access' }), 200, 'revoke by code');
 	stranger.close();
-	await until(async () => /revocado/i.test((await applicant.see()).heading), { what: 'the revocation' });
+	await until(() => icert.psql(`select state from icert.certificate where application_id = '${applicant.id}'`).text.trim() === 'revoked',
+		{ what: 'the revocation' });
 });

@@ -293,7 +293,8 @@ fill_certificate(struct request *rq, const struct overview *o, struct view_porta
 	out->pkcs12 = c->has_pkcs12;
 	out->token = strcmp(c->container, CONTAINER_TOKEN) == 0;
 	out->envelope = c->has_envelope;
-	out->delivered = o->a.state >= APPLICATION_CONTRACT_SIGNED && o->a.state <= APPLICATION_ACTIVE;
+	/* A token's envelope is no proof of anything: it stays until it is opened, or its time is over. */
+	out->delivered = !out->token && o->a.state >= APPLICATION_CONTRACT_SIGNED && o->a.state <= APPLICATION_ACTIVE;
 	out->until = c->delivery_until;
 	out->revoked_at = c->revoked_at;
 	if (o->contract_by != 0) {
