@@ -48,6 +48,17 @@ before(async () => {
 });
 after(() => { for (const one of [late?.applicant, late?.operator, other?.applicant, other?.operator, queued, first, second]) one?.close(); return icert?.stop(); });
 
+test('the 120 hours count from when the contract\'s mail was taken, if that was later', async () => {
+	const who = other.applicant;
+	const before = due(who);
+	sql(`update icert.outbox set sent_at = (select issued_at from icert.certificate where application_id = '${who.id}') + ${2 * HOUR}
+		where application_id = '${who.id}' and template = 'contract'; update icert.contract set accepted_at = null where application_id = '${who.id}'`);
+	await until(() => due(who) === before + 2 * HOUR, { what: 'the later end' });
+	assert.match((await who.mail.wait({ to: who.email, subject: /más tiempo/ })).text, /se entregó tarde/);
+	assert.match((await who.see()).main, /Hasta cuándo/);
+	assert.equal(sql(`select count(*) from icert.audit where case_id = '${who.id}' and action = 'clock.move' and reason = 'mail'`), '1');
+});
+
 let left;	// of the other's 120 hours when they were stopped
 
 test('a mail of the contract that came back stops the clock and is a task of the office', async () => {
@@ -135,7 +146,7 @@ test('two people of the national office lengthen it, once; the holder is told', 
 	const done = expect(await (await extension(second)).form(/confirmar$/).submit({ code: await icert.totp('central.segunda') }), 200, 'confirm');
 	assert.equal(due(who), before + 120 * HOUR);
 	assert.equal(done.forms.filter((f) => /prorroga/.test(f.action)).length, 0, 'once');
-	assert.match((await who.mail.wait({ to: who.email, subject: /más tiempo/ })).text, /Planta Central amplió el plazo/);
+	assert.match((await who.mail.wait({ to: who.email, subject: /más tiempo/, count: 2 })).text, /Planta Central amplió el plazo/);
 	assert.equal(sql(`select count(*) from icert.deadline where application_id = '${who.id}' and kind = 'contract_warn' and state = 'waiting'`), '2');
 	assert.deepEqual(sql(`select action from icert.audit where case_id = '${who.id}' and action like 'clock.extend%' and outcome = 'done' order by at_us`).split('\n'),
 		['clock.extend_request', 'clock.extend']);
