@@ -128,7 +128,8 @@ $(B)/nginx/Makefile: ngx_icert_module/config
 	$(call say,NGINX,configure)
 	$(Q)mkdir -p $(B)/nginx
 	$(Q)cd $(NGINX_SRC) && bash -c '. ./conf_flags; ./configure "$${NGX_CONF_FLAGS[@]}" \
-		--builddir=$(abspath $(B))/nginx --add-dynamic-module=$(TOP)/ngx_icert_module' \
+		--builddir=$(abspath $(B))/nginx --add-dynamic-module=$(TOP)/ngx_icert_module \
+		$(if $(SAN),--with-cc-opt="-O1 -g $(SANFLAGS)" --with-ld-opt="$(SANFLAGS)")' \
 		> $(abspath $(B))/nginx/configure.log 2>&1 || { tail -20 $(abspath $(B))/nginx/configure.log >&2; exit 1; }
 # Renamed into place: an nginx that runs has the old file mapped.
 $(MODULE): $(B)/nginx/Makefile $(wildcard ngx_icert_module/*.c ngx_icert_module/*.h libicert/*.c libicert/*.h)

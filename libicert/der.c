@@ -98,5 +98,6 @@ der_take_true(struct der *d)
 int
 der_is(const struct der *d, const void *octets, size_t len)
 {
-	return d->len == len && memcmp(d->p, octets, len) == 0;
+	/* Of nothing, p may be NULL. */
+	return d->len == len && (len == 0 || memcmp(d->p, octets, len) == 0);
 }

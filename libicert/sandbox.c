@@ -1,6 +1,7 @@
 #include "libicert/sandbox.h"
 
 #include "libicert/error.h"
+#include "libicert/sanitized.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,17 +15,6 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
 
 static int
 compare(const void *a, const void *b)
@@ -77,7 +67,7 @@ set_limits(const struct sandbox *s)
 		error = limit(RLIMIT_NOFILE, s->descriptors == 0 ? 256 : s->descriptors);
 	if (error == 0 && s->cpu_seconds > 0)
 		error = limit(RLIMIT_CPU, s->cpu_seconds);
-	if (error == 0 && s->memory > 0 && !SANITIZED)
+	if (error == 0 && s->memory > 0 && !ICERT_SANITIZED)
 		error = limit(RLIMIT_AS, s->memory);
 	return error;
 }
@@ -127,6 +117,9 @@ confine_to_folders(const struct sandbox *s)
 		error = allow_folder(ruleset, s->writable[i], READ_RIGHTS | WRITE_RIGHTS);
 	for (size_t i = 0; error == 0 && i < SANDBOX_FOLDERS && s->readable[i] != NULL; i++)
 		error = allow_folder(ruleset, s->readable[i], READ_RIGHTS);
+	/* Leaks are looked for in /proc/self. */
+	if (error == 0 && ICERT_SANITIZED)
+		error = allow_folder(ruleset, "/proc", READ_RIGHTS);
 	if (error == 0 && syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
 		error = ICERT_E_SYSTEM;
 	close(ruleset);
@@ -227,12 +220,12 @@ sandbox_enter(const struct sandbox *s)
 {
 	int error;
 
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+	if ((!ICERT_SANITIZED && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return ICERT_E_SYSTEM;
 	error = set_limits(s);
 	if (error == 0 && (s->rights & SANDBOX_FILES))
 		error = confine_to_folders(s);
-	if (error == 0 && !SANITIZED)
+	if (error == 0 && !ICERT_SANITIZED)
 		error = load_filter(s->rights);
 	return error;
 }

@@ -38,8 +38,8 @@ int sandbox_keep_only(const int *keep, size_t n);
 
 /*
  * Drops the rights, for this process and what it forks.  0, ICERT_E_SYSTEM or
- * ICERT_E_UNSUPPORTED (no seccomp): the caller must not go on.  In a build with sanitizers, which need calls of
- * their own, limits and filter are left out.
+ * ICERT_E_UNSUPPORTED (no seccomp): the caller must not go on.  In a build with sanitizers (libicert/sanitized.h) the
+ * limit of memory, the filter and the ban on tracing are left out, and /proc can be read.
  */
 int sandbox_enter(const struct sandbox *);
 

@@ -4,6 +4,7 @@
 #include "libicert/error.h"
 #include "libicert/log.h"
 #include "libicert/sandbox.h"
+#include "libicert/sanitized.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -271,7 +272,9 @@ child_run(struct loop *l, const struct serve_op *op, const struct serve_request 
 	if (outcome == 0)
 		outcome = op->handler(l->serve->ctx, q, &r);
 	reply_end(&r, outcome);
-	_exit(message_send(back, &r.body, r.fd) == 0 ? 0 : 1);
+	outcome = message_send(back, &r.body, r.fd) == 0 ? 0 : 1;
+	reply_free(&r);
+	leave(outcome);
 }
 
 static int

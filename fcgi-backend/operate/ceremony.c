@@ -14,6 +14,7 @@
 #include "libicert/clock.h"
 #include "libicert/config.h"
 #include "libicert/error.h"
+#include "libicert/sanitized.h"
 #include "operate/ceremony_token.h"
 #include "operate/files.h"
 #include "operate/process.h"
@@ -112,7 +113,7 @@ half(int (*run)(const struct config *, int), const struct config *config, int fd
 	fflush(NULL);
 	if ((pid = fork()) == 0) {
 		close(other);
-		_exit(run(config, fd));
+		leave(run(config, fd));
 	}
 	return pid;
 }

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "libicert/sanitized.h"
 #include "operate/files.h"
 #include "operate/process.h"
 
@@ -51,13 +52,29 @@ child_fds(const struct process_spec *spec)
 	close_range((unsigned)(FIRST_PASSED_FD + spec->nfds), ~0U, 0);
 }
 
+/* How a sanitized build reports is for whoever started us to say; strings stay valid past clearenv(). */
+static void
+child_clear_env(void)
+{
+	static const char *const kept[] = { "ASAN_OPTIONS", "UBSAN_OPTIONS" };
+	const char *value[sizeof(kept) / sizeof(kept[0])] = { NULL };
+	size_t i;
+
+	for (i = 0; ICERT_SANITIZED && i < sizeof(kept) / sizeof(kept[0]); i++)
+		value[i] = getenv(kept[i]);
+	clearenv();
+	for (i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		if (value[i] != NULL)
+			setenv(kept[i], value[i], 1);
+}
+
 static void
 child_env(const struct process_spec *spec)
 {
 	char text[32];
 	int i;
 
-	clearenv();
+	child_clear_env();
 	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	setenv("LANG", "C.UTF-8", 1);
 	setenv("TZ", "UTC", 1);

@@ -1,10 +1,13 @@
+#include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <curl/curl.h>
 
 #include "crypt/keyclient.h"
+#include "libicert/sanitized.h"
 #include "operate/programs.h"
 #include "operate/sockets.h"
 
@@ -226,6 +229,29 @@ edge_files(const struct instance *i)
 	    path_join(to, "%s/etc/pages", i->data) != 0 ? -1 : tree_copy(from, to);
 }
 
+/*
+ * Debian's nginx knows nothing of the sanitizer that our module was built with, and has to load its runtime first.
+ * What nginx leaves to its end is not looked at; the module looks for leaks when a worker leaves.
+ */
+static int
+edge_sanitizer(struct unit *u)
+{
+#if ICERT_SANITIZED
+	extern void __asan_init(void);
+	const char *options = getenv("ASAN_OPTIONS"), *leaks = getenv("LSAN_OPTIONS");
+	Dl_info runtime;
+
+	if (dladdr((void *)__asan_init, &runtime) == 0)
+		return complain("the sanitizer's runtime is not to be found");
+	return unit_env(u, "LD_PRELOAD=%s", runtime.dli_fname) |
+	    unit_env(u, "ASAN_OPTIONS=%s:leak_check_at_exit=0", options != NULL ? options : "") |
+	    unit_env(u, "LSAN_OPTIONS=%s", leaks != NULL ? leaks : "");
+#else
+	(void)u;
+	return 0;
+#endif
+}
+
 int
 programs_edge(struct supervisor *s)
 {
@@ -239,7 +265,7 @@ programs_edge(struct supervisor *s)
 	u.as_admin = 1;
 	u.ready = ready_edge;
 	if (path_join(path, "%s/etc/nginx.conf", i->data) != 0 ||
-	    edge_files(i) != 0 ||
+	    edge_files(i) != 0 || edge_sanitizer(&u) != 0 ||
 	    unit_arg(&u, "%s", i->tools.nginx) != 0 ||
 	    unit_arg(&u, "-e") != 0 || unit_arg(&u, "stderr") != 0 ||
 	    unit_arg(&u, "-p") != 0 || unit_arg(&u, "%s/edge", i->data) != 0 ||

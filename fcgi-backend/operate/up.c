@@ -19,6 +19,7 @@
 
 #include "libicert/clock.h"
 #include "libicert/log.h"
+#include "libicert/sanitized.h"
 #include "operate/ceremony.h"
 #include "operate/ceremony.h"
 #include "operate/control.h"
@@ -233,7 +234,7 @@ up_in_background(struct instance *i, const struct up_options *o, int port)
 		return complain("fork: %s", strerror(errno));
 	if (pid == 0) {
 		close(pipes[0]);
-		_exit(up_supervise(i, o, port, pipes[1]));
+		leave(up_supervise(i, o, port, pipes[1]));
 	}
 	close(pipes[1]);
 	if (read(pipes[0], &byte, 1) == 1)

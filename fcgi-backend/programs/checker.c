@@ -62,7 +62,7 @@ main(int argc, char *argv[])
 	const struct sandbox sandbox = { .rights = SANDBOX_FORK, .memory = MEMORY };
 	const struct serve serve = { .ops = ops, .n = 1 };
 	struct serve_sockets sockets;
-	struct config config;
+	static struct config config;	/* for as long as the program runs */
 	int error;
 
 	config_start(&config, "icert-checker", argc, argv);

@@ -20,6 +20,7 @@
 #include "libicert/config.h"
 #include "libicert/error.h"
 #include "libicert/log.h"
+#include "libicert/sanitized.h"
 #include "mail/sender.h"
 #include "payments/inbox.h"
 #include "procedure/bounce.h"
@@ -343,6 +344,7 @@ run(const struct job *job, struct hand *hand, const char *conninfo)
 		if (!leaving)
 			wait_for_work(listener, job->channel, &listening);
 	}
+	db_close(listener);
 	return 0;
 }
 
@@ -357,7 +359,7 @@ start(const struct job *job, struct hand *hand, const char *conninfo, const sigs
 	if (getppid() != parent)
 		_exit(0);
 	sigprocmask(SIG_UNBLOCK, watched, NULL);
-	_exit(run(job, hand, conninfo));
+	leave(run(job, hand, conninfo));
 }
 
 /* Starts again whatever has died. */

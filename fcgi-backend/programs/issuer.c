@@ -117,8 +117,8 @@ main(int argc, char *argv[])
 	struct issuance issuance = { .act = &act, .keymaker = &keymaker, .signer = &signer, .issuer = BUF_INIT,
 	    .root = BUF_INIT };
 	struct id_list spent = { .fd = -1 };
-	struct config config;
-	struct db *listener;
+	static struct config config;	/* for as long as the program runs */
+	struct db *listener = NULL;
 	char conninfo[512];
 
 	config_start(&config, "icert-issuer", argc, argv);

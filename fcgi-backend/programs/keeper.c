@@ -40,7 +40,7 @@ main(int argc, char *argv[])
 	struct serve_sockets sockets;
 	struct keeper *keeper;
 	struct serve serve;
-	struct config config;
+	static struct config config;	/* for as long as the program runs */
 	const char *folder;
 	int error;
 

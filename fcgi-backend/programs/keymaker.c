@@ -36,7 +36,7 @@ main(int argc, char *argv[])
 	struct serve_sockets sockets;
 	struct keymaker *keymaker;
 	struct serve serve;
-	struct config config;
+	static struct config config;	/* for as long as the program runs */
 	const char *folder;
 	int error;
 

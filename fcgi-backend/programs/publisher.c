@@ -25,7 +25,7 @@ main(int argc, char *argv[])
 {
 	struct sigaction action = { .sa_handler = stop };
 	struct publication *publication;
-	struct config config;
+	static struct config config;	/* for as long as the program runs */
 	int error;
 
 	config_start(&config, "icert-publisher", argc, argv);

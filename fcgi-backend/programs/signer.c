@@ -28,7 +28,7 @@ main(int argc, char *argv[])
 	struct sandbox sandbox = { .rights = SANDBOX_FILES, .memory = MEMORY };
 	struct serve_sockets sockets;
 	struct signer signer;
-	struct config config;
+	static struct config config;	/* for as long as the program runs */
 
 	config_start(&config, "icert-signer", argc - init, argv + init);
 	if (init) {

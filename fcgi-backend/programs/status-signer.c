@@ -27,7 +27,7 @@ main(int argc, char *argv[])
 	struct sandbox sandbox = { .rights = SANDBOX_FILES | SANDBOX_THREADS, .memory = MEMORY };
 	struct serve_sockets sockets;
 	struct status_signer signer;
-	struct config config;
+	static struct config config;	/* for as long as the program runs */
 
 	config_start(&config, "icert-status-signer", argc - init, argv + init);
 	sandbox.writable[0] = config_require(&config, "paths", "status_signer_dir");

@@ -48,7 +48,7 @@ idle(struct app *app)
 int
 main(int argc, char *argv[])
 {
-	struct config config;
+	static struct config config;	/* for as long as the program runs */
 	struct app app = { .name = "webhook", .config = &config, .start = start, .raw = raw, .idle = idle };
 
 	config_start(&config, "icert-webhook", argc, argv);

@@ -15,6 +15,7 @@
 #include "libicert/clock.h"
 #include "libicert/error.h"
 #include "libicert/log.h"
+#include "libicert/sanitized.h"
 #include "web/csrf.h"
 #include "web/page.h"
 #include "web/worker.h"
@@ -286,7 +287,7 @@ spawn(struct app *app)
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(0);
-	_exit(worker_loop(app));
+	leave(worker_loop(app));
 }
 
 static void

@@ -20,7 +20,15 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const top = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-export const icertctl = join(top, 'build/bin/icertctl');
+/** The build that instances run from: ICERT_BUILD=build/asan for the sanitized one. */
+export const build = join(top, process.env.ICERT_BUILD ?? 'build');
+export const icertctl = join(build, 'bin/icertctl');
+
+// What a sanitized program has to say stands in its log, or on the standard error of icertctl.
+process.env.ASAN_OPTIONS = `detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:${process.env.ASAN_OPTIONS ?? ''}`;
+process.env.UBSAN_OPTIONS = 'print_stacktrace=1';
+process.env.LSAN_OPTIONS = `print_suppressions=0:suppressions=${join(top, 'tests/lib/nginx.supp')}`;
+const REPORT = /ERROR: (Address|Leak)Sanitizer|(Address|Leak)Sanitizer(:DEADLYSIGNAL| has encountered)|: runtime error: /;
 
 const PORTS = 7;
 const FIRST_BASE = 26000;	// below the range that the kernel hands out
@@ -62,19 +70,32 @@ export function newFolder() {
 	return folder;
 }
 
-/** Runs icertctl to its end; never throws: { code, stdout, stderr }. */
+function refuseReport(text, where) {
+	if (REPORT.test(text)) throw new Error(`a sanitizer's report in ${where}:\n${text}`);
+}
+
+/** Runs icertctl to its end; throws for a sanitizer's report only: { code, stdout, stderr }. */
 export async function icertctlRun(args, options = {}) {
 	try {
 		const { stdout, stderr } = await run(icertctl, args, { timeout: UP_MS, maxBuffer: 1 << 24, ...options });
+		refuseReport(stderr, `icertctl ${args[0]}`);
 		return { code: 0, stdout, stderr };
 	} catch (error) {
+		refuseReport(`${error.stderr ?? error}`, `icertctl ${args[0]}`);
 		return { code: typeof error.code === 'number' ? error.code : -1, stdout: error.stdout ?? '', stderr: `${error.stderr ?? ''}${error.killed ? '\n(timed out)' : ''}` };
 	}
 }
 
 const running = new Set();
 process.on('exit', () => {
-	for (const icert of running) spawnSync(icertctl, ['reset', '--prefix', icert.prefix]);
+	for (const icert of running) {
+		spawnSync(icertctl, ['down', '--prefix', icert.prefix]);
+		for (const { name, text } of icert.reports()) {
+			process.stderr.write(`a sanitizer's report in log/${name}:\n${text}\n`);
+			process.exitCode = 1;
+		}
+		spawnSync(icertctl, ['reset', '--prefix', icert.prefix]);
+	}
 	for (const icert of running) if (icert.folder) rmSync(icert.folder, { recursive: true, force: true });
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
@@ -111,12 +132,23 @@ export class Instance {
 		if (code !== 0) throw new Error(`icertctl down: ${code}\n${stdout}${stderr}`);
 	}
 
-	/** Stops it and removes all its data. */
+	/** What sanitizers have found: [{ name, text }] of the logs that hold a report. */
+	reports() {
+		const folder = join(this.prefix, 'log');
+		if (!existsSync(folder)) return [];
+		return readdirSync(folder).map((name) => ({ name, text: readFileSync(join(folder, name), 'utf8') }))
+			.filter(({ text }) => REPORT.test(text)).map(({ name, text }) => ({ name, text: text.slice(text.search(REPORT), 6000) }));
+	}
+
+	/** Stops it and removes all its data; throws when a sanitizer found something in any program. */
 	async stop() {
+		if (existsSync(this.prefix)) await this.down();
+		const reports = this.reports();
 		const { code, stdout, stderr } = await this.icertctl('reset');
 		if (code !== 0) throw new Error(`icertctl reset: ${code}\n${stdout}${stderr}`);
 		running.delete(this);
 		if (this.folder) rmSync(this.folder, { recursive: true, force: true });
+		for (const { name, text } of reports) refuseReport(text, `log/${name}`);
 	}
 
 	/** What `icertctl status` shows: [{ name, pid, state, restarts }]. */

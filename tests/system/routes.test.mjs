@@ -5,12 +5,13 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { build } from '../lib/instance.mjs';
 
 const top = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const written = readFileSync(join(top, 'docs/access.csv'), 'utf8').trim().split('\n').slice(1).map((line) => line.trim());
 
 for (const program of ['portal', 'desk']) {
-	const file = join(top, 'build/bin', `icert-${program}`);
+	const file = join(build, 'bin', `icert-${program}`);
 	test(`icert-${program}: its routes are those of docs/access.csv`, { skip: !existsSync(file) }, () => {
 		const declared = execFileSync(file, ['--routes'], { encoding: 'utf8' }).trim().split('\n').map((line) => `${program},${line}`);
 		const expected = written.filter((line) => line.startsWith(`${program},`));
