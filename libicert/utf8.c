@@ -1,5 +1,7 @@
 #include "libicert/utf8.h"
 
+#include <string.h>
+
 size_t
 utf8_decode(const void *bytes, size_t len, uint32_t *code_point)
 {
@@ -101,4 +103,13 @@ utf8_prefix(const void *bytes, size_t len, size_t max)
 	while (max > 0 && (p[max] & 0xc0) == 0x80)
 		max--;
 	return max;
+}
+
+void
+utf8_cut(char *out, size_t size, const char *text)
+{
+	size_t n = utf8_prefix(text, strlen(text), size - 1);
+
+	memcpy(out, text, n);
+	out[n] = '\0';
 }

@@ -26,6 +26,9 @@ int	utf8_text(const void *p, size_t len);
 /* Code points in valid UTF-8; undefined for anything else. */
 size_t	utf8_length(const void *p, size_t len);
 
+/* Copies into out[size] what fits of valid UTF-8, with a NUL, and splits no code point. */
+void	utf8_cut(char *out, size_t size, const char *text);
+
 /* The longest prefix of valid UTF-8 of at most max octets that splits no code point. */
 size_t	utf8_prefix(const void *p, size_t len, size_t max);
 

@@ -7,7 +7,16 @@
 #include "libicert/error.h"
 #include "libicert/utf8.h"
 
-#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789_"
+/* Octets of a variable's name at p; the text ends at end, with no NUL behind it. */
+static size_t
+name_length(const char *p, const char *end)
+{
+	const char *at = p;
+
+	while (at < end && ((*at >= 'a' && *at <= 'z') || (*at >= '0' && *at <= '9') || *at == '_'))
+		at++;
+	return (size_t)(at - p);
+}
 
 static const char *
 value_of(const struct contract_variable *variables, size_t n, const char *name, size_t len)
@@ -54,10 +63,11 @@ put_in(struct reading *rd, const char *p, size_t len, struct buf *out)
 		if (*p == '}')
 			return refuse(rd, "brace", "", 0);
 		if (*p != '{') {
-			buf_put(out, p++, 1);
+			buf_put(out, (unsigned char)*p < 0x20 ? " " : p, 1);
+			p++;
 			continue;
 		}
-		name = strspn(++p, NAME_CHARACTERS);
+		name = name_length(++p, end);
 		if (name == 0 || name >= (size_t)(end - p) || p[name] != '}')
 			return refuse(rd, "brace", "", 0);
 		if ((value = value_of(rd->variables, rd->n, p, name)) == NULL)

@@ -8,6 +8,7 @@
 
 #include "libicert/error.h"
 #include "libicert/normalise.h"
+#include "libicert/utf8.h"
 #include "procedure/billing.h"
 #include "procedure/identifier.h"
 #include "procedure/name.h"
@@ -129,7 +130,7 @@ billing_read(struct billing *b, const void *json, size_t n)
 		const char *value = json_string_value(json_object_get(root, fields[i].name));
 
 		if (value != NULL)
-			snprintf((char *)b + fields[i].offset, fields[i].size, "%s", value);
+			utf8_cut((char *)b + fields[i].offset, fields[i].size, value);
 	}
 	json_decref(root);
 	return 0;

@@ -332,10 +332,10 @@ application_form_read(struct application_form *form, const void *json, size_t n)
 		const char *value = json_string_value(json_object_get(root, application_fields[i].name));
 
 		if (value != NULL)
-			snprintf(at(form, &application_fields[i]), application_fields[i].size, "%s", value);
+			utf8_cut(at(form, &application_fields[i]), application_fields[i].size, value);
 	}
 	if (json_is_string(json_object_get(root, "kept")))
-		snprintf(form->kept, sizeof form->kept, "%s", json_string_value(json_object_get(root, "kept")));
+		utf8_cut(form->kept, sizeof form->kept, json_string_value(json_object_get(root, "kept")));
 	json_decref(root);
 	return 0;
 }

@@ -101,12 +101,15 @@ convert(const char *text, char *out, size_t size, int to_upper)
 		}
 		if (c < 0x20 || (c >= 0x7f && c < 0xa0))
 			return ICERT_E_MALFORMED;
+		/* First the case, then the accent: done the other way, a second time would change it again. */
+		if (to_upper)
+			c = upper(c);
 		if ((n = utf8_decode(text, left, &mark)) != 0 && (both = joined(c, mark)) != 0) {
 			c = both;
 			text += n;
 			left -= n;
 		}
-		n = encode(to_upper ? upper(c) : c, bytes);
+		n = encode(c, bytes);
 		if (used + n + (space ? 1 : 0) >= size)
 			return ICERT_E_TOO_LARGE;
 		if (space)

@@ -24,7 +24,7 @@ raw(struct app *app, struct FCGX_Request *request)
 int
 main(int argc, char *argv[])
 {
-	struct config config;
+	static struct config config;	/* for as long as the program runs */
 	struct app app = { .name = "ocsp", .config = &config, .start = start, .raw = raw };
 
 	config_start(&config, "icert-ocsp", argc, argv);

@@ -6,6 +6,8 @@
 #define CONTINENT_OFFSET	(-5 * 3600)
 #define GALAPAGOS_OFFSET	(-6 * 3600)
 #define DAY			86400
+#define FIRST			INT64_C(-62135510400)	/* within the years 1 and 9999, here and there */
+#define LAST			INT64_C(253402214400)
 
 struct civil {
 	int year, month, day, weekday;	/* month 1–12, weekday 0 = Sunday */
@@ -18,7 +20,7 @@ static struct civil
 civil_of(int64_t t, int offset)
 {
 	struct civil c;
-	int64_t local = t + offset;
+	int64_t local = (t < FIRST ? FIRST : t > LAST ? LAST : t) + offset;
 	int64_t days = (local - ((local % DAY + DAY) % DAY)) / DAY;
 	int64_t seconds = local - days * DAY;
 	int64_t z = days + 719468;

@@ -82,6 +82,10 @@ url_safe(const char *s)
 {
 	static const char *const schemes[] = { "https://", "http://", "tel:", "mailto:" };
 
+	/* A browser drops tabs and line ends: "/", tab, "/host" would lead away from this site. */
+	for (const char *c = s; *c != '\0'; c++)
+		if ((unsigned char)*c < 0x20)
+			return false;
 	if (s[0] == '/')
 		return s[1] != '/' && s[1] != '\\';
 	if (s[0] == '#' || s[0] == '?')

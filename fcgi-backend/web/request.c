@@ -167,6 +167,9 @@ parse_uploads(struct request *rq, const unsigned char *body, size_t len)
 	if (handover_open(&reader, body, len) != 0)
 		return 400;
 	while ((rv = handover_next(&reader, &r)) == 1) {
+		if (!utf8_printable(r.name.p, r.name.len) ||
+		    (r.kind != HANDOVER_FIELD && !utf8_printable(r.file_name.p, r.file_name.len)))
+			return 400;
 		if (r.kind == HANDOVER_FIELD) {
 			if (rq->nform == WEB_FIELDS_MAX)
 				return 413;
