@@ -1,9 +1,12 @@
 // People who do not give up while things break: what gets no answer, or is told
 // to come back, is tried again; what may have been done is looked at first.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Client } from '../lib/http.mjs';
 import * as files from '../lib/files.mjs';
+import * as pdf from '../lib/pdf.mjs';
 import * as tools from '../lib/tools.mjs';
-import { Applicant, Operator, expect } from './walk.mjs';
+import { Applicant, Director, Operator } from './walk.mjs';
 
 const STEP_MS = 150_000;
 const PAUSE_MS = 250;
@@ -92,12 +95,17 @@ export class Case {
 	/** Does it until it is done: looks, acts, looks again. */
 	async until(what, done, act) {
 		this.step = what;
+		const began = Date.now();
 		let last;
 		for (const end = Date.now() + STEP_MS; ;) {
 			const late = Date.now() > end;
 			try {
 				const found = await done();
-				if (found) return found;
+				if (found) {
+					const took = Date.now() - began;
+					if (took > (this.slowest?.took ?? 0)) this.slowest = { what, took };
+					return found;
+				}
 				if (!late) last = await act();
 			} catch (error) {
 				last = error;
@@ -178,7 +186,39 @@ export class Case {
 		await this.until('contract', () => this.past('issuing', 'issued'), () => rest(PAUSE_MS));
 	}
 
-	/** The envelope, read by its holder: { password, revocation }. */
+	/** PKCS#12 by mail, envelope in the session: what the holder signs with. */
+	async receive(folder) {
+		const { applicant } = this;
+		let mail;
+		await this.until('PKCS#12', () => mail, async () => {
+			mail = (await applicant.mail.list({ to: applicant.email })).find((m) => m.attachmentNames.some((name) => /\.p12$/.test(name)));
+		});
+		const password = (await this.envelope()).find((k) => k.length > 15);
+		const dir = join(folder, `case-${this.n}`);
+		mkdirSync(dir, { recursive: true });
+		writeFileSync(join(dir, 'firma.p12'), await mail.attachment(/\.p12$/));
+		this.identity = pdf.identityOf(join(dir, 'firma.p12'), password, dir);
+	}
+
+	/** Both signatures, up to active. */
+	async contract(director, folder) {
+		const { applicant } = this;
+		const { client } = director;
+		await this.until('contract signed', () => this.past('contract_sent', 'contract_received'), async () => {
+			const contract = await applicant.client.get(`/tramite/${applicant.id}/contrato.pdf`);
+			return applicant.sendContract(pdf.sign(contract.body, this.identity, { pades: true }));
+		});
+		const boss = new Director(this.icert);
+		boss.client.close();
+		boss.client = client;
+		await this.until('contract countersigned', async () => await this.state() === 'active', async () => {
+			if (await this.state() !== 'contract_signed') return rest(PAUSE_MS);
+			await boss.open(applicant.number);
+			return boss.sendSigned(pdf.sign(await boss.download(), boss.identity(folder), { pades: true }));
+		});
+	}
+
+	/** The envelope, read by its holder: the keys on its page. */
 	async envelope() {
 		const { applicant } = this;
 		const keys = (page) => [...page.html.matchAll(/<(\w+)[^>]*class="[^"]*icert-key[^"]*"[^>]*>([\s\S]*?)<\/\1>/g)].map((m) => m[2].replace(/<[^>]*>/g, '').trim());
@@ -189,22 +229,29 @@ export class Case {
 		return keys(page);
 	}
 
-	async run() {
+	async run(director, folder) {
 		await this.apply();
 		await this.review();
 		await this.issue();
+		await this.receive(folder);
+		await this.contract(director, folder);
 		this.step = 'done';
 	}
 
 	close() { this.applicant.close(); this.operator.close(); }
 }
 
-/** Opens what was mailed with what the envelope says: the key's and the certificate's modulus agree. */
-export function openDelivery(t, bytes, password) {
-	const folder = tools.scratch(t);
-	const { key, certificates } = tools.openPkcs12(tools.put(folder, 'firma.p12', bytes), password);
-	const modulus = (kind, pem) => tools.must('openssl', [kind, '-noout', '-modulus'], { input: pem });
-	return { folder, certificate: tools.put(folder, 'firma.pem', certificates[0]), fits: modulus('rsa', key) === modulus('x509', certificates[0]) };
+/** The director who signs all of them: signed in, and patient. */
+export async function director(icert, seen) {
+	const one = new Director(icert);
+	one.client.close();
+	one.client = new PatientClient({ base: icert.desk, ca: icert.ca }, seen);
+	await one.signIn();
+	return one;
 }
 
-export { expect };
+/** The key's and the certificate's modulus agree. */
+export function fits({ key, cert }) {
+	const modulus = (kind, path) => tools.must('openssl', [kind, '-noout', '-modulus', '-in', path]);
+	return modulus('rsa', key) === modulus('x509', cert);
+}
