@@ -7,11 +7,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startInstance } from '../lib/instance.mjs';
 import { Client, until } from '../lib/http.mjs';
-import * as files from '../lib/files.mjs';
 import * as pdf from '../lib/pdf.mjs';
 import * as tools from '../lib/tools.mjs';
 import { Token, fingerprint, pem } from '../lib/token.mjs';
-import { Applicant, Director, Operator, expect } from './walk.mjs';
+import { Applicant, Director, Operator, expect, identifiedForToken } from './walk.mjs';
 
 const grouped = (hex) => hex.match(/.{4}/g).join(' ');
 const address = 'Dirección Provincial, Quito';
@@ -23,31 +22,14 @@ before(async () => {
 	icert = await startInstance();
 	folder = tools.scratch();
 	token = new Token();
+	operator = new Operator(icert);
+	expect(await operator.signIn(), 200, 'desk');
 });
 after(async () => {
 	for (const one of [applicant, operator, other, token]) one?.close();
 	await icert?.stop();
 	if (folder) execFileSync('rm', ['-rf', folder]);
 });
-
-/** Until the identity is proved, at the office. */
-async function identified(data) {
-	const who = new Applicant(icert, data);
-	who.product = 'Token Consejo de la Judicatura</h2>';
-	await who.apply();
-	if (!operator) {
-		operator = new Operator(icert);
-		expect(await operator.signIn(), 200, 'desk');
-	}
-	await operator.find(who.number);
-	await operator.take();
-	await operator.accept();
-	expect(await operator.agree({ mode: 'in_person', meeting: '' }), 200, 'slot');
-	expect(await who.upload('second_cedula', files.cedulaPdf()), 303, 'second cedula');
-	await (await who.see()).form(/consentimiento$/).submit();
-	expect(await operator.identify(), 200, 'identify');
-	return who;
-}
 
 const bring = async (text) => (await operator.see('/token')).form(/token$/).submit({ request: text });
 
@@ -56,7 +38,7 @@ test('the tariff sells a token, with an appointment at the office', async () => 
 	const page = expect(await stranger.visit('/tarifas'), 200);
 	assert.match(page.main, /Con una cita en la oficina de su provincia/);
 	stranger.close();
-	applicant = await identified();
+	applicant = await identifiedForToken(icert, operator);
 	const slot = await applicant.mail.wait({ to: applicant.email, subject: /cita está confirmada/ });
 	assert.ok(slot.text.includes(address), slot.text);
 	assert.doesNotMatch(slot.text, /videoconferencia|cámara/);
@@ -87,6 +69,8 @@ test('a token is handed over at the office alone', async () => {
 test('nothing is accepted or issued before there is a key', async () => {
 	const page = await operator.see('/emitir');
 	assert.match(page.path, /\/token/);
+	assert.match((await operator.see()).main, /Registrar la clave del token/);
+	assert.match((await applicant.see()).main, /crea con usted la clave.*Quién actúa ahora El operador/);
 	const accept = await applicant.client.visit(`/tramite/${applicant.id}/aceptar`);
 	assert.match(accept.main, /Todavía falta la clave/);
 	assert.equal(accept.forms.some((f) => /aceptar$/.test(f.action)), false);
@@ -171,7 +155,7 @@ test('issued without a file: certificate at the desk, on the page and by mail', 
 });
 
 test('the key serves nobody else, whatever name is in the request', async () => {
-	other = await identified({ id_number: '1714616123', given_names: 'Eva', surname1: 'Rota', surname2: '', ruc: '1714616123001' });
+	other = await identifiedForToken(icert, operator, { id_number: '1714616123', given_names: 'Eva', surname1: 'Rota', surname2: '', ruc: '1714616123001' });
 	for (const id of [kept.key, kept.first]) {
 		const page = await bring(pem(token.csr(id)));
 		expect(page, 422, 'used key');

@@ -283,6 +283,21 @@ export async function issue(applicant, operator) {
 	return operator.openingCode();
 }
 
+/** A token's case until the identity is proved, at the office of an operator who is signed in. */
+export async function identifiedForToken(icert, operator, data = {}) {
+	const applicant = new Applicant(icert, data);
+	applicant.product = 'Token Consejo de la Judicatura</h2>';
+	await applicant.apply();
+	await operator.find(applicant.number);
+	await operator.take();
+	await operator.accept();
+	expect(await operator.agree({ mode: 'in_person', meeting: '' }), 200, 'slot');
+	expect(await applicant.upload('second_cedula', files.cedulaPdf()), 303, 'second cedula');
+	await (await applicant.see()).form(/consentimiento$/).submit();
+	expect(await operator.identify(), 200, 'identify');
+	return applicant;
+}
+
 /** A case walked to its certificate; both people's sessions stay open. */
 export async function issued(icert, data = {}, login = 'operador.pichincha') {
 	const applicant = new Applicant(icert, data);

@@ -8,6 +8,7 @@
 #include "procedure/contact_attempt.h"
 #include "procedure/deadline.h"
 #include "procedure/document.h"
+#include "procedure/fields.h"
 #include "procedure/identification.h"
 #include "procedure/renewal.h"
 #include "procedure/staff.h"
@@ -341,7 +342,8 @@ fill_acts(struct request *rq, const struct application *a, struct view_desk_case
 	v->can_slot = CAN(ACTION_PROPOSE_SLOT) && mine;
 	v->can_unschedule = CAN(ACTION_UNSCHEDULE) && mine;
 	v->can_identify = CAN(ACTION_IDENTIFY) && mine;
-	v->can_issue = CAN(ACTION_ISSUE) && mine;
+	v->can_issue = CAN(ACTION_ISSUE) && mine && fields_complete(a);
+	v->can_key = CAN(ACTION_ISSUE) && mine && !fields_complete(a);
 	v->can_log = works && (a->state == APPLICATION_IN_REVIEW || a->state == APPLICATION_ACCEPTED ||
 	    a->state == APPLICATION_SCHEDULED || a->state == APPLICATION_IDENTIFIED || a->state == APPLICATION_OBSERVED);
 	v->has_contract = application_is_issued(a->state) && a->state != APPLICATION_ISSUED;

@@ -271,7 +271,11 @@ fill_tasks(struct request *rq, const struct application *a, struct view_portal_c
 	t->fields = a->fields_accepted;
 	t->office = strcmp(a->container, CONTAINER_TOKEN) == 0;
 	if (a->state == APPLICATION_IDENTIFIED && t->fields)
-		v->asked = "fields_accepted";
+		v->asked = t->office ? "fields_accepted_office" : "fields_accepted";
+	else if (a->state == APPLICATION_IDENTIFIED && !fields_complete(a)) {
+		v->asked = "token_key";
+		v->who = "operator";
+	}
 	t->fields_href = arena_printf(&rq->arena, "/tramite/%s/aceptar", a->id);
 	v->tasks = t;
 	return 0;
