@@ -154,7 +154,8 @@ PREFIX ?= /usr
 LIBDIR = $(DESTDIR)$(PREFIX)/lib/icert
 install: all
 	install -d $(LIBDIR)/bin $(LIBDIR)/modules $(LIBDIR)/conf $(DESTDIR)$(PREFIX)/bin \
-		$(DESTDIR)/lib/systemd/system/icert-.service.d $(DESTDIR)/usr/lib/sysusers.d $(DESTDIR)/usr/lib/tmpfiles.d
+		$(DESTDIR)/lib/systemd/system/icert-.service.d $(DESTDIR)/usr/lib/sysusers.d $(DESTDIR)/usr/lib/tmpfiles.d \
+		$(DESTDIR)/etc/logrotate.d
 	install -m 755 $(B)/bin/* $(LIBDIR)/bin
 	install -m 644 $(B)/modules/ngx_icert_module.so $(LIBDIR)/modules
 	cp -r --no-preserve=ownership $(B)/static migrations $(LIBDIR)
@@ -162,6 +163,7 @@ install: all
 	install -m 644 conf/systemd/*.service conf/systemd/*.socket conf/systemd/*.timer conf/systemd/*.target $(DESTDIR)/lib/systemd/system
 	install -m 644 conf/systemd/icert-.service.d/* $(DESTDIR)/lib/systemd/system/icert-.service.d
 	install -m 644 conf/systemd/icert.sysusers $(DESTDIR)/usr/lib/sysusers.d/icert.conf
+	install -m 644 conf/logrotate.conf $(DESTDIR)/etc/logrotate.d/icert
 	install -m 644 conf/systemd/icert.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/icert.conf
 	ln -sf ../lib/icert/bin/icertctl $(DESTDIR)$(PREFIX)/bin/icertctl
 

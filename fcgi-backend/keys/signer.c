@@ -56,10 +56,15 @@ sign(struct signer *s, const struct buf *tbs, struct buf *der)
 
 	if ((error = sha256(tbs->p, tbs->len, digest)) == 0)
 		error = pkcs11_sign(s->token, digest, &signature);
-	if (error != 0)
+	/*
+	 * A token that has gone (an HSM started anew, a connection lost) does not come back to this process, whose doors
+	 * are closed: the next one opens it again.  Nothing was signed, so nothing stands in the journal.
+	 */
+	if (error != 0) {
 		log_error("token_failed", "%s", pkcs11_detail(s->token));
-	else
-		error = profile_signed(tbs->p, tbs->len, signature.p, signature.len, der);
+		_exit(1);
+	}
+	error = profile_signed(tbs->p, tbs->len, signature.p, signature.len, der);
 	buf_free(&signature);
 	return error;
 }
