@@ -103,6 +103,7 @@ return_page(struct request *rq, int status, const struct application *a)
 	int rv;
 
 	v.id = a->id;
+	v.back = arena_printf(&rq->arena, "/tramite/%s", a->id);
 	v.number = a->number;
 	v.open = a->state == APPLICATION_CONTRACT_SENT;
 	v.waiting = a->state == APPLICATION_CONTRACT_RECEIVED;
