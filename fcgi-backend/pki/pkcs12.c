@@ -150,19 +150,41 @@ assemble(const struct pkcs12 *in, const struct method *m, struct work *w)
 	return 0;
 }
 
-/* The file is opened as its holder will: what cannot be read is never handed out. */
+/* The first bag with a key in a content that is not encrypted as a whole. */
+static const PKCS12_SAFEBAG *
+key_bag_of(const STACK_OF(PKCS7) *safes, STACK_OF(PKCS12_SAFEBAG) **bags)
+{
+	for (int i = 0; i < sk_PKCS7_num(safes); i++) {
+		if (OBJ_obj2nid(sk_PKCS7_value(safes, i)->type) != NID_pkcs7_data)
+			continue;
+		*bags = PKCS12_unpack_p7data(sk_PKCS7_value(safes, i));
+		if (sk_PKCS12_SAFEBAG_num(*bags) > 0)
+			return sk_PKCS12_SAFEBAG_value(*bags, 0);
+	}
+	return NULL;
+}
+
+/*
+ * What was written is read again, and the key opened with the password: it is the one thing of the file that nobody could make
+ * again.  Certificates and checksum are the same password's work on what is also kept elsewhere; to open them too would
+ * take as long as packing did.
+ */
 static int
 opens(const struct pkcs12 *in, const uint8_t *der, size_t len, const struct work *w)
 {
 	const uint8_t *p = der;
 	PKCS12 *file = d2i_PKCS12(NULL, &p, (long)len);
-	EVP_PKEY *key = NULL;
-	X509 *cert = NULL;
-	int ok = file != NULL && PKCS12_parse(file, in->password, &key, &cert, NULL) == 1 &&
-	    EVP_PKEY_eq(key, w->key) == 1 && X509_cmp(cert, w->cert[0]) == 0;
+	STACK_OF(PKCS7) *safes = file != NULL ? PKCS12_unpack_authsafes(file) : NULL;
+	STACK_OF(PKCS12_SAFEBAG) *bags = NULL;
+	const PKCS12_SAFEBAG *bag = safes != NULL ? key_bag_of(safes, &bags) : NULL;
+	PKCS8_PRIV_KEY_INFO *p8 = bag != NULL ? PKCS12_decrypt_skey(bag, in->password, -1) : NULL;
+	EVP_PKEY *key = p8 != NULL ? EVP_PKCS82PKEY(p8) : NULL;
+	int ok = key != NULL && p == der + len && PKCS12_mac_present(file) && EVP_PKEY_eq(key, w->key) == 1;
 
 	EVP_PKEY_free(key);
-	X509_free(cert);
+	PKCS8_PRIV_KEY_INFO_free(p8);
+	sk_PKCS12_SAFEBAG_pop_free(bags, PKCS12_SAFEBAG_free);
+	sk_PKCS7_pop_free(safes, PKCS7_free);
 	PKCS12_free(file);
 	return ok;
 }

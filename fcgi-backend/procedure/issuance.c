@@ -283,13 +283,14 @@ spend(struct job *j)
 	memcpy(pair, order, 16);
 	if (EVP_Digest(pair, sizeof(pair), hash, NULL, EVP_sha256(), NULL) != 1)
 		return ICERT_E_CRYPTO;
+	pthread_mutex_lock(j->i->spent_lock);
 	if (id_list_has(j->i->spent, SPENT_ORDER, order) && !id_list_has(j->i->spent, SPENT_FOR, hash)) {
 		j->refusal = "spent";
-		return ICERT_E_STATE;
-	}
-	if ((error = id_list_add(j->i->spent, SPENT_FOR, hash)) != 0)
-		return error;
-	return id_list_add(j->i->spent, SPENT_ORDER, order);
+		error = ICERT_E_STATE;
+	} else if ((error = id_list_add(j->i->spent, SPENT_FOR, hash)) == 0)
+		error = id_list_add(j->i->spent, SPENT_ORDER, order);
+	pthread_mutex_unlock(j->i->spent_lock);
+	return error;
 }
 
 static int

@@ -9,6 +9,7 @@
  * transaction writes state, certificate, status change, deadlines, mails and audit rows together.
  * So a crash anywhere costs the step in hand.
  */
+#include <pthread.h>
 #include <stddef.h>
 
 #include "libicert/buf.h"
@@ -26,6 +27,7 @@ struct issuance {
 	/* Orders that a certificate was made for, and with which case; outside the database, so that a restore
 	 * brings back no spent credit. */
 	struct id_list	*spent;
+	pthread_mutex_t	*spent_lock;	/* the list is shared by those who issue side by side */
 };
 
 /* Kinds of entries in the list of spent orders. */
