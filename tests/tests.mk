@@ -68,3 +68,13 @@ test:
 	$(Q)$(MAKE) system
 	$(Q)$(MAKE) walls
 	$(Q)$(MAKE) browser
+
+# Figures against a reference in the same run; tests/bench/README.md.
+BENCH_BINARIES = $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
+$(B)/bench/%: $(B)/obj/tests/bench/%.o $(TEST_ARCHIVES)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(BACKEND_LDLIBS) $(KEY_LDLIBS)
+# A drawn contract for contract_rate comes from the unit that draws one.
+bench: all $(BENCH_BINARIES) $(B)/test/documents_contract_pdf
+	$(Q)node tests/bench/run.mjs
