@@ -85,11 +85,33 @@ section_verify(const struct status_segment *s, uint64_t offset, uint64_t size, i
 	return memcmp(md, s->map + digest, sizeof(md)) == 0 ? 0 : ICERT_E_FORGED;
 }
 
+/*
+ * Sections stand one behind the other, and what fills up to the index is zero: so
+ * every octet of a file is one that a digest speaks of.
+ */
+static int
+layout_verify(const struct status_segment *s)
+{
+	uint64_t	at = s->record_offset + s->record_size;
+
+	if (s->record_offset != STATUS_HEADER_SIZE || s->index_offset < at || s->index_offset - at >= 64 ||
+	    s->issuer_offset != s->index_offset + s->slots * 8 ||
+	    s->tail_offset != s->issuer_offset + (uint64_t)s->issuers * SI_SIZE ||
+	    s->size != s->tail_offset + s->tail_size)
+		return ICERT_E_MALFORMED;
+	for (; at < s->index_offset; at++)
+		if (s->map[at] != 0)
+			return ICERT_E_FORGED;
+	return 0;
+}
+
 int
 status_segment_verify(const struct status_segment *s)
 {
 	int	rc;
 
+	if ((rc = layout_verify(s)) != 0)
+		return rc;
 	if ((rc = section_verify(s, s->record_offset, s->record_size, SH_RECORD_DIGEST)) != 0)
 		return rc;
 	if ((rc = section_verify(s, s->issuer_offset, (uint64_t)s->issuers * SI_SIZE,

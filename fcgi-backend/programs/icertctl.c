@@ -13,6 +13,7 @@
 #include "operate/lost.h"
 #include "operate/migrate.h"
 #include "operate/restore.h"
+#include "operate/status_files.h"
 #include "operate/totp.h"
 #include "operate/up.h"
 #include "operate/users.h"
@@ -24,6 +25,8 @@ struct arguments {
 	struct up_options up;
 	const char *config;	/* of an installation that systemd supervises */
 	const char *heads, *key;	/* audit verify; NULL: the instance's own */
+	struct status_files status;
+	int watch;		/* seconds; status accept */
 	const char *recipients;	/* of a backup; NULL: those of the configuration */
 	struct restore_options restore;
 	const char *word[WORDS_MAX];	/* what is no option */
@@ -66,11 +69,32 @@ run_down(const struct arguments *a)
 	return with_instance(a, &i, 0) != 0 || control_down(&i) != 0;
 }
 
+/* What is done with the files of a published set, which need no instance. */
+static int
+run_status_files(const struct arguments *a)
+{
+	struct status_files f = a->status;
+
+	f.folder = a->nwords > 1 ? a->word[1] : NULL;
+	f.key = a->key;
+	if (f.folder == NULL || f.key == NULL)
+		return complain("status %s FOLDER … --key FILE", a->word[0]) != 0 ? 2 : 2;
+	if (strcmp(a->word[0], "verify") == 0 && a->nwords == 2)
+		return status_files_verify(&f, stdout);
+	if (strcmp(a->word[0], "inspect") == 0)
+		return status_files_inspect(&f, a->nwords > 2 ? a->word[2] : NULL, stdout);
+	if (strcmp(a->word[0], "accept") == 0 && a->nwords == 3)
+		return status_files_accept(&f, a->word[2], a->watch, stdout);
+	return complain("status verify | inspect | accept") != 0 ? 2 : 2;
+}
+
 static int
 run_status(const struct arguments *a)
 {
 	static struct instance i;
 
+	if (a->nwords > 0)
+		return run_status_files(a);
 	return with_instance(a, &i, 0) != 0 ? 2 : control_status(&i);
 }
 
@@ -213,8 +237,14 @@ static const struct command {
 	{ "up", 0, run_up, "up [--prefix DIR] [--port-base N] [--detach] [--spool-on-disk]\n"
 	    "\tstart an instance and supervise it (ports N to N+6; 8443 for a new one)" },
 	{ "down", 0, run_down, "down [--prefix DIR]\n\tstop it; its data stays" },
-	{ "status", 0, run_status, "status [--prefix DIR]\n"
-	    "\tshow each process; 0 all up, 1 not all, 3 down" },
+	{ "status", 3, run_status, "status [--prefix DIR]\n"
+	    "\tshow each process; 0 all up, 1 not all, 3 down\n"
+	    "status verify FOLDER --key FILE [--samples N | --samples all]\n"
+	    "\tcheck a published set: seal, digests, records, signatures of N answers (1000); 0 sound\n"
+	    "status inspect FOLDER [SERIAL] --key FILE\n"
+	    "\tprint what a published set holds, or what it says of a serial\n"
+	    "status accept FROM TO --key FILE [--high-water NAME] [--watch SECONDS]\n"
+	    "\tverify a copied set and put it in place for the edge of this machine" },
 	{ "reset", 0, run_reset, "reset [--prefix DIR]\n\tstop it and remove all its data" },
 	{ "migrate", 0, run_migrate, "migrate [--prefix DIR | --config FILE]\n\tapply new migrations" },
 	{ "ceremony", 0, run_ceremony, "ceremony --config FILE\n"
@@ -265,6 +295,9 @@ read_arguments(struct arguments *a, int argc, char *argv[])
 		{ "identity", required_argument, NULL, 'i' },
 		{ "keys-identity", required_argument, NULL, 'j' },
 		{ "check", no_argument, NULL, 't' },
+		{ "samples", required_argument, NULL, 'm' },
+		{ "high-water", required_argument, NULL, 'w' },
+		{ "watch", required_argument, NULL, 'e' },
 		{ NULL, 0, NULL, 0 }
 	};
 	char *end;
@@ -307,6 +340,15 @@ read_arguments(struct arguments *a, int argc, char *argv[])
 			break;
 		case 't':
 			a->restore.check = 1;
+			break;
+		case 'm':
+			a->status.samples = strcmp(optarg, "all") == 0 ? -1 : strtol(optarg, &end, 10);
+			break;
+		case 'w':
+			a->status.high_water = optarg;
+			break;
+		case 'e':
+			a->watch = (int)strtol(optarg, &end, 10);
 			break;
 		default:
 			return -1;

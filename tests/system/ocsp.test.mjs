@@ -2,9 +2,9 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startInstance } from '../lib/instance.mjs';
+import { icertctlRun, startInstance } from '../lib/instance.mjs';
 import { until } from '../lib/http.mjs';
 
 let icert, chain;
@@ -117,4 +117,44 @@ test('without the program or its signer what is stored goes out, and several are
 		process.kill(pid, 'SIGCONT');
 	}
 	await until(() => /OCSP Nonce/.test(ask([0], '-nonce')), { timeout: 10_000, what: 'live again' });
+});
+
+const statusCommand = (...words) => icertctlRun(['status', ...words, '--key', join(icert.prefix, 'pins/manifest.pub')]);
+
+test('a copied set is verified, looked at, and refused once an octet of it is another', async () => {
+	const copy = join(icert.folder, 'copy'), place = join(icert.folder, 'place');
+	cpSync(join(icert.prefix, 'status'), copy, { recursive: true });
+	mkdirSync(place);
+	const sound = await statusCommand('verify', copy, '--samples', 'all');
+	assert.equal(sound.code, 0, sound.stdout + sound.stderr);
+	assert.match(sound.stdout, /3 good|2 good, 1 revoked/);
+	const serial = openssl('x509', '-in', certificates[1], '-noout', '-serial').text.trim().split('=')[1];
+	assert.match((await statusCommand('inspect', copy, serial)).stdout, /^revoked .* reason 4/);
+	assert.equal((await statusCommand('inspect', copy, '1234')).code, 1);
+
+	assert.equal((await statusCommand('accept', copy, place)).code, 0);
+	assert.equal((await statusCommand('verify', place)).code, 0);
+	const high = Number(readFileSync(join(place, 'high-water'), 'utf8'));
+	assert.ok(high > 0);
+	/* The set before this one leaves its files until the next. */
+	const named = (await statusCommand('inspect', copy)).stdout;
+	for (const name of readdirSync(copy).filter((file) => file === 'manifest' || named.includes(file))) {
+		const file = join(copy, name), bytes = readFileSync(file);
+		for (const at of [0, Math.floor(bytes.length / 2), bytes.length - 1]) {
+			const damaged = Buffer.from(bytes);
+			damaged[at] ^= 1;
+			writeFileSync(file, damaged);
+			const { code, stdout } = await statusCommand('verify', copy);
+			assert.equal(code, 1, `${name} at ${at}: ${stdout}`);
+		}
+		writeFileSync(file, bytes);
+	}
+	writeFileSync(join(copy, 'manifest'), Buffer.concat([readFileSync(join(copy, 'manifest')), Buffer.from('x')]));
+	assert.notEqual((await statusCommand('accept', copy, place)).code, 0);
+	assert.equal((await statusCommand('verify', place)).code, 0, 'what was accepted stays');
+	/* A set older than one that was taken is refused although its seal is good. */
+	cpSync(join(place, 'manifest'), join(copy, 'manifest'));
+	writeFileSync(join(place, 'high-water'), `${high + 1}\n`);
+	rmSync(join(place, 'manifest'));
+	assert.match((await statusCommand('accept', copy, place)).stderr, /stale/);
 });
