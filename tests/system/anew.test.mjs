@@ -63,12 +63,12 @@ test('the draft has the data under a key of its own; every page is confirmed', a
 	assert.equal(sql(`select origin_id from icert.application where id = '${who.id}'`), old.id);
 	assert.equal(sql(`select count(distinct key_id) from icert.application where id in ('${who.id}', '${old.id}')`), '2');
 	const early = expect(await who.client.visit(`/solicitud/${who.id}/resumen`), 200, 'summary');
-	assert.match(early.main, /confirme que sigue siendo así/);
+	assert.match(early.main, /falta confirmar/);
 	assert.equal(early.forms.filter((f) => /enviar$/.test(f.action)).length, 0);
 	for (const [step, names] of [['identidad', ['id_number']], ['nombres', ['given_names', 'surname1']], ['domicilio', ['city', 'address']],
 		['telefono', []], ['ruc', ['ruc']], ['votacion', []]]) {
 		assert.match(page.path, new RegExp(`/${step}`));
-		assert.match(page.html, /de su trámite anterior/);
+		assert.match(page.main, /Estos datos son de su trámite anterior/);
 		const form = page.form(new RegExp(`${step}$`));
 		for (const name of names)
 			assert.equal(form.value(name), who.data[name].toUpperCase(), name);

@@ -83,7 +83,7 @@ portal_next_step(struct request *rq, struct application *a)
 	/* Pages in their order: what is wrong, and what came filled and nobody has confirmed. */
 	for (size_t i = 0; i < STEPS; i++) {
 		if (application_form_kept(&a->form, steps[i].path))
-			return arena_printf(&rq->arena, "/solicitud/%s/%s?aviso=kept", a->id, steps[i].path);
+			return arena_printf(&rq->arena, "/solicitud/%s/%s", a->id, steps[i].path);
 		if (n > 0 && has_field(&steps[i], faults[0].field))
 			break;
 	}
@@ -144,7 +144,7 @@ back(struct request *rq, const struct step *s, const struct application *a)
 
 #define STEP_VIEW(v, s, a) \
 	((v).id = (a)->id, (v).version = (a)->version, (v).back = back(rq, (s), (a)), \
-	 (v).asked = asked(rq, (s), (a)))
+	 (v).asked = asked(rq, (s), (a)), (v).kept = application_form_kept(&(a)->form, (s)->path))
 
 static int
 identity_page(struct request *rq, int status, const struct step *s, struct application *a)

@@ -55,6 +55,7 @@ fill_rows(struct request *rq, struct application *a, struct view_portal_summary 
 	struct form_fault faults[FORM_FAULTS_MAX];
 	size_t n = application_form_check(&a->form, 0, faults);
 
+	v->kept = a->form.kept[0] != '\0' ? portal_next_step(rq, a) : NULL;
 	v->complete = n == 0 && a->form.kept[0] == '\0';
 	for (size_t i = 0; i < FORM_FIELDS; i++) {
 		const char *field = application_fields[i].name;
@@ -69,8 +70,7 @@ fill_rows(struct request *rq, struct application *a, struct view_portal_summary 
 		for (size_t j = 0; j < n; j++)
 			if (strcmp(faults[j].field, field) == 0 && *value != '\0')
 				r->error = catalogue(faults[j].code);
-		if (r->error == NULL && portal_unconfirmed(a, field))
-			r->error = catalogue("form.unconfirmed");
+		r->kept = r->error == NULL && portal_unconfirmed(a, field);
 		v->nrows++;
 	}
 	v->rows = rows;
