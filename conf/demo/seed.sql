@@ -70,6 +70,8 @@ insert into icert.policy (key, valid_from, number) values
 	('application.warn_days_2', 0, 25),
 	('application.warn_days_3', 0, 29),
 	('contract.hours', 0, 120),
+	('contract.return_hours', 0, 48),
+	('contract.bytes', 0, 2097152),
 	('contract.extension_hours', 0, 120),
 	('outage.seconds', 0, 900),
 	('outage.days_back', 0, 30),

@@ -177,7 +177,7 @@ return_save(struct request *rq)
 		return return_page(rq, strcmp(reason, "upload.too_large") == 0 ? 413 : 422, a);
 	}
 	/* Sent twice, or ended meanwhile: the page says how it stands. */
-	if (rv == ICERT_E_STATE || rv == ICERT_E_CONFLICT)
+	if (rv == ICERT_E_STATE || rv == ICERT_E_CONFLICT || rv == ICERT_E_EXISTS)
 		return response_redirect(rq, "/tramite/%s/contrato", a->id);
 	return rv != 0 ? rv : response_redirect(rq, "/tramite/%s/contrato%s", a->id, verdict(rq, a->id));
 }
