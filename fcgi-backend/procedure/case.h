@@ -56,7 +56,8 @@ extern const struct db_stmt case_select_portal, case_select_desk;
 	"a.id, a.number, a.state, a.version, a.province, a.contact_id, a.purchase_id, a.key_id, a.container, a.kind, a.years," \
 	" a.operator_id, a.reason, a.created_at, a.submitted_at, a.state_since, a.closes_at, a.consent_at, a.form, c.masked," \
 	" c.email, k.wrapped, ck.wrapped, e.number, coalesce(a.origin_id::text, '')," \
-	" (select encode(t.spki_sha256, 'hex') from icert.token_request t where t.application_id = a.id and t.replaced_at is null)"
+	" case when a.container = 'token' then (select encode(t.spki_sha256, 'hex') from icert.token_request t" \
+	" where t.application_id = a.id and t.replaced_at is null) end"
 #define CASE_FROM \
 	" from icert.application a join icert.contact c on c.id = a.contact_id join icert.data_key k on k.id = a.key_id" \
 	" join icert.data_key ck on ck.id = c.key_id left join icert.envelope e on e.application_id = a.id"

@@ -62,6 +62,13 @@ test('a token is handed over at the office alone', async () => {
 	const forced = await page.form(/cita$/).submit(operator.slotFields({ mode: 'video' }), { button: 'agreed' });
 	assert.equal(forced.status, 422, 'a video conference for a token');
 	assert.match(forced.errors.join(' '), /en la oficina/);
+	expect(await operator.propose({ mode: 'in_person', meeting: '' }), 200, 'propose');
+	const proposed = await second.mail.wait({ to: second.email, subject: /proponemos una hora/ });
+	assert.ok(proposed.text.includes(address));
+	assert.ok((await second.see()).main.includes(address), 'on their page');
+	await (await second.see()).form(/cita\//).submit();
+	const calendar = (await second.client.get(`/tramite/${second.id}/cita.ics`)).body.toString().replace(/\r\n /g, '');
+	assert.match(calendar, /LOCATION:Dirección Provincial\\, Quito/);
 	operator.path = path;
 	second.close();
 });

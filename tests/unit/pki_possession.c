@@ -5,6 +5,8 @@
 #include "pki/possession.h"
 
 #include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 
 static EVP_PKEY *key, *other;
@@ -135,6 +137,100 @@ refused_key(EVP_PKEY *k, int error, const char *why)
 	buf_free(&der);
 }
 
+/* The pair of two primes, so that its request is signed as any other. */
+static EVP_PKEY *
+of_primes(const BIGNUM *p, const BIGNUM *q, BN_CTX *ctx)
+{
+	EVP_PKEY_CTX *make = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+	BIGNUM *n = BN_new(), *e = BN_new(), *d = BN_new(), *p1 = BN_dup(p), *q1 = BN_dup(q);
+	OSSL_PARAM *params;
+	EVP_PKEY *k = NULL;
+
+	BN_mul(n, p, q, ctx);
+	BN_set_word(e, 65537);
+	BN_sub_word(p1, 1);
+	BN_sub_word(q1, 1);
+	BN_mul(p1, p1, q1, ctx);
+	assert_non_null(BN_mod_inverse(d, e, p1, ctx));
+	OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, n);
+	OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, e);
+	OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_D, d);
+	params = OSSL_PARAM_BLD_to_param(bld);
+	assert_int_equal(EVP_PKEY_fromdata_init(make), 1);
+	assert_int_equal(EVP_PKEY_fromdata(make, &k, EVP_PKEY_KEYPAIR, params), 1);
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(bld);
+	EVP_PKEY_CTX_free(make);
+	BN_free(n);
+	BN_free(e);
+	BN_free(d);
+	BN_free(p1);
+	BN_free(q1);
+	return k;
+}
+
+/* A prime of 1024 bits with its two highest set: k * m + r for random k of the right size. */
+static void
+prime_like(BIGNUM *out, const BIGNUM *m, const BIGNUM *r, BN_CTX *ctx)
+{
+	BIGNUM *k = BN_new(), *top = BN_new();
+
+	do {
+		BN_rand(top, 1024, BN_RAND_TOP_TWO, BN_RAND_BOTTOM_ANY);
+		BN_div(k, NULL, top, m, ctx);
+		BN_mul(out, k, m, ctx);
+		BN_add(out, out, r);
+	} while (BN_num_bits(out) != 1024 || !BN_is_bit_set(out, 1022) || BN_check_prime(out, ctx, NULL) != 1);
+	BN_free(k);
+	BN_free(top);
+}
+
+/* Keys that work, and whose private half anybody can find. */
+static void
+broken_keys(void **state)
+{
+	BIGNUM *p = BN_new(), *q = BN_new(), *m = BN_new(), *r = BN_new();
+	BN_CTX *ctx = BN_CTX_new();
+	int primes = 0;
+
+	(void)state;
+	/* Infineon's RSALib: p = k * M + (65537^a mod M) for the product M of the first 126 primes (CVE-2017-15361). */
+	BN_one(m);
+	for (unsigned n = 2; primes < 126; n++) {
+		unsigned d = 2;
+
+		while (d * d <= n && n % d != 0)
+			d++;
+		if (d * d > n) {
+			BN_mul_word(m, n);
+			primes++;
+		}
+	}
+	BN_set_word(p, 65537);
+	BN_set_word(q, 123456789);
+	BN_mod_exp(r, p, q, m, ctx);
+	prime_like(p, m, r, ctx);
+	BN_set_word(q, 65537);
+	BN_mod_mul(r, r, q, m, ctx);
+	prime_like(q, m, r, ctx);
+	refused_key(of_primes(p, q, ctx), ICERT_E_INVALID, "ROCA");
+	/* Two primes beside each other. */
+	do {
+		BN_generate_prime_ex(p, 1024, 0, NULL, NULL, NULL);
+		BN_copy(q, p);
+		do
+			BN_add_word(q, 2);
+		while (BN_check_prime(q, ctx, NULL) != 1);
+	} while (!BN_is_bit_set(p, 1022));
+	refused_key(of_primes(p, q, ctx), ICERT_E_INVALID, "Fermat");
+	BN_free(p);
+	BN_free(q);
+	BN_free(m);
+	BN_free(r);
+	BN_CTX_free(ctx);
+}
+
 static void
 weak_keys(void **state)
 {
@@ -229,7 +325,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_good_one), cmocka_unit_test(not_the_holder), cmocka_unit_test(weak_keys),
+		cmocka_unit_test(a_good_one), cmocka_unit_test(not_the_holder), cmocka_unit_test(weak_keys), cmocka_unit_test(broken_keys),
 		cmocka_unit_test(garbage), cmocka_unit_test(pem),
 	};
 
