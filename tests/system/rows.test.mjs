@@ -402,3 +402,50 @@ test('a director sees the contract of a case to sign, and none of its papers', (
 	assert.equal(count('desk', me, 'document', `application_id = '${it.id}'`), 0);
 	assert.equal(count('desk', session('staff', staffId('operador.pichincha')), 'document', `application_id = '${it.id}'`), 1);
 });
+
+test('a contract: the director of the province signs, nobody for themselves, and no operator; who takes a file does not judge it', () => {
+	const cedula = must("select encode(person_hash, 'hex') from icert.staff where login = 'director.pichincha'")[0];
+	const it = application(luis, PICHINCHA, 'contract_signed');
+	const own = application(luis, PICHINCHA, 'contract_signed', Buffer.from(cedula, 'hex'));
+	const sign = (id) => `update icert.application set state = 'countersigned', version = version + 1 where id = '${id}'`;
+	const director = session('staff', staffId('director.pichincha'));
+	assert.equal(changed('desk', director, sign(it.id)), 1);
+	assert.match(changed('desk', director, sign(own.id)), /row-level security/);
+	assert.match(changed('desk', session('staff', staffId('operador.pichincha')), sign(it.id)), /row-level security/);
+	assert.match(String(changed('desk', session('staff', staffId('central')), sign(it.id))), /row-level security/);
+	assert.equal(changed('desk', session('staff', staffId('director.guayas')), sign(it.id)), 0);
+	assert.match(String(changed('portal', session('contact', luis), sign(it.id))), /no such transition/);
+
+	const sent = application(luis, PICHINCHA, 'contract_sent');
+	const copy = (id, source, state, extra = 'null, null') => `insert into icert.contract_copy (id, contract_id, application_id, document_id, source, state,
+		staff_id, certificate_id, arrived_at, uploaded_at) select gen_random_uuid(), gen_random_uuid(), '${id}', gen_random_uuid(), '${source}', '${state}',
+		${extra}, ${now}, ${now}`;
+	const mine = session('contact', luis);
+	assert.match(changed('portal', mine, copy(sent.id, 'page', 'valid')), /row-level security/, 'the portal calls nothing valid');
+	assert.match(changed('portal', mine, copy(it.id, 'page', 'waiting')), /row-level security/, 'nor when none is asked for');
+	assert.match(changed('portal', mine, copy(sent.id, 'page', 'waiting')), /foreign key/, 'but says that one arrived');
+	assert.match(changed('desk', session('staff', staffId('operador.guayas')), copy(sent.id, 'mail', 'waiting', `'${staffId('operador.guayas')}', null`)), /row-level security/);
+	assert.match(changed('desk', session('staff', staffId('operador.pichincha')), copy(sent.id, 'mail', 'waiting', `'${staffId('operador.pichincha')}', null`)), /foreign key/);
+});
+
+test('roles of substitutes are the clerk\'s to give, and no other roles; who names one, and who approves a certificate', () => {
+	const helper = staffId('operador.guayas');
+	const role = (name, province, substitute) => `insert into icert.staff_role (staff_id, role, province, since, substitute_id)
+		values ('${helper}', '${name}', ${province}, ${now}, ${substitute})`;
+	assert.match(changed('clerk', null, role('administrator', 'null', 'null')), /row-level security/);
+	assert.match(changed('clerk', null, role('director', PICHINCHA, 'null')), /row-level security/);
+	assert.equal(changed('clerk', null, `delete from icert.staff_role where role = 'administrator'`), 0);
+	const name = (by, province) => `insert into icert.substitute (id, province, staff_id, from_at, to_at, named_by, named_at)
+		values (gen_random_uuid(), ${province}, '${helper}', ${now}, ${now + 60}, '${staffId(by)}', ${now})`;
+	assert.equal(changed('desk', session('staff', staffId('director.pichincha')), name('director.pichincha', PICHINCHA)), 1);
+	assert.match(changed('desk', session('staff', staffId('director.pichincha')), name('director.pichincha', GUAYAS)), /row-level security/);
+	assert.match(changed('desk', session('staff', staffId('operador.pichincha')), name('operador.pichincha', PICHINCHA)), /row-level security/);
+	assert.equal(changed('desk', session('staff', staffId('central')), name('central', PICHINCHA)), 1);
+	const approve = `update icert.staff_certificate set state = 'registered', decided_by = '${staffId('administrador')}', decided_at = ${now} where state = 'asked'`;
+	must(`insert into icert.staff_certificate (id, staff_id, der, sha256, spki_sha256, subject, not_before, not_after, state, asked_by, asked_at)
+		values (gen_random_uuid(), '${staffId('finanzas')}', '\\x00', '\\x${randomBytes(32).toString('hex')}', '\\x${randomBytes(32).toString('hex')}', 'CN = x',
+		${now}, ${now + 60}, 'asked', '${staffId('administrador')}', ${now})`);
+	assert.match(changed('desk', session('staff', staffId('administrador')), approve), /row-level security/);
+	assert.equal(changed('desk', session('staff', staffId('administrador.segundo')), approve.replace(staffId('administrador'), staffId('administrador.segundo'))), 1);
+	assert.equal(changed('desk', session('staff', staffId('operador.pichincha')), approve), 0);
+});
