@@ -195,6 +195,12 @@ export class Instance {
 		return rows;
 	}
 
+	/** A script through psql, which goes on after errors: answers and errors in their order. */
+	script(text) {
+		return spawnSync('sh', ['-c', 'exec psql -X -q -At -h "$0" -U postgres -d icert 2>&1', join(this.run, 'pg')],
+			{ input: text, encoding: 'utf8', maxBuffer: 1 << 26 }).stdout;
+	}
+
 	/** Business time becomes real time plus these seconds. */
 	moveClock(seconds) {
 		const bytes = Buffer.alloc(8);
