@@ -89,15 +89,12 @@ ready_desk(const struct instance *i, const struct unit *u)
 	return answers_at(i, "https", 1, "/");
 }
 
-/* The first set of status files is sealed. */
+/* Its answer to what is no notification. */
 static int
-ready_publisher(const struct instance *i, const struct unit *u)
+ready_webhook(const struct instance *i, const struct unit *u)
 {
-	char path[FILES_PATH];
-
 	(void)u;
-	return path_join(path, "%s/manifest", config_require(&i->config, "paths", "status")) == 0 &&
-	    file_exists(path);
+	return answers_at(i, "https", 0, "/avisos/");
 }
 
 static int
@@ -139,11 +136,11 @@ static const struct program_row key_rows[] = {
 };
 
 static const struct program_row rest_rows[] = {
-	{ "publisher", "icert-publisher", NULL, { NULL }, ready_publisher },
+	{ "publisher", "icert-publisher", NULL, { NULL }, NULL },
 	{ "issuer", "icert-issuer", NULL, { NULL }, NULL },
 	{ "clerk", "icert-clerk", NULL, { NULL }, NULL },
 	{ "ocsp", "icert-ocsp", "ocsp.fcgi", { NULL }, NULL },
-	{ "webhook", "icert-webhook", "webhook.fcgi", { NULL }, NULL },
+	{ "webhook", "icert-webhook", "webhook.fcgi", { NULL }, ready_webhook },
 	{ "portal", "icert-portal", "portal.fcgi", { NULL }, ready_portal },
 	{ "desk", "icert-desk", "desk.fcgi", { NULL }, ready_desk },
 };
@@ -179,6 +176,8 @@ program_start(struct supervisor *s, const struct program_row *row)
 	if (access(binary, X_OK) != 0)
 		return complain("%s is not built; run make", binary);
 	u.ready = row->ready;
+	if (row->ready == NULL && unit_env(&u, "NOTIFY_SOCKET=%s/notify", i->run) != 0)
+		return -1;
 	if (users_find(row->user, &u.user) != 0 || program_sockets(i, row, &u) != 0 ||
 	    unit_arg(&u, "%s", binary) != 0 || unit_arg(&u, "--config") != 0 ||
 	    unit_arg(&u, "%s", i->config_path) != 0 ||

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,12 +17,11 @@
 #include "operate/process.h"
 #include "operate/supervisor.h"
 
-#define PAUSE_FIRST_MS 250
+#define PAUSE_FIRST_MS 100	/* requests wait meanwhile: the sockets are ours */
 #define PAUSE_MOST_MS 30000
-#define STEADY_MS 60000		/* alive so long: earlier deaths are forgotten */
+#define STEADY_MS 10000		/* alive so long: earlier deaths are forgotten */
 #define STOP_MS 8000
 #define POLL_MS 20
-#define ALIVE_MS 150		/* what has no other sign is ready when it lived so long */
 #define START_DEATHS 4		/* dying so often, it will not come up */
 
 static sigset_t supervisor_set;
@@ -115,6 +117,55 @@ supervisor_write_state(const struct supervisor *s)
 	free(text);
 }
 
+int
+supervisor_listen(struct supervisor *s)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	char path[FILES_PATH];
+	int one = 1;
+
+	s->notify_fd = -1;
+	if (path_join(path, "%s/notify", s->instance->run) != 0 || strlen(path) >= sizeof(address.sun_path))
+		return complain("%s/notify is too long for a socket", s->instance->run);
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	unlink(path);
+	s->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	/* Open to all of this machine: what counts is the kernel's word for whose process it is. */
+	if (s->notify_fd < 0 || bind(s->notify_fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+	    chmod(path, 0666) != 0 || setsockopt(s->notify_fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)) != 0)
+		return complain("%s: %s", path, strerror(errno));
+	return 0;
+}
+
+/* What units have said of themselves. */
+static void
+supervisor_hear(struct supervisor *s)
+{
+	union { char bytes[CMSG_SPACE(sizeof(struct ucred))]; struct cmsghdr align; } control;
+	char text[256];
+	struct iovec part = { text, sizeof(text) - 1 };
+	struct ucred who;
+	struct cmsghdr *c;
+	ssize_t n;
+	int k;
+
+	for (;;) {
+		struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes,
+		    .msg_controllen = sizeof(control.bytes) };
+
+		if ((n = recvmsg(s->notify_fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)) < 0)
+			return;
+		text[n] = '\0';
+		c = CMSG_FIRSTHDR(&m);
+		if (c == NULL || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_CREDENTIALS)
+			continue;
+		memcpy(&who, CMSG_DATA(c), sizeof(who));
+		for (k = 0; k < s->n; k++)
+			if (s->units[k].pid == who.pid && strcmp(text, "READY=1") == 0)
+				s->units[k].told = 1;
+	}
+}
+
 static int
 unit_log(const struct supervisor *s, const struct unit *u)
 {
@@ -153,6 +204,7 @@ unit_launch(const struct supervisor *s, struct unit *u)
 	u->started = clock_mono_ms();
 	u->restart_at = 0;
 	u->is_ready = 0;
+	u->told = 0;
 	return 0;
 }
 
@@ -216,6 +268,7 @@ supervisor_restart(struct supervisor *s)
 	int64_t now = clock_mono_ms();
 	int k, changed = 0;
 
+	supervisor_hear(s);
 	for (k = 0; k < s->n; k++) {
 		struct unit *u = &s->units[k];
 
@@ -225,7 +278,7 @@ supervisor_restart(struct supervisor *s)
 			changed = 1;
 		}
 		if (u->pid != 0 && !u->is_ready && (u->ready != NULL ?
-		    u->ready(s->instance, u) : now - u->started >= ALIVE_MS)) {
+		    u->ready(s->instance, u) : u->told)) {
 			u->is_ready = 1;
 			changed = 1;
 		}
@@ -334,4 +387,5 @@ supervisor_stop(struct supervisor *s)
 			free(s->units[k].env[n]);
 	s->n = 0;
 	supervisor_write_state(s);
+	close(s->notify_fd);
 }

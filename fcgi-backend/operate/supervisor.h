@@ -26,7 +26,7 @@ struct unit {
 	int fds[UNIT_SOCKETS];
 	char fdnames[256];
 	int stop_signal;		/* asks it to leave */
-	/* Does it answer?  NULL: alive is ready. */
+	/* Does it answer?  NULL: it says so itself (libicert/ready.h). */
 	int (*ready)(const struct instance *, const struct unit *);
 
 	pid_t pid;			/* 0 while it does not run */
@@ -34,6 +34,7 @@ struct unit {
 	int64_t started;		/* clock_mono_ms() */
 	int64_t restart_at;		/* clock_mono_ms(); 0: not waiting */
 	int is_ready;
+	int told;			/* it has said that it works */
 };
 
 struct supervisor {
@@ -41,6 +42,7 @@ struct supervisor {
 	struct unit units[UNITS_MAX];
 	int n;
 	int stopping;
+	int notify_fd;			/* where units say that they work */
 	int64_t began;			/* clock_real() */
 };
 
@@ -49,6 +51,12 @@ struct supervisor {
  * before anything is started.
  */
 void	supervisor_signals(void);
+
+/*
+ * Open the socket at which units say that they work; before the first of them is
+ * started.  0, or -1 after a message.
+ */
+int	supervisor_listen(struct supervisor *s);
 
 /* Add a unit and start it at once.  u is copied; its strings are taken over. */
 struct unit *supervisor_start(struct supervisor *s, const struct unit *u);

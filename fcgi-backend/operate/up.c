@@ -202,7 +202,7 @@ up_supervise(struct instance *i, const struct up_options *o, int port, int tell)
 
 	s.instance = i;
 	supervisor_signals();
-	if (up_prepare(i, o, port, &lock) == 0 && up_start(&s) == 0) {
+	if (up_prepare(i, o, port, &lock) == 0 && supervisor_listen(&s) == 0 && up_start(&s) == 0) {
 		up_print(i);
 		if (tell < 0)
 			printf("Ctrl-C stops it; the data stays in %s\n", i->prefix);

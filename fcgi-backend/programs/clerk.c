@@ -21,6 +21,7 @@
 #include "libicert/config.h"
 #include "libicert/error.h"
 #include "libicert/log.h"
+#include "libicert/ready.h"
 #include "libicert/sanitized.h"
 #include "mail/sender.h"
 #include "payments/inbox.h"
@@ -43,6 +44,7 @@
 #define SWEEP_MS 86400000
 #define SWEEP_AGE_S 3600         /* of a file whose row a request may still add */
 #define CONTRACT_PAUSE 10        /* rounds after one in which a contract could not be made */
+#define JOB_WORKS SIGRTMIN        /* a job's first round was complete */
 #define ASK_S 120                /* an order without news for so long is asked about (business clock) */
 
 struct hand {
@@ -338,8 +340,9 @@ wait_for_work(struct db *listener, const char *channel, int *listening)
 static int
 run(const struct job *job, struct hand *hand, const char *conninfo)
 {
+	const int number = (int)(job - jobs);
 	struct db *listener = db_open(conninfo);
-	int listening = 0, failed = 0, error;
+	int listening = 0, failed = 0, told = 0, error;
 	char own[1024];
 
 	snprintf(own, sizeof(own), "%s%s", conninfo, job->options != NULL ? job->options : "");
@@ -356,6 +359,8 @@ run(const struct job *job, struct hand *hand, const char *conninfo)
 		if (error < 0 && !failed)
 			log_error("round_failed", "%s: %s %s", job->name, icert_err_code(error), db_detail(hand->db));
 		failed = error < 0;
+		if (!told && !failed)
+			told = sigqueue(getppid(), JOB_WORKS, (union sigval){ .sival_int = number }) == 0;
 		if (!leaving)
 			wait_for_work(listener, job->channel, &listening);
 	}
@@ -401,6 +406,8 @@ main(int argc, char *argv[])
 	char conninfo[512];
 	pid_t pids[JOBS];
 	sigset_t watched;
+	siginfo_t info;
+	unsigned works = 0;
 	size_t i;
 	int sig;
 
@@ -416,11 +423,18 @@ main(int argc, char *argv[])
 	sigaddset(&watched, SIGTERM);
 	sigaddset(&watched, SIGINT);
 	sigaddset(&watched, SIGCHLD);
+	sigaddset(&watched, JOB_WORKS);
 	sigprocmask(SIG_BLOCK, &watched, NULL);
 	for (i = 0; i < JOBS; i++)
 		pids[i] = start(&jobs[i], &hand, conninfo, &watched);
-	while ((sig = sigwaitinfo(&watched, NULL)) == SIGCHLD || sig == -1)
+	while ((sig = sigwaitinfo(&watched, &info)) == SIGCHLD || sig == -1 || sig == JOB_WORKS) {
 		reap(pids, &hand, conninfo, &watched);
+		if (sig != JOB_WORKS || (unsigned)info.si_value.sival_int >= JOBS)
+			continue;
+		works |= 1U << info.si_value.sival_int;
+		if (works == (1U << JOBS) - 1)
+			ready_tell();
+	}
 	for (i = 0; i < JOBS; i++)
 		if (pids[i] > 0)
 			kill(pids[i], SIGTERM);

@@ -14,6 +14,7 @@
 #include "libicert/error.h"
 #include "libicert/id_list.h"
 #include "libicert/log.h"
+#include "libicert/ready.h"
 #include "pki/keyfile.h"
 #include "procedure/issuance.h"
 
@@ -136,6 +137,14 @@ round_of(struct hand *hands, size_t n_hands, struct round *r)
 	return r->failed;
 }
 
+/* Database, keeper, keymaker and signer answer; a case with a trouble of its own does not count. */
+static int
+can_work(struct issuance *issuance)
+{
+	return db_ping(issuance->act->db) == 0 && keyclient_ping(issuance->act->keeper) == 0 &&
+	    keyclient_ping(issuance->keymaker) == 0 && keyclient_ping(issuance->signer) == 0;
+}
+
 static void
 wait_for(struct db *listener, int *listening)
 {
@@ -153,7 +162,7 @@ wait_for(struct db *listener, int *listening)
 static void
 work(struct hand *hands, size_t n_hands, struct round *r, struct db *listener)
 {
-	int listening = 0, pause = 0, failed = 0;
+	int listening = 0, pause = 0, failed = 0, ready = 0;
 
 	while (!stopping) {
 		if (pause > 0)
@@ -162,6 +171,8 @@ work(struct hand *hands, size_t n_hands, struct round *r, struct db *listener)
 			pause = FAILED_PAUSE, failed = 1;
 		else if (failed)
 			failed = 0, log_info("issuer_recovered", "the round was complete");
+		if (!ready && can_work(&hands[0].issuance))
+			ready = ready_tell() == 0;
 		wait_for(listener, &listening);
 	}
 }

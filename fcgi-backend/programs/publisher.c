@@ -7,6 +7,7 @@
 #include "libicert/config.h"
 #include "libicert/error.h"
 #include "libicert/log.h"
+#include "libicert/ready.h"
 #include "publish/publication.h"
 
 #define WAIT_MS 1000
@@ -26,7 +27,7 @@ main(int argc, char *argv[])
 	struct sigaction action = { .sa_handler = stop };
 	struct publication *publication;
 	static struct config config;	/* for as long as the program runs */
-	int error;
+	int error, ready = 0;
 
 	config_start(&config, "icert-publisher", argc, argv);
 	sigaction(SIGTERM, &action, NULL);
@@ -38,6 +39,8 @@ main(int argc, char *argv[])
 	}
 	while (!stopping) {
 		publication_round(publication);
+		if (!ready && publication_stands(publication))
+			ready = ready_tell() == 0;
 		publication_wait(publication, WAIT_MS);
 	}
 	publication_free(publication);

@@ -253,3 +253,9 @@ publication_round(struct publication *p)
 	if (p->n > 0 && publication_has_base(p))
 		publication_confirm(p, now);
 }
+
+int
+publication_stands(const struct publication *p)
+{
+	return p->loaded && p->last[STEP_DATABASE] == 0 && p->last[STEP_WRITE] == 0 && publication_has_base(p);
+}

@@ -26,4 +26,7 @@ void	publication_wait(struct publication *, int ms);
  */
 void	publication_round(struct publication *);
 
+/* The last round read the changes, and a sealed set stands that it could write to. */
+int	publication_stands(const struct publication *);
+
 #endif

@@ -15,6 +15,7 @@
 #include "libicert/clock.h"
 #include "libicert/error.h"
 #include "libicert/log.h"
+#include "libicert/ready.h"
 #include "libicert/sanitized.h"
 #include "web/csrf.h"
 #include "web/page.h"
@@ -240,8 +241,9 @@ watch_arrivals(void)
 	return fd;
 }
 
+/* works: where it says that it is open for requests; -1 when nobody asks. */
 static int
-worker_loop(struct app *app)
+worker_loop(struct app *app, int works)
 {
 	FCGX_Request fcgi;
 	sigset_t blocked, waiting;
@@ -256,6 +258,8 @@ worker_loop(struct app *app)
 	if (FCGX_Init() != 0 || FCGX_InitRequest(&fcgi, LISTEN_FD, FCGI_FAIL_ACCEPT_ON_INTR) != 0)
 		return 1;
 	if ((arrivals = watch_arrivals()) < 0 || (app->start != NULL && app->start(app) != 0))
+		return 1;
+	if (works >= 0 && (write(works, "", 1) != 1 || close(works) != 0))
 		return 1;
 	while ((fd = next_connection(app, arrivals, &waiting)) >= 0) {
 		/* libfcgi accepts by itself and knows no time-out: it is given
@@ -277,7 +281,7 @@ worker_loop(struct app *app)
 }
 
 static pid_t
-spawn(struct app *app)
+spawn(struct app *app, int works)
 {
 	pid_t parent = getpid();
 	pid_t pid = fork();
@@ -287,7 +291,31 @@ spawn(struct app *app)
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(0);
-	leave(worker_loop(app));
+	leave(worker_loop(app, works));
+}
+
+/*
+ * Starts those that are missing.  Until one of them has been open for requests, the
+ * program waits for the first to say so, and passes it on.
+ */
+static void
+spawn_missing(struct app *app, pid_t *pids, int count, int *told)
+{
+	int works[2] = { -1, -1 };
+	char byte;
+
+	if (!*told && pipe2(works, O_CLOEXEC) != 0)
+		return;
+	for (int i = 0; i < count; i++)
+		if (pids[i] <= 0)
+			pids[i] = spawn(app, works[1]);
+	if (*told)
+		return;
+	close(works[1]);
+	*told = read(works[0], &byte, 1) == 1;
+	close(works[0]);
+	if (*told)
+		ready_tell();
 }
 
 static void
@@ -304,7 +332,7 @@ worker_run(struct app *app, int count)
 	struct sigaction sa = { .sa_handler = on_signal };
 	struct timespec pause = { .tv_nsec = RESPAWN_MS * 1000000L };
 	pid_t pids[WORKERS_MAX] = { 0 };
-	int flags, status;
+	int flags, status, told = 0;
 	pid_t pid;
 
 	if (count < 1 || count > WORKERS_MAX)
@@ -317,8 +345,7 @@ worker_run(struct app *app, int count)
 		log_error("no_listener", "nothing listens on descriptor 0");
 		return 1;
 	}
-	for (int i = 0; i < count; i++)
-		pids[i] = spawn(app);
+	spawn_missing(app, pids, count, &told);
 	log_info("started", "%d workers", count);
 	while (!leaving) {
 		if ((pid = wait(&status)) < 0) {
@@ -332,8 +359,10 @@ worker_run(struct app *app, int count)
 		    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 		nanosleep(&pause, NULL);
 		for (int i = 0; i < count; i++)
-			if (pids[i] == pid && !leaving)
-				pids[i] = spawn(app);
+			if (pids[i] == pid)
+				pids[i] = 0;
+		if (!leaving)
+			spawn_missing(app, pids, count, &told);
 	}
 	forward(pids, count, SIGTERM);
 	while (wait(NULL) > 0 || errno == EINTR)

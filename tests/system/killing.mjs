@@ -16,7 +16,7 @@ const rest = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Whom to kill: a unit, or one of its children chosen by chance. */
 const victims = [
-	'portal', 'desk', 'webhook', 'issuer', 'clerk', 'publisher', 'signer', 'status-signer', 'keymaker', 'keeper', 'checker',
+	'portal', 'desk', 'webhook', 'ocsp', 'issuer', 'clerk', 'publisher', 'signer', 'status-signer', 'keymaker', 'keeper', 'checker',
 	'redis', 'postgres', 'nginx', 'portal/child', 'desk/child', 'webhook/child', 'clerk/child', 'postgres/child', 'nginx/child',
 ];
 

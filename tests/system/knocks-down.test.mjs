@@ -2,11 +2,11 @@
 // the edge goes on answering, and that afterwards the work goes on with nothing lost.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { startInstance } from '../lib/instance.mjs';
 import { Client, until } from '../lib/http.mjs';
-import { children, down, frozen, units } from '../lib/processes.mjs';
+import { allUp, children, down, frozen, signal, units } from '../lib/processes.mjs';
 import * as files from '../lib/files.mjs';
 import * as tools from '../lib/tools.mjs';
 import { badFailure, cedula } from './patient.mjs';
@@ -199,3 +199,31 @@ for (const [how, word] of [[down, 'down'], [frozen, 'silent']])
 			assert.ok(log() - began <= 4 * pauses, `${log() - began} tries of four workers in ${pauses} pauses`);
 		});
 	});
+
+test('not ready is who could not do its first round: /readyz and the table say so', async () => {
+	const thaw = frozen(icert, 'postgres');
+	try {
+		for (const name of ['issuer', 'clerk', 'publisher']) signal(units(icert).get(name).pid, 'SIGKILL');
+		await until(() => ['issuer', 'clerk', 'publisher'].every((name) => units(icert).get(name).restarts > 0 && units(icert).get(name).state === 'starting'), { what: 'started again' });
+		assert.equal((await fetch(`${icert.state}/readyz`)).status, 503);
+		assert.equal((await fetch(`${icert.state}/healthz`)).status, 200);
+		edgeAnswers('without database');
+	} finally {
+		await thaw();
+	}
+	await until(async () => (await fetch(`${icert.state}/readyz`)).status === 200, { what: '/readyz' });
+});
+
+test('the signer does not begin its journal anew: it stays down until the file is back', async () => {
+	const journal = join(icert.prefix, 'signer/journal');
+	renameSync(journal, `${journal}.lost`);
+	const before = units(icert).get('signer').restarts;
+	signal(units(icert).get('signer').pid, 'SIGKILL');
+	await until(() => units(icert).get('signer').restarts > before + 2, { what: 'tries to start' });
+	assert.notEqual(units(icert).get('signer').state, 'up');
+	assert.match(readFileSync(join(icert.prefix, 'log/signer.log'), 'utf8'), /journal_refused[^\n]*restore it/);
+	assert.equal(existsSync(journal), false);
+	edgeAnswers('without signer');
+	renameSync(`${journal}.lost`, journal);
+	await allUp(icert);
+});
