@@ -113,17 +113,26 @@ open_group(struct sheet *s, enum contract_block_kind kind)
 	s->open = kind == CONTRACT_ITEM || kind == CONTRACT_ROW ? kind : 0;
 }
 
+/* A code of the catalogue in the words of this paper. */
+static const char *
+worded(const struct contract_pdf *in, const char *what, char code[64])
+{
+	snprintf(code, 64, "%s.%s", in->words != NULL ? in->words : "contract", what);
+	return code;
+}
+
 static void
 foot(struct sheet *s)
 {
 	static const struct face face = { 8, 0, 0, 0 };
 	struct buf text = BUF_INIT;
-	char page[12], pages[12];
+	char page[12], pages[12], code[64];
 	PangoLayout *layout;
 
 	snprintf(page, sizeof(page), "%d", s->page);
 	snprintf(pages, sizeof(pages), "%d", s->pages);
-	catalogue_put(&text, "contract.foot", (const char *const[]){ "number", s->in->number, "page", page, "pages", pages, NULL });
+	catalogue_put(&text, worded(s->in, "foot", code),
+	    (const char *const[]){ "number", s->in->number, "page", page, "pages", pages, NULL });
 	layout = layout_of(s, buf_str(&text), &face, WIDTH);
 	pango_layout_set_alignment(layout, PANGO_ALIGN_CENTER);
 	draw_tagged(s, "P", layout, MARGIN, FOOT);
@@ -270,14 +279,16 @@ put_head(struct sheet *s, const struct contract_block *title)
 	double top = s->y, width = WIDTH - QR_SIZE - 14;
 	struct contract_block line = { .kind = CONTRACT_PARAGRAPH };
 	struct buf text = BUF_INIT, day = BUF_INIT;
+	char code[64];
 
 	put_text(s, title, width);
 	view_put_day(&day, s->in->at);
-	catalogue_put(&text, "contract.head", (const char *const[]){ "number", s->in->number, "day", buf_str(&day), NULL });
+	catalogue_put(&text, worded(s->in, "head", code),
+	    (const char *const[]){ "number", s->in->number, "day", buf_str(&day), NULL });
 	line.text = (char *)(uintptr_t)buf_str(&text);
 	put_text(s, &line, width);
 	buf_reset(&text);
-	catalogue_put(&text, "contract.verify", NULL);
+	catalogue_put(&text, worded(s->in, "verify", code), NULL);
 	line.text = (char *)(uintptr_t)buf_str(&text);
 	put_text(s, &line, width);
 	put_link(s, s->in->verify_url, width);
@@ -361,6 +372,7 @@ contract_pdf_make(const struct contract_pdf *in, struct buf *out, int *line)
 	struct contract_blocks *blocks = malloc(sizeof(*blocks));
 	struct buf drawn = BUF_INIT;
 	int pages = 0, error;
+	char code[64];
 
 	if (blocks == NULL)
 		return ICERT_E_MEMORY;
@@ -372,7 +384,7 @@ contract_pdf_make(const struct contract_pdf *in, struct buf *out, int *line)
 		error = run(in, blocks, &pages, &drawn);
 	}
 	if (error == 0)
-		error = contract_finish(&drawn, catalogue("contract.qr"), out);
+		error = contract_finish(&drawn, catalogue(worded(in, "qr", code)), out);
 	contract_blocks_free(blocks);
 	free(blocks);
 	buf_free(&drawn);

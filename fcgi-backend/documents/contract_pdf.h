@@ -22,6 +22,7 @@ struct contract_pdf {
 	int64_t at;			/* its date, UTC seconds */
 	const char *verify_url;		/* in the QR code and as text */
 	const char *font;		/* a family; NULL: "DejaVu Sans" */
+	const char *words;		/* what head, foot and QR code say: "<words>.head" … of the catalogue; NULL: "contract" */
 };
 
 /*

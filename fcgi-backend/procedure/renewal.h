@@ -21,7 +21,7 @@ struct keyclient;
 struct renewal {
 	char	state[12];		/* made, received, signed, unfit (no request: by video conference) */
 	char	document[ID_TEXT];	/* "" none */
-	char	fault[48];		/* of the last file; its sentence is contract_fault.<code> */
+	char	fault[48];		/* of the last file; codes of contract_fault */
 	int64_t	made_at, received_at, signed_at, identified_at;	/* business clock; 0 */
 };
 

@@ -113,7 +113,7 @@ draw(struct act *act, const struct held *held, const struct application_form *fo
 		};
 		const struct contract_pdf in = { .template = text, .template_len = strlen(text), .variables = variables,
 			.n = VARIABLES, .number = held->number, .at = clock_business(), .verify_url = url,
-			.font = config_get(act->config, "contract", "font") };
+			.font = config_get(act->config, "contract", "font"), .words = "renewal" };
 
 		error = text[0] == '\0' ? ICERT_E_MISSING : contract_pdf_make(&in, pdf, &line);
 	}

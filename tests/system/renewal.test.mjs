@@ -92,7 +92,7 @@ test('what is not signed with that certificate is refused in words, and can be s
 	request = (await who.client.get(`/tramite/${who.id}/renovacion.pdf`)).body;
 	assert.equal(request.subarray(0, 5).toString(), '%PDF-');
 	const unsigned = await upload(request);
-	assert.match(unsigned.main, /No pudimos aceptar el archivo/);
+	assert.match(unsigned.main, /No pudimos aceptar el archivo. La solicitud llegó sin firma/);
 	assert.equal(sql('select state from icert.renewal'), 'made');
 	const other = await upload(pdf.sign(files.cedulaPdf().data, identity));
 	assert.match(other.main, /No pudimos aceptar el archivo/);
@@ -111,6 +111,7 @@ test('signed with it, it is the identification; nobody is seen again', async () 
 });
 
 test('it is issued with a key and an envelope of its own; the old one stays valid to its end', async () => {
+	assert.doesNotMatch((await who.see()).main, /segunda copia/);
 	expect(await who.acceptFields(), 200, 'fields');
 	expect(await operator.issue(), 200, 'issue');
 	const code = await operator.openingCode();

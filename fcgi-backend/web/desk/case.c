@@ -60,7 +60,8 @@ fill_document(struct request *rq, struct view_desk_case *v, struct view_desk_cas
 static int
 fill_documents(struct request *rq, const struct application *a, struct view_desk_case *v)
 {
-	static const char *const kinds[] = { DOCUMENT_CEDULA, DOCUMENT_VOTING, DOCUMENT_UTILITY, DOCUMENT_SECOND_CEDULA, DOCUMENT_CONTRACT,
+	static const char *const kinds[] = { DOCUMENT_CEDULA, DOCUMENT_VOTING, DOCUMENT_UTILITY, DOCUMENT_SECOND_CEDULA, DOCUMENT_RENEWAL, DOCUMENT_RENEWAL_SIGNED,
+		DOCUMENT_CONTRACT,
 		DOCUMENT_SIGNED, DOCUMENT_COUNTERSIGNED, DOCUMENT_FACE };
 	struct document *list = arena_array(&rq->arena, struct document, LIST_MAX);
 	struct view_desk_case_documents *rows = arena_array(&rq->arena, struct view_desk_case_documents, LIST_MAX);
@@ -317,6 +318,7 @@ fill_renewal(struct request *rq, const struct application *a, struct view_desk_c
 	rv = renewal_of(desk_act(rq), a->id, &w);
 	if (rv != 0)
 		return rv == ICERT_E_NOT_FOUND ? 0 : rv;
+	v->signs = a->state == APPLICATION_ACCEPTED && strcmp(w.state, "unfit") != 0;
 	v->renewal = w.identified_at != 0 ? "identified" : w.state;
 	v->can_renew = v->mine && a->state == APPLICATION_ACCEPTED && strcmp(w.state, "signed") == 0;
 	return 0;

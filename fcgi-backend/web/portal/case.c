@@ -257,6 +257,7 @@ fill_tasks(struct request *rq, const struct application *a, struct view_portal_c
 {
 	struct view_portal_case_tasks *t = arena_new(&rq->arena, struct view_portal_case_tasks);
 	struct identification *i = arena_new(&rq->arena, struct identification);
+	struct renewal w;
 	int rv;
 
 	if (a->state != APPLICATION_SCHEDULED && a->state != APPLICATION_IDENTIFIED)
@@ -270,6 +271,8 @@ fill_tasks(struct request *rq, const struct application *a, struct view_portal_c
 	t->consent = i->consent;
 	t->fields = a->fields_accepted;
 	t->office = strcmp(a->container, CONTAINER_TOKEN) == 0;
+	/* Who signed instead of being seen has nothing else to bring. */
+	t->by_signature = strcmp(a->kind, "renewal") == 0 && renewal_of(portal_act(rq), a->id, &w) == 0 && w.identified_at != 0;
 	if (a->state == APPLICATION_IDENTIFIED && t->fields)
 		v->asked = t->office ? "fields_accepted_office" : "fields_accepted";
 	else if (a->state == APPLICATION_IDENTIFIED && !fields_complete(a)) {

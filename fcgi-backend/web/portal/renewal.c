@@ -26,6 +26,18 @@ of_case(struct request *rq, struct application **a, struct renewal *w)
 	return rv;
 }
 
+/* The faults of a contract in the words of a request; what is rare has one sentence. */
+static const char *
+fault_text(struct request *rq, const struct renewal *w)
+{
+	const char *text;
+
+	if (w->fault[0] == '\0' || page_error_of(rq, "file") != NULL)
+		return NULL;
+	text = catalogue(arena_printf(&rq->arena, "renewal_fault.%s", w->fault));
+	return text != NULL ? text : catalogue("renewal_fault.other");
+}
+
 static int
 renewal_page(struct request *rq, int status, const struct application *a, const struct renewal *w)
 {
@@ -37,7 +49,7 @@ renewal_page(struct request *rq, int status, const struct application *a, const 
 	v.open = a->state == APPLICATION_ACCEPTED && strcmp(w->state, "made") == 0;
 	v.waiting = strcmp(w->state, "received") == 0;
 	v.done = strcmp(w->state, "signed") == 0;
-	v.fault = w->fault[0] != '\0' && page_error_of(rq, "file") == NULL ? w->fault : NULL;
+	v.fault = fault_text(rq, w);
 	v.limit = (int64_t)contract_bytes_max(portal_act(rq));
 	v.error = page_error_of(rq, "file");
 	return page_send(rq, status, portal_renewal, &v);
