@@ -88,6 +88,12 @@ head_key_open(const char *path, struct head_key **out)
 	return 0;
 }
 
+int
+head_key_publish(const struct head_key *key, const char *path)
+{
+	return access(path, R_OK) == 0 ? 0 : write_pem(path, 0644, key->key, 0);
+}
+
 void
 head_key_free(struct head_key *key)
 {

@@ -31,6 +31,9 @@ struct head_key;    /* Ed25519, the clerk's alone */
 int	head_key_open(const char *path, struct head_key **key);
 void	head_key_free(struct head_key *key);
 
+/* Writes the public half (PEM, 0644) where it is not yet. */
+int	head_key_publish(const struct head_key *key, const char *path);
+
 /* Appends the signed note to out. */
 int	head_sign(const struct head_key *key, const struct audit_head *head, struct buf *out);
 

@@ -21,6 +21,8 @@
 #include "libicert/log.h"
 #include "store/db.h"
 
+#define PUBLIC_NAME "auditoria"	/* .pub */
+
 struct audit_log {
 	struct head_key *key;
 	char origin[HEAD_ORIGIN_MAX];
@@ -50,12 +52,33 @@ static const struct db_stmt add_head = { "audit_add_head",
 static const struct db_stmt heads_after = { "audit_heads_after",
 	"select size, at, note from icert.audit_head where size > $1 order by size limit 100" };
 
+/* Beside the heads, so that a copy of the folder has all that is needed to check them. */
+static int
+public_path(const struct config *config, const char *suffix, char *out, size_t size)
+{
+	const char *folder = config_get(config, "paths", "audit_heads");
+
+	if (folder == NULL)
+		return ICERT_E_CONFIG;
+	return snprintf(out, size, "%s/" PUBLIC_NAME "%s", folder, suffix) < (int)size ? 0 : ICERT_E_INVALID;
+}
+
+int
+audit_log_public(const struct config *config, uint8_t pub[32])
+{
+	char path[320];
+	int error = public_path(config, "", path, sizeof(path));
+
+	return error != 0 ? error : head_public(path, pub);
+}
+
 int
 audit_log_open(struct db *db, const struct config *config, struct audit_log **out)
 {
 	const char *origin = config_get(config, "audit", "origin"), *key = config_get(config, "audit", "key_file");
 	const char *folder = config_get(config, "paths", "audit_heads");
 	struct audit_log *log;
+	char public[320];
 	int error = ICERT_E_CONFIG;
 
 	(void)db;
@@ -67,7 +90,8 @@ audit_log_open(struct db *db, const struct config *config, struct audit_log **ou
 		goto fail;
 	strcpy(log->origin, origin);
 	strcpy(log->folder, folder);
-	if ((error = head_key_open(key, &log->key)) != 0)
+	if ((error = head_key_open(key, &log->key)) != 0 || (error = public_path(config, ".pub", public, sizeof(public))) != 0 ||
+	    (error = head_key_publish(log->key, public)) != 0)
 		goto fail;
 	*out = log;
 	return 0;

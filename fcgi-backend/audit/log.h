@@ -2,6 +2,7 @@
 #define ICERT_AUDIT_LOG_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct db;
 struct config;
@@ -21,5 +22,11 @@ void	audit_log_free(struct audit_log *log);
 /* One round.  *rows is set to the leaves added.  A crash between the commit
  * and the file is mended by the next round: heads missing in the file are written again. */
 int	audit_log_extend(struct audit_log *log, struct db *db, size_t *rows);
+
+/*
+ * The log's public key, from the folder of its heads, where icert-clerk puts it beside them (auditoria.pub): every program
+ * may read it there.  ICERT_E_CONFIG, errors of head_public().
+ */
+int	audit_log_public(const struct config *config, uint8_t pub[32]);
 
 #endif

@@ -8,6 +8,7 @@
 #include "procedure/contract_proof.h"
 #include "procedure/datakey.h"
 #include "procedure/deadline_hand.h"
+#include "procedure/evidence.h"
 
 #define BATCH 50
 
@@ -58,9 +59,9 @@ mail_copy(struct filing *f)
 	return mailing_contact(f->act, &m, MAIL_CONTRACT_COMPLETE, extra, 1, dedup, NULL);
 }
 
-/* The one transaction in which a contract is filed: deadlines first, then the case. */
+/* The one transaction in which a contract is filed: deadlines first, then the case and its evidence. */
 static int
-file(struct filing *f)
+commit(struct filing *f, const struct evidence_case *c, struct evidence *e)
 {
 	char detail[160], hex[65];
 	const struct transition_also also = { .detail = detail };
@@ -72,10 +73,26 @@ file(struct filing *f)
 	    (error = DB_QUERY(f->act->db, &over, NULL, P_TEXT(f->application), P_INT(clock_business()))) == 0 &&
 	    (error = transition_apply(f->act, ACTION_FILE, f->application, f->held.state, f->held.version, f->held.province,
 	    &also)) == 0 &&
+	    (error = evidence_keep(f->act, c, e)) == 0 &&
 	    (error = mail_copy(f)) == 0)
 		error = db_commit(f->act->db);
 	if (error != 0)
 		db_rollback(f->act->db);
+	return error;
+}
+
+static int
+file(struct filing *f, const struct document_store *store)
+{
+	const struct evidence_case c = { .application = f->application, .number = f->held.number, .province = f->held.province,
+		.key_id = f->held.key, .key = f->key, .contract = f->proof.number, .original_len = f->proof.len,
+		.original_sha256 = f->proof.sha256, .contract_pdf = &f->director.bytes, .certificate = &f->proof.der,
+		.director = &f->director.der };
+	struct evidence e;
+	int error;
+
+	if ((error = evidence_make(f->act, store, &c, &e)) == 0 && (error = commit(f, &c, &e)) != 0)
+		evidence_drop(store, &e);
 	return error;
 }
 
@@ -105,7 +122,7 @@ one(struct act *act, const struct document_store *store, const char *application
 
 	if ((error = load(&f, store)) == 0 && (error = contract_verdict(&f.proof, &f.applicant, &f.director.der,
 	    f.director.bytes.p, f.director.bytes.len, &fault)) == 0)
-		error = fault != NULL ? alarm_fault(&f, fault) : file(&f);
+		error = fault != NULL ? alarm_fault(&f, fault) : file(&f, store);
 	contract_side_free(&f.applicant);
 	contract_side_free(&f.director);
 	contract_proof_free(&f.proof);

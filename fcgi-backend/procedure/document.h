@@ -24,6 +24,7 @@ struct document_store;
 #define DOCUMENT_RENEWAL	"renewal"	/* request of a renewal, as it was sent */
 #define DOCUMENT_RENEWAL_SIGNED	"renewal_signed"	/* as it came back */
 #define DOCUMENT_COUNTERSIGNED	"contract_countersigned"	/* with the director's signature too */
+#define DOCUMENT_EVIDENCE	"evidence"	/* the package of a filed contract */
 
 struct document {
 	char	id[ID_TEXT];

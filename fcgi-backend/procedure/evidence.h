@@ -51,8 +51,11 @@ int	evidence_keep(struct act *, const struct evidence_case *, struct evidence *)
 /* When that transaction failed: the stored bytes go. */
 void	evidence_drop(const struct document_store *, const struct evidence *);
 
-/* The package of a case, appended, for whoever may see it; the read is audited.  number: of its contract, for the
- * file's name.  ICERT_E_NOT_FOUND while there is none. */
+/* The package of a case, appended, for whoever may see it; the read is audited.  ICERT_E_NOT_FOUND while there is none. */
 int	evidence_read(struct act *, const struct document_store *, const char *application, struct buf *out);
+
+/* An applicant's receipt of the log for their own case (audit/receipt.h), appended: the rows that have a place by now.
+ * ICERT_E_NOT_FOUND. */
+int	evidence_receipt(struct act *, const char *application, const char *number, struct buf *out);
 
 #endif

@@ -9,6 +9,7 @@
 #include "operate/backup.h"
 #include "operate/ceremony.h"
 #include "operate/control.h"
+#include "operate/evidence_check.h"
 #include "operate/issue_test.h"
 #include "operate/lost.h"
 #include "operate/migrate.h"
@@ -29,6 +30,7 @@ struct arguments {
 	int watch;		/* seconds; status accept */
 	const char *recipients;	/* of a backup; NULL: those of the configuration */
 	struct restore_options restore;
+	const char *root, *keys;	/* evidence verify: what the reader trusts */
 	const char *word[WORDS_MAX];	/* what is no option */
 	int nwords;
 };
@@ -228,6 +230,22 @@ run_lost(const struct arguments *a)
 	return lost_revoke(&i, a->word[1], &a->word[2]) != 0;
 }
 
+static int
+run_evidence(const struct arguments *a)
+{
+	const struct evidence_pins pins = { .root = a->root, .key = a->key, .keys = a->keys };
+
+	return a->nwords != 2 || strcmp(a->word[0], "verify") != 0 ? 2 : evidence_check(a->word[1], &pins, stdout);
+}
+
+static int
+run_receipt(const struct arguments *a)
+{
+	const struct evidence_pins pins = { .key = a->key };
+
+	return a->nwords != 2 || strcmp(a->word[0], "verify") != 0 ? 2 : receipt_check(a->word[1], &pins, stdout);
+}
+
 static const struct command {
 	const char *name;
 	int words;		/* how many it takes, at most */
@@ -263,6 +281,10 @@ static const struct command {
 	    "\tbring database and documents back; what may not go back in time stays; --check: only open and compare it" },
 	{ "lost", 6, run_lost, "lost [revoke SERIAL NAME CODE NAME CODE] [--prefix DIR | --config FILE]\n"
 	    "\tafter a restore: certificates that the database does not know; two people of the national office revoke one" },
+	{ "evidence", 2, run_evidence, "evidence verify FILE [--root FILE] [--key FILE] [--keys FOLDER]\n"
+	    "\tcheck an evidence package, with no instance; 0 it holds (docs/evidence.md)" },
+	{ "receipt", 2, run_receipt, "receipt verify FILE [--key FILE]\n"
+	    "\tcheck the receipt of a case, with no instance; 0 it holds" },
 	{ "users", 1, run_users, "users [ensure]\n"
 	    "\tprint the sysusers.d lines of all users and groups, or make them" },
 };
@@ -298,6 +320,8 @@ read_arguments(struct arguments *a, int argc, char *argv[])
 		{ "samples", required_argument, NULL, 'm' },
 		{ "high-water", required_argument, NULL, 'w' },
 		{ "watch", required_argument, NULL, 'e' },
+		{ "root", required_argument, NULL, 'R' },
+		{ "keys", required_argument, NULL, 'K' },
 		{ NULL, 0, NULL, 0 }
 	};
 	char *end;
@@ -349,6 +373,12 @@ read_arguments(struct arguments *a, int argc, char *argv[])
 			break;
 		case 'e':
 			a->watch = (int)strtol(optarg, &end, 10);
+			break;
+		case 'R':
+			a->root = optarg;
+			break;
+		case 'K':
+			a->keys = optarg;
 			break;
 		default:
 			return -1;

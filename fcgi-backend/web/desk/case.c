@@ -72,6 +72,8 @@ fill_documents(struct request *rq, const struct application *a, struct view_desk
 		return ICERT_E_MEMORY;
 	if ((rv = document_list(desk_act(rq), a->id, list, &n)) != 0)
 		return rv;
+	for (size_t i = 0; i < n; i++)
+		v->has_evidence = v->has_evidence || strcmp(list[i].kind, DOCUMENT_EVIDENCE) == 0;
 	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
 		for (size_t i = 0; i < n; i++)
 			if (strcmp(list[i].kind, kinds[k]) == 0)

@@ -3,6 +3,7 @@
 #include "libicert/error.h"
 #include "procedure/datakey.h"
 #include "procedure/document.h"
+#include "procedure/evidence.h"
 #include "procedure/photograph.h"
 #include "web/desk/desk.h"
 
@@ -164,7 +165,22 @@ picture(struct request *rq)
 	return rv;
 }
 
+/* The package of a filed contract. */
+static int
+evidence(struct request *rq)
+{
+	struct application *a;
+	struct buf out = BUF_INIT;
+	int rv = desk_case(rq, &a);
+
+	if (rv == 0 && (rv = evidence_read(desk_act(rq), &desk_of(rq)->files, a->id, &out)) == 0)
+		rv = response_file(rq, "application/zip", arena_printf(&rq->arena, "evidencia-%s.zip", a->number), out.p, out.len);
+	buf_free(&out);
+	return rv;
+}
+
 const struct route desk_document_routes[] = {
+	{ METHOD_GET, "/caso/{id}/evidencia.zip", ROLE_NATIONAL | ROLE_AUDITOR, PROVINCE_CASE, 0, evidence },
 	{ METHOD_GET, "/caso/{id}/archivo/{id2}", DESK_READS, PROVINCE_CASE, 0, view },
 	{ METHOD_GET, "/caso/{id}/archivo/{id2}/descarga", DESK_READS, PROVINCE_CASE, 0, download },
 	{ METHOD_GET, "/caso/{id}/archivo/{id2}/imagen", DESK_READS, PROVINCE_CASE, 0, picture },

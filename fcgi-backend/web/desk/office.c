@@ -77,6 +77,19 @@ people(struct request *rq)
 	return page_send(rq, 200, desk_people, &v);
 }
 
+/* The words for a code of the log, under the first of those prefixes that has some; else the code. */
+static const char *
+words_of(struct request *rq, const char *const *prefixes, const char *code)
+{
+	for (; code[0] != '\0' && *prefixes != NULL; prefixes++) {
+		const char *words = catalogue(arena_printf(&rq->arena, "%s%s", *prefixes, code));
+
+		if (words != NULL)
+			return words;
+	}
+	return code;
+}
+
 static int
 journal(struct request *rq)
 {
@@ -95,15 +108,15 @@ journal(struct request *rq)
 		const struct audit_line *l = &list[i];
 
 		rows[i].at = l->at;
-		rows[i].action = l->action;
+		rows[i].action = words_of(rq, (const char *const[]){ "desk.event.", NULL }, l->action);
 		rows[i].refused = strcmp(l->outcome, "refused") == 0;
-		rows[i].reason = l->reason;
+		rows[i].reason = words_of(rq, (const char *const[]){ "desk.refusal.", "desk.reason.", NULL }, l->reason);
 		rows[i].actor_kind = l->actor_kind;
 		rows[i].actor = l->actor_name[0] != '\0' ? l->actor_name :
 		    strcmp(l->actor_kind, "program") == 0 ? l->actor : arena_strndup(&rq->arena, l->actor, 8);
 		rows[i].number = l->case_number;
 		rows[i].href = l->case_number[0] != '\0' ? arena_printf(&rq->arena, "/caso/%s", l->case_id) : NULL;
-		rows[i].subject_kind = l->subject_kind;
+		rows[i].subject = words_of(rq, (const char *const[]){ "desk.subject.", NULL }, l->subject_kind);
 		rows[i].country = strcmp(l->country, "unk") == 0 ? NULL : l->country;
 		rows[i].count = l->count;
 		rows[i].placed = l->leaf >= 0;
