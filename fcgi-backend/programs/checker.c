@@ -3,25 +3,12 @@
  * It holds no secret and, once started, no right but to fork such children.  docs/key-protocol.md.
  */
 #include "checker/check.h"
+#include "checker/walls.h"
 #include "keys/serve.h"
 #include "libicert/config.h"
 #include "libicert/error.h"
 #include "libicert/log.h"
 #include "libicert/sandbox.h"
-
-#define MEMORY ((size_t)1024 << 20)
-#define CHILD_MEMORY ((size_t)640 << 20)
-#define CHILD_CPU 15
-#define CHILD_SECONDS 20
-
-static int
-enter_child(void *ctx)
-{
-	struct sandbox sandbox = { .memory = CHILD_MEMORY, .cpu_seconds = CHILD_CPU, .descriptors = 16 };
-
-	(void)ctx;
-	return sandbox_enter(&sandbox);
-}
 
 static int
 on_check(void *ctx, const struct serve_request *q, struct serve_reply *r)
@@ -52,14 +39,13 @@ on_check(void *ctx, const struct serve_request *q, struct serve_reply *r)
 static const struct serve_op ops[] = {
 	{
 		.op = OP_CHECK, .sockets = "checker-portal checker-desk checker-clerk", .handler = on_check,
-		.forked = 1, .seconds = CHILD_SECONDS, .enter = enter_child
+		.forked = 1, .seconds = CHECKER_SECONDS, .enter = checker_enter_child
 	}
 };
 
 int
 main(int argc, char *argv[])
 {
-	const struct sandbox sandbox = { .rights = SANDBOX_FORK, .memory = MEMORY };
 	const struct serve serve = { .ops = ops, .n = 1 };
 	struct serve_sockets sockets;
 	static struct config config;	/* for as long as the program runs */
@@ -71,7 +57,7 @@ main(int argc, char *argv[])
 		return 1;
 	error = sandbox_keep_only(sockets.fd, sockets.n);
 	if (error == 0)
-		error = sandbox_enter(&sandbox);
+		error = checker_enter();
 	if (error == 0)
 		error = serve_run(&serve, &sockets);
 	if (error != 0)
