@@ -146,9 +146,6 @@ struct application_mail {
 	int64_t	at, sent_at;
 };
 int	application_mails(struct act *, const char *id, struct application_mail *, size_t *n);
-/* Queued in the open transaction, newest first; then their answer.  *n: room (the same `most`), then filled. */
-int	application_mails_ask(struct act *, const char *id, size_t most);
-int	application_mails_answer(struct act *, struct application_mail *, size_t *n);
 /* Sends the mail of the PKCS#12 or of the envelope again ("pkcs12", "envelope",
  * "application_received"); at most one every two minutes (ICERT_E_BUSY). */
 int	application_mail_again(struct act *, const char *id, const char *template);

@@ -232,22 +232,19 @@ application_events(struct act *act, const char *id, struct application_event *ou
 }
 
 int
-application_mails_ask(struct act *act, const char *id, size_t most)
-{
-	return DB_SEND(act->db, &mails, P_TEXT(id), P_INT((int64_t)most));
-}
-
-int
-application_mails_answer(struct act *act, struct application_mail *out, size_t *n)
+application_mails(struct act *act, const char *id, struct application_mail *out, size_t *n)
 {
 	size_t room = *n;
 	struct db_result *r;
 	int error;
 
 	*n = 0;
-	if ((error = db_recv(act->db, &r)) != 0)
+	if (!id_valid(id))
+		return ICERT_E_NOT_FOUND;
+	if ((error = act_begin(act)) != 0 ||
+	    (error = DB_QUERY_COMMIT(act->db, &mails, &r, P_TEXT(id), P_INT((int64_t)room))) != 0)
 		return error;
-	for (int i = 0; i < db_rows(r) && *n < room; i++) {
+	for (int i = 0; i < db_rows(r); i++) {
 		struct application_mail *m = &out[(*n)++];
 
 		snprintf(m->id, sizeof m->id, "%s", db_text(r, i, 0));
@@ -258,23 +255,6 @@ application_mails_answer(struct act *act, struct application_mail *out, size_t *
 	}
 	db_result_free(r);
 	return 0;
-}
-
-int
-application_mails(struct act *act, const char *id, struct application_mail *out, size_t *n)
-{
-	int error;
-
-	if (!id_valid(id)) {
-		*n = 0;
-		return ICERT_E_NOT_FOUND;
-	}
-	if ((error = act_begin(act)) == 0 && (error = application_mails_ask(act, id, *n)) == 0 &&
-	    (error = db_send_commit(act->db)) == 0 && (error = application_mails_answer(act, out, n)) == 0)
-		error = db_commit(act->db);
-	if (error != 0)
-		db_rollback(act->db);
-	return error;
 }
 
 /* A delivery's mail, while what it delivers lives. */

@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,14 +8,14 @@
 enum {
 	COL_VERSION, COL_NUMBER, COL_STATE, COL_REASON, COL_CLOSES, COL_MASKED, COL_PROVINCE, COL_PROVINCE_NAME, COL_TELEPHONE,
 	COL_HOURS, COL_ADDRESS, COL_GALAPAGOS, COL_CONTAINER, COL_SERIAL, COL_CERTIFICATE, COL_NOT_BEFORE, COL_NOT_AFTER, COL_ISSUED, COL_REVOKED,
-	COL_UNTIL, COL_PUBLISHED, COL_DELIVERIES, COL_DUE, COL_CONTRACT, COL_MADE
+	COL_UNTIL, COL_PUBLISHED, COL_DELIVERIES, COL_DUE, COL_CONTRACT, COL_MADE, COL_MAILS
 };
 
 static const struct db_stmt one = { "overview_case",
 	"select version, number, state, reason, closes_at, masked, province, province_name, telephone, hours, address, galapagos,"
 	" container, serial,"
 	" certificate, not_before, not_after, issued_at, revoked_at, delivery_until, published, deliveries, due_at, contract,"
-	" made_at from icert.my_case($1)" };
+	" made_at, mails from icert.my_case($1, $2, $3, $4)" };
 
 static void
 fill_case(struct overview *o, const char *id, struct db_result *r)
@@ -63,13 +64,32 @@ fill_certificate(struct overview *o, struct db_result *r)
 	o->contract.made_at = db_int(r, 0, COL_MADE);
 }
 
-static int
-answer(struct act *act, const char *id, struct overview *o)
+/* A line each: id, template, state, when it was sent. */
+static void
+fill_mails(struct overview *o, const char *line)
+{
+	while (*line != '\0' && o->n_mails < OVERVIEW_MAILS) {
+		struct application_mail *m = &o->mails[o->n_mails];
+
+		if (sscanf(line, "%36s %31s %11s %" SCNd64, m->id, m->template, m->state, &m->sent_at) == 4)
+			o->n_mails++;
+		line += strcspn(line, "\n");
+		line += *line == '\n';
+	}
+}
+
+int
+overview_read(struct act *act, const char *id, struct overview *o)
 {
 	struct db_result *r;
 	int error;
 
-	if ((error = db_recv(act->db, &r)) != 0)
+	memset(o, 0, sizeof *o);
+	if (!id_valid(id))
+		return ICERT_E_NOT_FOUND;
+	/* A transaction by itself, under the identity it carries. */
+	if ((error = DB_QUERY(act->db, &one, &r, P_BYTES(act->identity.hash, sizeof act->identity.hash),
+	    P_INT(act->identity.generation), P_TEXT(id), P_INT(OVERVIEW_MAILS))) != 0)
 		return error;
 	/* The function gives one row in every case, without a state for one that is not there. */
 	if (db_is_null(r, 0, COL_STATE))
@@ -77,25 +97,8 @@ answer(struct act *act, const char *id, struct overview *o)
 	else {
 		fill_case(o, id, r);
 		fill_certificate(o, r);
+		fill_mails(o, db_text(r, 0, COL_MAILS));
 	}
 	db_result_free(r);
-	return error;
-}
-
-int
-overview_read(struct act *act, const char *id, struct overview *o)
-{
-	int error;
-
-	memset(o, 0, sizeof *o);
-	o->n_mails = OVERVIEW_MAILS;
-	if (!id_valid(id))
-		return ICERT_E_NOT_FOUND;
-	if ((error = act_begin(act)) == 0 && (error = DB_SEND(act->db, &one, P_TEXT(id))) == 0 &&
-	    (error = application_mails_ask(act, id, OVERVIEW_MAILS)) == 0 && (error = db_send_commit(act->db)) == 0 &&
-	    (error = answer(act, id, o)) == 0 && (error = application_mails_answer(act, o->mails, &o->n_mails)) == 0)
-		error = db_commit(act->db);
-	if (error != 0)
-		db_rollback(act->db);
 	return error;
 }

@@ -21,7 +21,7 @@ struct overview {
 	struct certificate	certificate;
 	int64_t			contract_by;	/* when the signed contract is due, business clock; 0 nothing is due */
 	struct contract		contract;	/* number and made_at; number "" none */
-	struct application_mail	mails[OVERVIEW_MAILS];	/* newest first */
+	struct application_mail	mails[OVERVIEW_MAILS];	/* newest first; `at` stays 0 */
 	size_t			n_mails;
 };
 

@@ -111,13 +111,6 @@ int		 db_query(struct db *db, const struct db_stmt *stmt,
 		    const struct db_param *params, size_t n, struct db_result **out);
 
 /*
- * Queues COMMIT behind the statements sent so far, so that several of them and both ends of their
- * transaction are one round trip: db_begin(), db_send() …, db_send_commit(), db_recv() …, db_commit().
- * Not for a statement whose result decides whether to commit.
- */
-int		 db_send_commit(struct db *db);
-
-/*
  * Receives and drops results still outstanding, then commits.  Any error
  * among them rolls back and is returned.
  */

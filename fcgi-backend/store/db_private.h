@@ -32,7 +32,6 @@ struct db {
 	PGconn		*conn;
 	char		*conninfo;
 	int		 in_tx;		/* db_begin() was called, no end yet */
-	int		 ending;	/* COMMIT is queued behind what was sent */
 	int		 unsynced;	/* queued since the last sync */
 	int		 error;		/* first one of this transaction */
 	int		 session_over;	/* one has failed with ICERT_E_SESSION */

@@ -109,7 +109,7 @@ db_begin(struct db *db, const struct db_identity *who)
 
 	if (db->in_tx)
 		db_rollback(db);
-	db->error = db->ending = 0;
+	db->error = 0;
 	db->detail[0] = db->constraint[0] = '\0';
 	if ((error = db_connected(db)) != 0 || (error = command(db, PENDING_BEGIN, &sql_begin, NULL)) != 0)
 		return error;
@@ -411,20 +411,6 @@ db_query(struct db *db, const struct db_stmt *stmt, const struct db_param *param
 }
 
 int
-db_send_commit(struct db *db)
-{
-	int error;
-
-	if (!db->in_tx || db->ending)
-		return ICERT_E_DATABASE;
-	if (db->error != 0)
-		return db->error;
-	if ((error = command(db, PENDING_END, &sql_commit, NULL)) == 0)
-		db->ending = 1;
-	return error;
-}
-
-int
 db_commit(struct db *db)
 {
 	int error;
@@ -436,7 +422,7 @@ db_commit(struct db *db)
 		db_rollback(db);
 		return error;
 	}
-	if (db->ending || (error = command(db, PENDING_END, &sql_commit, NULL)) == 0)
+	if ((error = command(db, PENDING_END, &sql_commit, NULL)) == 0)
 		error = db_drain(db);
 	if (error != 0) {
 		db_rollback(db);
