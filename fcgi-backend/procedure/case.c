@@ -202,8 +202,14 @@ case_mail(struct act *act, const struct case_file *c, enum mail_template templat
 {
 	const struct mailing m = { .application = c->a.id, .contact = c->a.contact, .number = c->a.number,
 		.province = c->a.province, .key_id = c->a.key, .key = c->key };
+	struct outbox_variable variables[OUTBOX_VARIABLES_MAX];
 
-	return mailing_contact(act, &m, template, extra, n, dedup, NULL);
+	if (n >= OUTBOX_VARIABLES_MAX)
+		return ICERT_E_INVALID;
+	for (size_t i = 0; i < n; i++)
+		variables[i] = extra[i];
+	variables[n] = (struct outbox_variable){ "container", c->a.container };
+	return mailing_contact(act, &m, template, variables, n + 1, dedup, NULL);
 }
 
 int

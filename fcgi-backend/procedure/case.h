@@ -36,7 +36,7 @@ int	case_move(struct act *, struct case_file *, enum application_action, const c
 /* The changed columns of an UPDATE raised the version by one: affected must be 1. */
 int	case_changed(struct case_file *, struct db_result *);
 
-/* mailing_contact() about it. */
+/* mailing_contact() about it; the container goes with what the mail says. */
 int	case_mail(struct act *, const struct case_file *, enum mail_template, const struct outbox_variable *, size_t n,
 	    const char *dedup);
 int	case_mail_staff(struct act *, const struct case_file *, const char *queue, const char *dedup);

@@ -39,6 +39,8 @@ test('the tariff sells a token, with an appointment at the office', async () => 
 	assert.match(page.main, /Con una cita en la oficina de su provincia/);
 	stranger.close();
 	applicant = await identifiedForToken(icert, operator);
+	for (const subject of [/Recibimos su solicitud/, /solicitud fue aceptada/])
+		assert.match((await applicant.mail.wait({ to: applicant.email, subject })).text, /cita en la oficina/);
 	const slot = await applicant.mail.wait({ to: applicant.email, subject: /cita está confirmada/ });
 	assert.ok(slot.text.includes(address), slot.text);
 	assert.doesNotMatch(slot.text, /videoconferencia|cámara/);
