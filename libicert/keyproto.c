@@ -94,6 +94,7 @@ static const struct keyproto_spec specs[] = {
 	{ OP_TOTP_ENROL, "totp-enrol", totp_enrol, totp_enrol_reply, 0, 0 },
 	{ OP_TOTP_LAST, "totp-last", totp_staff, totp_last_reply, 0, 0 },
 	{ OP_TOTP_FORGET, "totp-forget", totp_staff, nothing, 0, 0 },
+	{ OP_STAFF_PASSPORT, "staff-passport", totp_enrol, nothing, 0, 0 },
 	{ OP_ACCEPT, "accept", accept_fields, statement_reply, 0, 0 },
 	{ OP_APPROVE, "approve", approve, statement_reply, 0, 0 },
 	{ OP_DELIVERY_NEW, "delivery-new", delivery, key_reply, 0, 0 },

@@ -126,6 +126,18 @@ keeper_totp_enrol(struct keyclient *client, const char *staff_id, const char *ce
 }
 
 int
+keeper_staff_passport(struct keyclient *client, const char *staff_id, const char *number)
+{
+	struct call c;
+
+	call_begin(&c, client, OP_STAFF_PASSPORT);
+	call_id(&c, TAG_STAFF, staff_id);
+	call_string(&c, TAG_TEXT, number);
+	call_do(&c, 1);
+	return call_end(&c);
+}
+
+int
 keeper_totp_last(struct keyclient *client, const char *staff_id, uint64_t *step)
 {
 	struct call c;

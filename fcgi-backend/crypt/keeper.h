@@ -45,6 +45,11 @@ int keeper_totp_verify(struct keyclient *, const char *staff_id, const char *cod
  * [admin]
  */
 int keeper_totp_enrol(struct keyclient *, const char *staff_id, const char *cedula, uint8_t seed[TOTP_SEED]);
+/*
+ * Notes a staff member's passport (or another document of theirs), so that the holder of a certificate under that number is
+ * known as themselves too; in place of the one before.  ICERT_E_NOT_FOUND (not enrolled).  [admin]
+ */
+int keeper_staff_passport(struct keyclient *, const char *staff_id, const char *number);
 /* The last time step (seconds / 30) that was used, 0 for none.  [admin] */
 int keeper_totp_last(struct keyclient *, const char *staff_id, uint64_t *step);
 /* Forgets a staff member's seed.  [admin] */

@@ -191,6 +191,7 @@ static const struct serve_op ops[] = {
 	{ .op = OP_TOTP_VERIFY, .sockets = DESK, .handler = keeper_on_totp_verify },
 	{ .op = OP_TOTP_ENROL, .sockets = ADMIN, .handler = keeper_on_totp_enrol },
 	{ .op = OP_TOTP_LAST, .sockets = ADMIN, .handler = keeper_on_totp_last },
+	{ .op = OP_STAFF_PASSPORT, .sockets = ADMIN, .handler = keeper_on_staff_passport },
 	{ .op = OP_TOTP_FORGET, .sockets = ADMIN, .handler = keeper_on_totp_forget },
 	{ .op = OP_ACCEPT, .sockets = PORTAL, .handler = keeper_on_accept },
 	{ .op = OP_APPROVE, .sockets = DESK, .handler = keeper_on_approve },

@@ -44,7 +44,8 @@ int record_unlink(const struct keeper *, int folder, const char *name);
 int keeper_hash(const struct keeper *, const char *label, const char *text, uint8_t out[32]);
 /* Checks and uses up a code; the person hash of that staff member.  tries as in serve.h. */
 int totp_use(struct keeper *, const uint8_t staff[16], const char *code, int *tries);
-int totp_person(struct keeper *, const uint8_t staff[16], uint8_t person[32]);
+/* passport: zeros when none is noted. */
+int totp_person(struct keeper *, const uint8_t staff[16], uint8_t person[32], uint8_t passport[32]);
 
 /* The handlers, by file. */
 int keeper_on_datakey_new(void *, const struct serve_request *, struct serve_reply *);
@@ -54,6 +55,7 @@ int keeper_on_lookup(void *, const struct serve_request *, struct serve_reply *)
 int keeper_on_totp_verify(void *, const struct serve_request *, struct serve_reply *);
 int keeper_on_totp_enrol(void *, const struct serve_request *, struct serve_reply *);
 int keeper_on_totp_last(void *, const struct serve_request *, struct serve_reply *);
+int keeper_on_staff_passport(void *, const struct serve_request *, struct serve_reply *);
 int keeper_on_totp_forget(void *, const struct serve_request *, struct serve_reply *);
 int keeper_on_accept(void *, const struct serve_request *, struct serve_reply *);
 int keeper_on_approve(void *, const struct serve_request *, struct serve_reply *);

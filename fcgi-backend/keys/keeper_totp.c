@@ -14,14 +14,17 @@
 
 struct totp {
 	uint8_t seed[TOTP_SEED];
-	uint8_t person[32];
+	uint8_t person[32];	/* look-up hash of the cedula */
+	uint8_t passport[32];	/* of another document of theirs; zeros: none */
 	uint64_t last_step;
 	uint32_t wrong;		/* in a row, pauses included */
 	int64_t wrong_at;
 };
 
-#define VERSION 1
-#define TOTP_LEN (1 + TOTP_SEED + 32 + 8 + 4 + 8)
+#define VERSION_FIRST 1		/* without the passport */
+#define VERSION 2
+#define TOTP_FIRST (1 + TOTP_SEED + 32 + 8 + 4 + 8)
+#define TOTP_LEN (TOTP_FIRST + 32)
 
 static int
 totp_read(const struct keeper *k, const uint8_t staff[16], struct totp *t)
@@ -32,7 +35,7 @@ totp_read(const struct keeper *k, const uint8_t staff[16], struct totp *t)
 
 	id_text(staff, name);
 	error = record_read(k, k->totp_fd, name, &b);
-	if (error == 0 && (b.len != TOTP_LEN || b.p[0] != VERSION))
+	if (error == 0 && !(b.len == TOTP_LEN && b.p[0] == VERSION) && !(b.len == TOTP_FIRST && b.p[0] == VERSION_FIRST))
 		error = ICERT_E_MALFORMED;
 	if (error == 0) {
 		const uint8_t *p = b.p + 1;
@@ -43,6 +46,9 @@ totp_read(const struct keeper *k, const uint8_t staff[16], struct totp *t)
 		t->last_step = get_u64le(p);
 		t->wrong = get_u32le(p + 8);
 		t->wrong_at = (int64_t)get_u64le(p + 12);
+		memset(t->passport, 0, sizeof(t->passport));
+		if (b.len == TOTP_LEN)
+			memcpy(t->passport, p + 20, sizeof(t->passport));
 	}
 	buf_free(&b);
 	return error;
@@ -62,6 +68,7 @@ totp_write(const struct keeper *k, const uint8_t staff[16], const struct totp *t
 	buf_u64le(&b, t->last_step);
 	buf_u32le(&b, t->wrong);
 	buf_u64le(&b, (uint64_t)t->wrong_at);
+	buf_put(&b, t->passport, sizeof(t->passport));
 	error = buf_error(&b);
 	if (error == 0)
 		error = record_write(k, k->totp_fd, name, b.p, b.len);
@@ -152,13 +159,15 @@ totp_use(struct keeper *k, const uint8_t staff[16], const char *code, int *tries
 }
 
 int
-totp_person(struct keeper *k, const uint8_t staff[16], uint8_t person[32])
+totp_person(struct keeper *k, const uint8_t staff[16], uint8_t person[32], uint8_t passport[32])
 {
 	struct totp t;
 	int error = totp_read(k, staff, &t);
 
-	if (error == 0)
+	if (error == 0) {
 		memcpy(person, t.person, 32);
+		memcpy(passport, t.passport, 32);
+	}
 	bytes_wipe(&t, sizeof(t));
 	return error;
 }
@@ -188,19 +197,44 @@ int
 keeper_on_totp_enrol(void *ctx, const struct serve_request *q, struct serve_reply *r)
 {
 	struct keeper *k = ctx;
-	struct totp t = { .last_step = 0 };
+	const uint8_t *staff = message_get(q->message, TAG_STAFF, 0)->p;
+	struct totp t = { .last_step = 0 }, before;
 	char cedula[65];
 	int error = message_string(q->message, TAG_TEXT, cedula, sizeof(cedula));
+
+	/* Who is enrolled anew is the same person with a new authenticator. */
+	if (error == 0 && totp_read(k, staff, &before) == 0) {
+		memcpy(t.passport, before.passport, sizeof(t.passport));
+		bytes_wipe(&before, sizeof(before));
+	}
 
 	if (error == 0)
 		error = keeper_hash(k, "person", cedula, t.person);
 	if (error == 0)
 		error = bytes_random(t.seed, TOTP_SEED);
 	if (error == 0)
-		error = totp_write(k, message_get(q->message, TAG_STAFF, 0)->p, &t);
+		error = totp_write(k, staff, &t);
 	if (error == 0)
 		message_put(&r->body, TAG_SEED, t.seed, TOTP_SEED);
 	bytes_wipe(&t, sizeof(t));
+	return error;
+}
+
+int
+keeper_on_staff_passport(void *ctx, const struct serve_request *q, struct serve_reply *r)
+{
+	const uint8_t *staff = message_get(q->message, TAG_STAFF, 0)->p;
+	struct keeper *k = ctx;
+	struct totp t;
+	char number[65];
+	int error = message_string(q->message, TAG_TEXT, number, sizeof(number));
+
+	(void)r;
+	if (error == 0 && (error = totp_read(k, staff, &t)) == 0) {
+		if ((error = keeper_hash(k, "person", number, t.passport)) == 0)
+			error = totp_write(k, staff, &t);
+		bytes_wipe(&t, sizeof(t));
+	}
 	return error;
 }
 
@@ -287,6 +321,7 @@ keeper_on_approve(void *ctx, const struct serve_request *q, struct serve_reply *
 	struct approval a = { .kind = (enum approval_kind)message_get(q->message, TAG_KIND, 0)->p[0] };
 	uint8_t holder[32];
 	uint8_t identification[32];
+	uint8_t passport[32];
 	char code[TOTP_DIGITS + 1];
 	int error;
 
@@ -294,8 +329,9 @@ keeper_on_approve(void *ctx, const struct serve_request *q, struct serve_reply *
 		return ICERT_E_INVALID;
 	error = read_order(k, q->message, &a, holder, identification);
 	if (error == 0)
-		error = totp_person(k, staff, a.person_hash);
-	if (error == 0 && (bytes_equal(holder, a.person_hash, 32) || bytes_equal(identification, a.person_hash, 32)))
+		error = totp_person(k, staff, a.person_hash, passport);
+	if (error == 0 && (bytes_equal(holder, a.person_hash, 32) || bytes_equal(identification, a.person_hash, 32) ||
+	    bytes_equal(holder, passport, 32) || bytes_equal(identification, passport, 32)))
 		error = ICERT_E_OWN_CASE;
 	if (error == 0)
 		error = read_code(q->message, code);

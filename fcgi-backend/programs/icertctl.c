@@ -12,6 +12,7 @@
 #include "operate/evidence_check.h"
 #include "operate/issue_test.h"
 #include "operate/lost.h"
+#include "operate/passport.h"
 #include "operate/migrate.h"
 #include "operate/restore.h"
 #include "operate/status_files.h"
@@ -217,6 +218,16 @@ run_restore(const struct arguments *a)
 }
 
 static int
+run_passport(const struct arguments *a)
+{
+	static struct instance i;
+
+	if (a->nwords != 2)
+		return complain("passport NAME NUMBER") != 0;
+	return with_config(a, &i) != 0 || passport_note(&i, a->word[0], a->word[1]) != 0;
+}
+
+static int
 run_lost(const struct arguments *a)
 {
 	static struct instance i;
@@ -279,6 +290,8 @@ static const struct command {
 	    "\twrite all that may come back into one sealed file, while everything runs" },
 	{ "restore", 1, run_restore, "restore FILE --identity KEY [--keys-identity KEY] [--check] [--prefix DIR | --config FILE]\n"
 	    "\tbring database and documents back; what may not go back in time stays; --check: only open and compare it" },
+	{ "passport", 2, run_passport, "passport NAME NUMBER [--prefix DIR | --config FILE]\n"
+	    "\tnote the passport of a member of staff: a case under it is their own" },
 	{ "lost", 6, run_lost, "lost [revoke SERIAL NAME CODE NAME CODE] [--prefix DIR | --config FILE]\n"
 	    "\tafter a restore: certificates that the database does not know; two people of the national office revoke one" },
 	{ "evidence", 2, run_evidence, "evidence verify FILE [--root FILE] [--key FILE] [--keys FOLDER]\n"

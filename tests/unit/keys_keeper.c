@@ -321,6 +321,15 @@ operator_approves(void **state)
 	assert_int_equal(keeper_approve(&desk, APPROVAL_ISSUE, id, &own, staff, code, &s), ICERT_E_OWN_CASE);
 	crossed.identification = "171461612-3";
 	assert_int_equal(keeper_approve(&desk, APPROVAL_ISSUE, id, &crossed, staff, code, &s), ICERT_E_OWN_CASE);
+	/* The same person under a passport, also after a new authenticator. */
+	crossed = fields_of("AB 123456");
+	assert_int_equal(keeper_staff_passport(&desk, staff, "ab123456"), ICERT_E_DENIED);
+	assert_int_equal(keeper_staff_passport(&admin, staff, "ab123456"), 0);
+	assert_int_equal(keeper_approve(&desk, APPROVAL_ISSUE, id, &crossed, staff, code, &s), ICERT_E_OWN_CASE);
+	assert_int_equal(keeper_totp_enrol(&admin, staff, "1714616123", seed), 0);
+	code_for(seed, *shared_time, code);
+	wrong_code(seed, wrong);
+	assert_int_equal(keeper_approve(&desk, APPROVAL_ISSUE, id, &crossed, staff, code, &s), ICERT_E_OWN_CASE);
 	assert_int_equal(keeper_approve(&desk, APPROVAL_ISSUE, id, &f, staff, wrong, &s), ICERT_E_CODE_WRONG);
 	/* none of those used the code up */
 	assert_int_equal(keeper_approve(&desk, APPROVAL_ISSUE, id, &f, staff, code, &s), 0);
