@@ -10,6 +10,14 @@
 
 
 #define NGX_HTTP_ICERT_LIMIT_KEY  16
+#define NGX_HTTP_ICERT_LIMIT_MAX       8      /* policies of a location */
+#define NGX_HTTP_ICERT_LIMIT_COST_MAX  1000000
+#define NGX_HTTP_ICERT_LIMIT_MIN_SIZE  (8 * ngx_pagesize)
+
+
+#define NGX_HTTP_ICERT_KEY_ADDRESS     0
+#define NGX_HTTP_ICERT_KEY_COUNTRY     1
+#define NGX_HTTP_ICERT_KEY_COMPLEX     2
 
 
 /* nodes refer to each other by number, 0 is none */
@@ -47,6 +55,29 @@ typedef struct {
     ngx_str_t                     name;
 } ngx_http_icert_limit_zone_t;
 
+
+typedef struct {
+    ngx_shm_zone_t             *zone;
+    uint32_t                    cost;
+} ngx_http_icert_limit_t;
+
+
+typedef struct {
+    ngx_array_t                *limits;      /* ngx_http_icert_limit_t */
+    ngx_flag_t                  off;
+    ngx_flag_t                  headers;
+    ngx_flag_t                  legacy_headers;
+} ngx_http_icert_limit_conf_t;
+
+
+extern ngx_module_t  ngx_http_icert_limit_module;
+
+
+/* the directives icert_limit_zone and icert_limit */
+
+char *ngx_http_icert_limit_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_icert_limit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* asks the policy for a key; charges it when commit is set and it allows */
 

@@ -59,6 +59,22 @@ ngx_int_t ngx_http_icert_add_header(ngx_http_request_t *r, const char *name,
     u_char *value, size_t len);
 
 
+/* the publisher's key: STATUS_SEAL_KEY octets, raw or hexadecimal */
+
+ngx_int_t ngx_http_icert_store_key(ngx_conf_t *cf, ngx_str_t *path,
+    u_char *key);
+
+/*
+ * The highest epoch ever taken; an empty path keeps none.  A file that is
+ * there and cannot be read is NGX_ERROR: no set may be taken then.
+ */
+
+ngx_int_t ngx_http_icert_high_water_read(ngx_str_t *path, uint64_t *epoch,
+    ngx_log_t *log);
+void ngx_http_icert_high_water_write(ngx_str_t *path, uint64_t epoch,
+    ngx_log_t *log);
+
+
 typedef struct {
     time_t       max_age;
 } ngx_http_icert_store_conf_t;

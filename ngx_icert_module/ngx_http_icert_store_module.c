@@ -36,10 +36,6 @@ static ngx_int_t ngx_http_icert_store_map(
     ngx_http_icert_store_main_conf_t *smcf, ngx_http_icert_set_t *set,
     ngx_fd_t dir, const char **why);
 static void ngx_http_icert_set_release(void *data);
-static ngx_int_t ngx_http_icert_high_water_read(
-    ngx_http_icert_store_main_conf_t *smcf, ngx_log_t *log);
-static void ngx_http_icert_high_water_write(
-    ngx_http_icert_store_main_conf_t *smcf, ngx_log_t *log);
 static ngx_int_t ngx_http_icert_store_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_icert_store_add_variables(ngx_conf_t *cf);
@@ -283,7 +279,7 @@ ngx_http_icert_store_look(ngx_http_icert_store_main_conf_t *smcf,
         && smcf->set->manifest.epoch > smcf->high)
     {
         smcf->high = smcf->set->manifest.epoch;
-        ngx_http_icert_high_water_write(smcf, log);
+        ngx_http_icert_high_water_write(&smcf->high_water, smcf->high, log);
     }
 
     if (rc == NGX_OK && smcf->set->manifest.epoch > smcf->high) {
@@ -416,95 +412,6 @@ ngx_http_icert_store_map(ngx_http_icert_store_main_conf_t *smcf,
 
 
 static ngx_int_t
-ngx_http_icert_high_water_read(ngx_http_icert_store_main_conf_t *smcf,
-    ngx_log_t *log)
-{
-    u_char    text[NGX_INT64_LEN + 2];
-    off_t     high;
-    ssize_t   n;
-    ngx_fd_t  fd;
-
-    if (smcf->high_water.len == 0) {
-        return NGX_OK;
-    }
-
-    fd = open((char *) smcf->high_water.data, O_RDONLY|O_CLOEXEC);
-
-    if (fd == NGX_INVALID_FILE) {
-        if (ngx_errno == NGX_ENOENT) {
-            return NGX_OK;
-        }
-
-        n = -1;
-
-    } else {
-        n = read(fd, text, sizeof(text));
-        (void) close(fd);
-    }
-
-    if (n > 0 && text[n - 1] == '\n') {
-        n--;
-    }
-
-    high = (n > 0) ? ngx_atoof(text, n) : NGX_ERROR;
-
-    if (high == NGX_ERROR) {
-        ngx_log_error(NGX_LOG_EMERG, log, 0,
-                      "icert_status_high_water \"%V\" is not a number: no "
-                      "status set is taken", &smcf->high_water);
-        return NGX_ERROR;
-    }
-
-    smcf->high = high;
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_icert_high_water_write(ngx_http_icert_store_main_conf_t *smcf,
-    ngx_log_t *log)
-{
-    u_char    path[NGX_MAX_PATH], text[NGX_INT64_LEN + 2];
-    size_t    len;
-    ngx_fd_t  fd;
-
-    if (smcf->high_water.len == 0
-        || smcf->high_water.len + sizeof(".new") > sizeof(path))
-    {
-        return;
-    }
-
-    *ngx_sprintf(path, "%V.new", &smcf->high_water) = '\0';
-    len = ngx_sprintf(text, "%uL\n", smcf->high) - text;
-
-    fd = open((char *) path, O_WRONLY|O_CREAT|O_TRUNC|O_NOFOLLOW|O_CLOEXEC,
-              0644);
-
-    if (fd == NGX_INVALID_FILE) {
-        goto failed;
-    }
-
-    if (write(fd, text, len) != (ssize_t) len || fdatasync(fd) == -1) {
-        (void) close(fd);
-        goto failed;
-    }
-
-    (void) close(fd);
-
-    if (rename((char *) path, (char *) smcf->high_water.data) == 0) {
-        return;
-    }
-
-failed:
-
-    ngx_log_error(NGX_LOG_ERR, log, ngx_errno,
-                  "icert_status_high_water \"%V\" cannot be written",
-                  &smcf->high_water);
-}
-
-
-static ngx_int_t
 ngx_http_icert_store_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
@@ -584,60 +491,6 @@ ngx_http_icert_store_create_main_conf(ngx_conf_t *cf)
 }
 
 
-static ngx_int_t
-ngx_http_icert_store_key(ngx_conf_t *cf, ngx_http_icert_store_main_conf_t *smcf)
-{
-    u_char      text[2 * STATUS_SEAL_KEY + 2];
-    ssize_t     n;
-    ngx_fd_t    fd;
-    ngx_int_t   byte;
-    ngx_uint_t  i;
-
-    if (ngx_conf_full_name(cf->cycle, &smcf->key_file, 1) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    fd = ngx_open_file(smcf->key_file.data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
-
-    if (fd == NGX_INVALID_FILE) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           "icert_status_key \"%V\"", &smcf->key_file);
-        return NGX_ERROR;
-    }
-
-    n = read(fd, text, sizeof(text));
-    (void) close(fd);
-
-    if (n == STATUS_SEAL_KEY) {
-        ngx_memcpy(smcf->key, text, STATUS_SEAL_KEY);
-        return NGX_OK;
-    }
-
-    if (n == 2 * STATUS_SEAL_KEY + 1 && text[n - 1] == '\n') {
-        n--;
-    }
-
-    for (i = 0; n == 2 * STATUS_SEAL_KEY && i < STATUS_SEAL_KEY; i++) {
-
-        byte = ngx_hextoi(&text[2 * i], 2);
-        if (byte == NGX_ERROR) {
-            break;
-        }
-
-        smcf->key[i] = (u_char) byte;
-    }
-
-    if (n != 2 * STATUS_SEAL_KEY || i != STATUS_SEAL_KEY) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "icert_status_key \"%V\" is neither 32 octets nor "
-                           "64 hexadecimal digits", &smcf->key_file);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
 static char *
 ngx_http_icert_store_init_main_conf(ngx_conf_t *cf, void *conf)
 {
@@ -664,7 +517,8 @@ ngx_http_icert_store_init_main_conf(ngx_conf_t *cf, void *conf)
     if (ngx_conf_full_name(cf->cycle, &smcf->folder, 0) != NGX_OK
         || (smcf->high_water.len
             && ngx_conf_full_name(cf->cycle, &smcf->high_water, 0) != NGX_OK)
-        || ngx_http_icert_store_key(cf, smcf) != NGX_OK)
+        || ngx_http_icert_store_key(cf, &smcf->key_file, smcf->key)
+           != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -716,7 +570,10 @@ ngx_http_icert_store_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    if (ngx_http_icert_high_water_read(smcf, cycle->log) != NGX_OK) {
+    if (ngx_http_icert_high_water_read(&smcf->high_water, &smcf->high,
+                                       cycle->log)
+        != NGX_OK)
+    {
         smcf->broken = 1;
     }
 

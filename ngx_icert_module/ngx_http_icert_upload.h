@@ -58,6 +58,28 @@ typedef struct {
 } ngx_http_icert_upload_conf_t;
 
 
+typedef struct {
+    ngx_str_t                   path;
+    ngx_flag_t                  on_disk;
+    ngx_uint_t                  used;        /* a location takes uploads */
+    ngx_http_icert_spool_t      spool;
+} ngx_http_icert_upload_main_conf_t;
+
+
+extern ngx_module_t  ngx_http_icert_upload_module;
+
+
+/* of the module's table, and the directive icert_upload_types */
+
+char *ngx_http_icert_upload_types(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+void *ngx_http_icert_upload_create_main_conf(ngx_conf_t *cf);
+char *ngx_http_icert_upload_init_main_conf(ngx_conf_t *cf, void *conf);
+void *ngx_http_icert_upload_create_conf(ngx_conf_t *cf);
+char *ngx_http_icert_upload_merge_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+
+
 /* a part that is complete, or being read when it is the last */
 
 typedef struct {

@@ -182,9 +182,9 @@ check_address(struct application_form *f)
 {
 	if (f->address[0] == '\0')
 		return "form.address.missing";
-	if (utf8_length(f->address, strlen(f->address)) < 5)
-		return "form.address.short";
-	return to_upper(f->address, sizeof f->address) ? NULL : "form.address.characters";
+	if (!to_upper(f->address, sizeof f->address))
+		return "form.address.characters";
+	return utf8_length(f->address, strlen(f->address)) < 5 ? "form.address.short" : NULL;
 }
 
 static const char *

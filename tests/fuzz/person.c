@@ -28,7 +28,7 @@ form(const uint8_t *data, size_t len)
 		n = application_form_check(&a, 0, faults);
 		if (n > FORM_FAULTS_MAX || application_form_write(&a, &json) != 0 || application_form_read(&b, json.p, json.len) != 0)
 			abort();
-		if (n == 0 && (application_form_check(&b, 0, faults) != 0 || memcmp(a.id_number, b.id_number, sizeof(a.id_number)) != 0 ||
+		if (n == 0 && (application_form_check(&b, 0, faults) != 0 || strcmp(a.id_number, b.id_number) != 0 ||
 		    strcmp(a.telephone, b.telephone) != 0 || strcmp(a.surname1, b.surname1) != 0))
 			abort();
 	}
