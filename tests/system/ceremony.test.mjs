@@ -2,14 +2,14 @@
 // prepared with other tools: softhsm2-util and pkcs11-tool stand for an HSM's own.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { chownSync, mkdirSync, readFileSync, rmSync, writeFileSync, existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { icertctlRun, newFolder, startInstance } from '../lib/instance.mjs';
+import { chownSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync, existsSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { icertctl, newFolder, startInstance } from '../lib/instance.mjs';
 import * as tools from '../lib/tools.mjs';
 
 const PIN = '73194620';
 
-let folder, hsm, config, env, module;
+let folder, hsm, config, env, module, installed;
 
 before(async () => {
 	// An instance lends its configuration; nothing else of it is used.
@@ -17,6 +17,10 @@ before(async () => {
 	const text = readFileSync(join(icert.prefix, 'etc/icert.conf'), 'utf8');
 	await icert.stop();
 	folder = newFolder();
+	// Where the programs' own users reach it, as in an installation.
+	installed = join(folder, 'icert/build/bin');
+	cpSync(dirname(icertctl), installed, { recursive: true });
+	cpSync(new URL('../../conf', import.meta.url).pathname, join(folder, 'icert/conf'), { recursive: true });
 	hsm = join(folder, 'hsm');
 	mkdirSync(join(hsm, 'tokens'), { recursive: true });
 	writeFileSync(join(hsm, 'softhsm2.conf'), `directories.tokendir = ${hsm}/tokens\nobjectstore.backend = file\nlog.level = ERROR\n`);
@@ -35,21 +39,21 @@ before(async () => {
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-const ceremony = () => icertctlRun(['ceremony', '--config', config], { env: { ...process.env, ...env } });
+const ceremony = () => tools.run(join(installed, 'icertctl'), ['ceremony', '--config', config], { env });
 
-test('a token that is not there, or a wrong PIN, ends it before anything is certified', async () => {
+test('a token that is not there, or a wrong PIN, ends it before anything is certified', () => {
 	const pin = join(folder, 'hsm.pin');
 	writeFileSync(pin, '00000000\n');
-	const refused = await ceremony();
-	assert.equal(refused.code, 1);
+	const refused = ceremony();
+	assert.equal(refused.status, 1);
 	assert.match(refused.stderr, /C_Login/);
 	assert.equal(existsSync(join(folder, 'ca/public/emisora.cer')), false);
 	writeFileSync(pin, `${PIN}\n`);
 });
 
-test('the ceremony makes the key inside the prepared token, and certifies it', async () => {
-	const done = await ceremony();
-	assert.equal(done.code, 0, done.stdout + done.stderr);
+test('the ceremony makes the key inside the prepared token, and certifies it', () => {
+	const done = ceremony();
+	assert.equal(done.status, 0, done.output);
 	const list = tools.run('pkcs11-tool', ['--module', module, '--token-label', 'icert-emisora', '--login', '--pin', PIN, '--list-objects', '--type', 'privkey'], { env });
 	assert.equal(list.status, 0, list.output);
 	assert.match(list.stdout, /label: +icert-issuing/);
@@ -63,9 +67,9 @@ test('neither the PIN nor the token lies in the signer\'s folder', () => {
 	assert.deepEqual(readdirSync(join(folder, 'signer')).sort(), ['emisora.cer', 'journal', 'raiz.cer']);
 });
 
-test('a second ceremony changes nothing', async () => {
+test('a second ceremony changes nothing', () => {
 	const before = readFileSync(join(folder, 'ca/public/emisora.cer'));
-	const again = await ceremony();
-	assert.equal(again.code, 0);
+	const again = ceremony();
+	assert.equal(again.status, 0);
 	assert.deepEqual(readFileSync(join(folder, 'ca/public/emisora.cer')), before);
 });
