@@ -100,15 +100,20 @@ file(struct filing *f, const struct document_store *store)
 static int
 alarm_fault(struct filing *f, const char *fault)
 {
+	static char told[ID_TEXT];
 	char dedup[32 + ID_TEXT];
 	int error;
 
+	if (strcmp(told, f->director.copy) == 0)
+		return 0;
 	log_error("contract_unfiled", "application %s: %s", f->application, fault);
 	snprintf(dedup, sizeof dedup, "unfiled:%s", f->director.copy);
 	if ((error = act_begin(f->act)) == 0 &&
 	    (error = deadline_mail_staff(f->act, f->application, &f->held, "unfiled", dedup)) == 0)
 		error = db_commit(f->act->db);
-	if (error != 0)
+	if (error == 0)
+		memcpy(told, f->director.copy, sizeof told);
+	else
 		db_rollback(f->act->db);
 	return error;
 }

@@ -2,6 +2,7 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startInstance } from '../lib/instance.mjs';
 import { until } from '../lib/http.mjs';
@@ -48,6 +49,13 @@ async function director(login) {
 }
 
 const box = [300, 60, 500, 110];
+
+/** The command that the README names, for applicants and for the samples' directors. */
+function command(contract, p12, password) {
+	const out = join(folder, 'contrato-firmado.pdf');
+	tools.must('node', ['tests/lib/pdf.mjs', tools.put(folder, 'contrato.pdf', contract), p12, password, out]);
+	return readFileSync(out);
+}
 
 test('what is not the signed contract is refused in words, kept and listed, and the clock runs on as it was', async () => {
 	kept.case = await sent();
@@ -265,7 +273,7 @@ test('killed between its steps, the clerk finishes what it had begun; without th
 	const { applicant } = one;
 	signal(units(icert).get('checker').pid, 'SIGSTOP');
 	try {
-		const page = expect(await applicant.sendContract(pdf.sign(one.contract, one.identity)), 200);
+		const page = expect(await applicant.sendContract(command(one.contract, one.identity.p12, one.identity.password)), 200);
 		assert.match(page.main, /Estamos comprobando/);
 		assert.match(page.main, /plazo está detenido/);
 		assert.equal(state(applicant), 'contract_received');
@@ -277,7 +285,7 @@ test('killed between its steps, the clerk finishes what it had begun; without th
 	const [province] = ['director.pichincha'];
 	const here = await director(province);
 	await here.open(applicant.number);
-	const both = pdf.sign(await here.download(), here.identity(folder));
+	const both = command(await here.download(), here.account.p12, here.account.password);
 	signal(units(icert).get('clerk').pid, 'SIGKILL');
 	expect(await here.sendSigned(both), 200);
 	await until(() => state(applicant) === 'active', { timeout: 90_000, what: 'filing after all' });
