@@ -218,6 +218,9 @@ test('the contract is signed in the token, countersigned and filed; signed by an
 	expect(await director.sendSigned(pdf.sign(good, director.identity(folder), { pades: true })), 200);
 	director.close();
 	await until(async () => /activo/i.test((await applicant.see()).heading), { what: 'active' });
+	const evidence = expect(await applicant.client.visit(`/tramite/${applicant.id}/evidencia.zip`), 200, 'evidence').body;
+	const verified = await icert.icertctl('evidence', 'verify', tools.put(folder, 'evidencia.zip', evidence));
+	assert.equal(verified.code, 0, verified.stdout + verified.stderr);
 });
 
 test('the envelope outlives the contract: it holds a revocation code alone, and it revokes', async () => {
