@@ -30,6 +30,8 @@ struct audit_log {
 	struct tree_edge edge;    /* of what is committed */
 	int known;                /* edge is loaded */
 	uint64_t published;       /* size of the newest head in the folder */
+	char witness[256];        /* the file that only grows; "" none */
+	uint64_t witnessed;       /* size of the newest head in it */
 };
 
 /* One writer: a second clerk waits here, and then finds the rows placed. */
@@ -76,7 +78,7 @@ int
 audit_log_open(struct db *db, const struct config *config, struct audit_log **out)
 {
 	const char *origin = config_get(config, "audit", "origin"), *key = config_get(config, "audit", "key_file");
-	const char *folder = config_get(config, "paths", "audit_heads");
+	const char *folder = config_get(config, "paths", "audit_heads"), *witness = config_get(config, "audit", "append_file");
 	struct audit_log *log;
 	char public[320];
 	int error = ICERT_E_CONFIG;
@@ -90,6 +92,9 @@ audit_log_open(struct db *db, const struct config *config, struct audit_log **ou
 		goto fail;
 	strcpy(log->origin, origin);
 	strcpy(log->folder, folder);
+	if (witness != NULL && strlen(witness) >= sizeof(log->witness))
+		goto fail;
+	strcpy(log->witness, witness != NULL ? witness : "");
 	if ((error = head_key_open(key, &log->key)) != 0 || (error = public_path(config, ".pub", public, sizeof(public))) != 0 ||
 	    (error = head_key_publish(log->key, public)) != 0)
 		goto fail;
@@ -301,23 +306,77 @@ last_published(const char *path)
 }
 
 static int
-write_note(struct audit_log *log, int64_t at, const char *note, uint64_t size)
+append(const char *path, int flags, const char *note)
 {
-	char path[320];
 	size_t len = strlen(note);
 	int fd, ok;
 
-	if (append_name(path, sizeof(path), log->folder, at) != 0)
-		return ICERT_E_INVALID;
-	if ((fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644)) == -1)
+	if ((fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | flags, 0644)) == -1)
 		return ICERT_E_SYSTEM;
 	/* Heads are public, whatever the umask. */
-	ok = fchmod(fd, 0644) == 0 && write(fd, note, len) == (ssize_t)len && fdatasync(fd) == 0;
+	ok = (flags == 0 || fchmod(fd, 0644) == 0) && write(fd, note, len) == (ssize_t)len && fdatasync(fd) == 0;
 	close(fd);
-	if (!ok)
-		return ICERT_E_SYSTEM;
-	log->published = size;
-	return 0;
+	return ok ? 0 : ICERT_E_SYSTEM;
+}
+
+static int
+write_note(struct audit_log *log, int64_t at, const char *note, uint64_t size)
+{
+	char path[320];
+	int error;
+
+	if (append_name(path, sizeof(path), log->folder, at) != 0)
+		return ICERT_E_INVALID;
+	if ((error = append(path, O_CREAT, note)) == 0)
+		log->published = size;
+	return error;
+}
+
+/* The newest head of the file that only grows, from its last octets. */
+static uint64_t
+last_witnessed(const struct audit_log *log)
+{
+	char tail[4096 + 1], begins[HEAD_ORIGIN_MAX + 2];
+	struct audit_head head;
+	uint64_t size = 0;
+	size_t n, used;
+	FILE *file = fopen(log->witness, "re");
+
+	if (file == NULL)
+		return 0;
+	if (fseeko(file, -(off_t)(sizeof(tail) - 1), SEEK_END) != 0)
+		rewind(file);
+	n = fread(tail, 1, sizeof(tail) - 1, file);
+	tail[n] = '\0';
+	fclose(file);
+	snprintf(begins, sizeof(begins), "%s\n", log->origin);
+	for (const char *p = tail; (p = strstr(p, begins)) != NULL; p++)
+		if (head_parse(p, n - (size_t)(p - tail), NULL, &head, &used) == 0)
+			size = head.size;
+	return size;
+}
+
+/* The same heads in the file that only grows, which this process could not mend. */
+static int
+witness(struct audit_log *log, struct db *db)
+{
+	struct db_result *r = NULL;
+	int i, error;
+
+	if (log->witness[0] == '\0')
+		return 0;
+	if (log->witnessed == 0)
+		log->witnessed = last_witnessed(log);
+	if (log->witnessed >= log->edge.size)
+		return 0;
+	error = DB_QUERY(db, &heads_after, &r, P_INT((int64_t)log->witnessed));
+	for (i = 0; error >= 0 && i < db_rows(r); i++)
+		if ((error = append(log->witness, 0, db_text(r, i, 2))) == 0)
+			log->witnessed = (uint64_t)db_int(r, i, 0);
+	db_result_free(r);
+	if (error < 0)
+		log_error("audit_heads_file", "%s cannot be appended to: %s", log->witness, strerror(errno));
+	return error < 0 ? error : 0;
 }
 
 /* Appends to the file of the day every committed head that it lacks. */
@@ -382,5 +441,6 @@ out:
 		log->known = 0;
 		return error;
 	}
-	return publish(log, db);
+	error = publish(log, db);
+	return error != 0 ? error : witness(log, db);
 }

@@ -10,6 +10,7 @@
 
 #include "operate/folders.h"
 #include "operate/users.h"
+#include "operate/witness.h"
 
 #define SPOOL_FREE_MIN ((unsigned long long)256 << 20)
 
@@ -131,6 +132,9 @@ folders_make(struct instance *i, int spool_on_disk)
 #else
 	(void)no_offset;
 #endif
+	if ((i->heads_fixed = witness_prepare(i)) < 0)
+		return -1;
+	i->heads_fixed = !i->heads_fixed;
 	return folders_secret(i, "gateway-demo.secret", "whsec_", "icert-notices") |
 	    folders_secret(i, "gateway-demo.key", "", "icert-gateway");
 }
@@ -138,7 +142,10 @@ folders_make(struct instance *i, int spool_on_disk)
 int
 folders_remove(const struct instance *i)
 {
-	int rc = tree_remove(i->run) | tree_remove(i->shm) | tree_remove(i->data);
+	int rc;
+
+	witness_release(i);
+	rc = tree_remove(i->run) | tree_remove(i->shm) | tree_remove(i->data);
 
 	if (strcmp(i->data, i->prefix) != 0)
 		rc |= tree_remove(i->prefix);

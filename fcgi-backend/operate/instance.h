@@ -42,6 +42,7 @@ struct instance {
 	int hidden;			/* other users cannot reach the prefix */
 	int hidden_build;		/* … or the build */
 	int port;			/* 0 while not known */
+	int heads_fixed;		/* the file of signed heads only grows (witness.h) */
 	struct tools tools;
 	struct config config;		/* after instance_configure() or instance_load() */
 };

@@ -74,6 +74,9 @@ up_print(const struct instance *i)
 		printf("\n  missing walls: everything runs as one user, so that a program taken over reaches\n"
 		    "  the files and sockets of all others, every database role and every key.  Started by\n"
 		    "  root, each program has its own user.\n");
+	if (!i->heads_fixed)
+		printf("\n  missing wall: the file of signed heads (heads/all.heads) is not append-only: that takes root and a\n"
+		    "  file system with chattr +a.  Whoever becomes icert-clerk can alter it; see docs/audit.md.\n");
 	printf("\n");
 	fflush(stdout);
 }

@@ -31,6 +31,7 @@
 #include "procedure/contract_judge.h"
 #include "procedure/deadline.h"
 #include "procedure/document.h"
+#include "procedure/head_tell.h"
 #include "procedure/outage.h"
 #include "procedure/renewal.h"
 #include "procedure/settlement.h"
@@ -53,6 +54,7 @@ struct hand {
 	struct keyclient keeper, checker;
 	struct sender *sender;
 	struct audit_log *log;
+	struct head_teller teller;
 	struct settlement settlement;
 	struct document_store documents;
 	int mail_seen;           /* bounces and the server's state were looked at since the start ... */
@@ -237,6 +239,15 @@ audit_round(struct hand *hand)
 	return audit_log_extend(hand->log, hand->db, &rows);
 }
 
+/* A job of its own: nobody outside delays the tree. */
+static int
+heads_round(struct hand *hand)
+{
+	struct act act = by_clerk(hand);
+
+	return head_tell(&act, &hand->teller);
+}
+
 /* Files whose program died before it could add their row. */
 static int
 sweep(struct hand *hand)
@@ -306,6 +317,7 @@ static const struct job {
 	{ "contracts", NULL, contract_start, contract_round, NULL },
 	{ "returned", "icert_contract", contract_start, returned_round, NULL },
 	{ "audit", NULL, audit_start, audit_round, NULL },
+	{ "heads", NULL, NULL, heads_round, NULL },
 	{ "cleanup", NULL, files_open, cleanup_round, NULL },
 };
 

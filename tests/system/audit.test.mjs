@@ -3,12 +3,14 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createHash, createPrivateKey, createPublicKey, sign, verify as checkSignature } from 'node:crypto';
-import { appendFileSync, cpSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '../lib/http.mjs';
 import { startInstance } from '../lib/instance.mjs';
+import { MailBox } from '../lib/mail.mjs';
 
 let icert;
 let heads;
@@ -114,6 +116,20 @@ test('a deletion is found', () => tampered('delete from icert.audit where leaf =
 test('a reordering is found', () => tampered('update icert.audit set leaf = -1 where leaf = 0; update icert.audit set leaf = 0 where leaf = 1;'
 	+ ' update icert.audit set leaf = 1 where leaf = -1', /^changed: leaf 0,/m));
 
+test('an insertion is found: at the end, and in the middle with every place after it moved', async () => {
+	const columns = 'id, at_us, action, outcome, reason, actor_kind, actor, subject_kind, subject, case_id, province, country, network, detail, count, leaf';
+	const one = (leaf) => `insert into icert.audit (${columns}) select gen_random_uuid(), at_us, action, 'done', null, 'staff', 'nobody', subject_kind, subject, case_id,`
+		+ ` province, country, network, '{}', 1, ${leaf} from icert.audit where leaf = 0`;
+	await tampered(one('(select max(leaf) + 1 from icert.audit)'), /^(unsigned|changed):/m);
+	await tampered(`update icert.audit set leaf = -leaf - 1 where leaf >= 1; update icert.audit set leaf = -leaf where leaf < 0; ${one('1')}`, /^changed: leaf 1,/m);
+	// With a stored leaf that fits, at the end: nothing signed it.
+	const id = sql(`${one('(select max(leaf) + 1 from icert.audit)')} returning id`);
+	const leaf = leafOf(id);
+	sql(`delete from icert.audit where id = '${id}'`);
+	await tampered(`${one('(select max(leaf) + 1 from icert.audit)').replace('gen_random_uuid()', `'${id}'`)};`
+		+ ` insert into icert.audit_node (level, index, hash) select 0, max(leaf), decode('${leaf}', 'hex') from icert.audit`, /^unsigned:/m);
+});
+
 test('a truncation is found, even when the heads of the table are cut too', async () => {
 	sql('create table head_was as select * from icert.audit_head');
 	try {
@@ -158,6 +174,53 @@ test('a fork and a forged head are found', async () => {
 		assert.match(result.stdout, /^fork:/m);
 	} finally {
 		rmSync(other, { recursive: true, force: true });
+	}
+});
+
+test('the file that only grows has the same heads, and checks the log by itself', async () => {
+	const said = (folder) => readdirSync(folder).filter((name) => name.endsWith('.heads')).sort().map((name) => readFileSync(join(folder, name), 'utf8')).join('');
+	const witness = join(icert.prefix, 'heads');
+	await until(() => said(witness) === said(join(icert.prefix, 'audit')), { what: 'every head in both' });
+	const result = await icert.icertctl('audit', 'verify', '--heads', witness);
+	assert.equal(result.code, 0, result.stdout);
+});
+
+test('heads are mailed outside, and POSTed where a URL is configured; a mail\'s head finds a history that was written anew', async () => {
+	const mail = await new MailBox(icert.mail).wait({ to: 'auditoria.externa@icert.example', subject: /Cabeza firmada/ });
+	const note = mail.text.replace(/\r/g, '').match(/icert\.pruebas\/auditoria\n[\s\S]*?\n\u2014 [^\n]*\n/)[0];
+	const outside = mkdtempSync(join(tmpdir(), 'icert-heads-'));
+	const posted = [];
+	const server = createServer((req, res) => {
+		let body = '';
+		req.on('data', (d) => { body += d; });
+		req.on('end', () => { posted.push(body); res.writeHead(posted.length === 1 ? 503 : 204).end(); });
+	});
+	try {
+		writeFileSync(join(outside, 'mail.heads'), note);
+		assert.equal((await icert.icertctl('audit', 'verify', '--heads', outside)).code, 0);
+		// A history written anew with leaves that fit, every head of the host gone: only what was mailed contradicts it.
+		sql('set client_min_messages = warning; drop table if exists head_was, audit_was, node_was; create table head_was as select * from icert.audit_head;'
+			+ ' create table audit_was as select * from icert.audit; create table node_was as select * from icert.audit_node');
+		const id = sql('select id from icert.audit where leaf = 0');
+		sql("update icert.audit set reason = 'other' where leaf = 0; delete from icert.audit_head");
+		sql(`update icert.audit_node set hash = decode('${leafOf(id)}', 'hex') where level = 0 and index = 0`);
+		const anew = await icert.icertctl('audit', 'verify', '--heads', outside);
+		sql('delete from icert.audit; insert into icert.audit select * from audit_was; delete from icert.audit_node;'
+			+ ' insert into icert.audit_node select * from node_was; delete from icert.audit_head; insert into icert.audit_head select * from head_was; drop table head_was');
+		assert.equal(anew.code, 1, anew.stdout);
+		assert.match(anew.stdout, /^history: the rows from leaf 0/m);
+		await new Promise((done) => { server.listen(0, '127.0.0.1', done); });
+		const file = join(icert.prefix, 'etc/icert.conf');
+		writeFileSync(file, readFileSync(file, 'utf8').replace(/^post_url =.*$/m, `post_url = http://127.0.0.1:${server.address().port}/cabezas`));
+		const clerk = (await icert.processes()).find((p) => p.name === 'clerk');
+		process.kill(clerk.pid, 'SIGKILL');
+		await until(() => posted.length > 0, { what: 'a head to be posted' });
+		assert.match(posted[0], /^icert\.pruebas\/auditoria\n\d+\n/);
+		await icert.down();
+	} finally {
+		server.close();
+		rmSync(outside, { recursive: true, force: true });
+		await icert.up();
 	}
 });
 

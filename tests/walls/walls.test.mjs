@@ -42,6 +42,7 @@ const PATHS = {
 	documents: [['portal', 'desk', 'clerk', 'issuer'], ['portal', 'desk', 'clerk', 'issuer']],
 	status: [['publisher', 'edge'], ['publisher']], audit: [USERS.map((u) => u.slice(6)), ['clerk']],
 	'etc/icert.conf': [USERS.map((u) => u.slice(6)), []], 'ca/public': [USERS.map((u) => u.slice(6)), []],
+	heads: [USERS.map((u) => u.slice(6)), []], 'heads/all.heads': [USERS.map((u) => u.slice(6)), ['clerk']],
 	pins: [USERS.map((u) => u.slice(6)), []], clock: [USERS.map((u) => u.slice(6)), []],
 };
 const SPOOL = [['edge', 'portal', 'desk'], ['edge']];
@@ -190,6 +191,21 @@ describe('walls', { skip: !ROOT && NEEDS_ROOT }, () => {
 		assert.ok(workers.length >= 1);
 		for (const pid of workers)
 			assert.match(readFileSync(`/proc/${pid}/status`, 'utf8'), new RegExp(`^Uid:\\t${edge}\\t${edge}\\t${edge}\\t${edge}$`, 'm'));
+	});
+
+	test('the file of signed heads only grows: no program\'s user can alter it, its own writer neither', (t) => {
+		const file = join(icert.prefix, 'heads/all.heads');
+		if (!/^\S*a\S* /.test(spawnSync('lsattr', [file], { encoding: 'utf8' }).stdout)) return t.skip('this file system has no append-only attribute; `up` says so');
+		const before = readFileSync(file);
+		assert.ok(before.length > 0, 'heads are written');
+		const tries = String.raw`
+			my $p = $ARGV[0]; my @done;
+			push @done, 'truncate' if truncate($p, 0); push @done, 'create' if open(my $c, '>', $p); push @done, 'write' if open(my $w, '+<', $p);
+			push @done, 'rename' if rename($p, "$p.old"); push @done, 'unlink' if unlink($p); push @done, 'link' if link($p, "$p.two");
+			push @done, 'neighbour' if open(my $n, '>', "$p.other"); print "@done"; system('chattr', '-a', $p);`;
+		for (const user of USERS) assert.equal(as(user, ['perl', '-e', tries, file]).stdout, '', user);
+		assert.match(spawnSync('lsattr', [file], { encoding: 'utf8' }).stdout, /^\S*a\S* /);
+		assert.deepEqual(readFileSync(file).subarray(0, before.length), before);
 	});
 
 	test('a program reads no other program\'s memory', async () => {
