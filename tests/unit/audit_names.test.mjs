@@ -17,6 +17,8 @@ const actions = new Set();
 for (const text of sources) {
 	for (const [call] of text.matchAll(/\b(?:act_audit|act_audit_refused|act_refuse|office_case_done|case_done|audit)\([^;{]*;|\.action = [^,;]*/g))
 		for (const [, name] of call.matchAll(/"([a-z_]+\.[a-z_]+)"/g)) actions.add(name);
+	const [verdicts] = text.match(/^payment_verdict_name[\s\S]*?^}/m) ?? [''];
+	for (const [, name] of verdicts.matchAll(/case PAYMENT_\w+: return "([a-z_]+)"/g)) actions.add(`order.payment_${name}`);
 	for (const [, name] of text.matchAll(/\[ACTION_\w+\] = "([a-z_]+)"/g)) actions.add(`application.${name}`);
 }
 

@@ -90,6 +90,18 @@ words_of(struct request *rq, const char *const *prefixes, const char *code)
 	return code;
 }
 
+/* What a reason says depends on the act: the mail, the document, the point that was checked. */
+static const char *const *
+reasons_of(const char *action)
+{
+	static const char *const mails[] = { "mail_name.", "desk.why.", NULL }, *const documents[] = { "desk.document.", "desk.why.", NULL };
+	static const char *const points[] = { "desk.check.", "desk.why.", NULL };
+	static const char *const others[] = { "desk.why.", "desk.refusal.", "desk.reason.", NULL };
+
+	return strncmp(action, "mail.", 5) == 0 ? mails : strncmp(action, "document.", 9) == 0 ? documents :
+	    strncmp(action, "identification.", 15) == 0 ? points : others;
+}
+
 static int
 journal(struct request *rq)
 {
@@ -110,7 +122,7 @@ journal(struct request *rq)
 		rows[i].at = l->at;
 		rows[i].action = words_of(rq, (const char *const[]){ "desk.event.", NULL }, l->action);
 		rows[i].refused = strcmp(l->outcome, "refused") == 0;
-		rows[i].reason = words_of(rq, (const char *const[]){ "desk.refusal.", "desk.reason.", NULL }, l->reason);
+		rows[i].reason = words_of(rq, reasons_of(l->action), l->reason);
 		rows[i].actor_kind = l->actor_kind;
 		rows[i].actor = l->actor_name[0] != '\0' ? l->actor_name :
 		    strcmp(l->actor_kind, "program") == 0 ? l->actor : arena_strndup(&rq->arena, l->actor, 8);
