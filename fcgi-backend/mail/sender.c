@@ -376,7 +376,7 @@ send_one(struct sender *sender, struct db *db)
 		snprintf(outcome, sizeof(outcome), "%s", icert_err_code(sending));
 	if (sending == 0 || result.code != 0)
 		sender->down_since = 0;
-	else if (result.detail[0] != '\0' && sender->down_since == 0)
+	else if (sending == ICERT_E_UNAVAILABLE && result.detail[0] != '\0' && sender->down_since == 0)
 		sender->down_since = clock_business();
 	state = state_after(&job, sending);
 	sender->failed += state != NULL && strcmp(state, "failed") == 0;

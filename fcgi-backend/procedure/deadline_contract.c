@@ -168,7 +168,8 @@ accept(struct act *act, struct db_result *r, int i)
 	int64_t hours = policy_int(act, "contract.hours", CONTRACT_HOURS);
 	int error;
 
-	if ((error = DB_QUERY(act->db, &note, NULL, P_TEXT(db_text(r, i, 0)), P_INT(at))) != 0 || at - issued <= LATE_S)
+	if ((error = DB_QUERY(act->db, &note, NULL, P_TEXT(db_text(r, i, 0)), P_INT(at))) != 0 || at - issued <= LATE_S ||
+	    !db_bool(r, i, 4))
 		return error;
 	if ((error = DB_QUERY(act->db, &move, NULL, P_TEXT(application), P_INT(at), P_INT(hours * HOUR_S))) != 0 ||
 	    (error = act_audit(act, "clock.move", "application", application, application, 0, "mail", NULL)) != 0)
@@ -180,10 +181,11 @@ int
 deadline_contract_accepted(struct act *act)
 {
 	static const struct db_stmt fresh = { "contract_accepted_fresh",
-		"select k.id::text, k.application_id::text, c.issued_at, min(o.sent_at) from icert.contract k"
+		"select k.id::text, k.application_id::text, c.issued_at, min(o.sent_at), a.state in ('issued', 'contract_sent')"
+		" and c.state = 'good' from icert.contract k join icert.application a on a.id = k.application_id"
 		" join icert.certificate c on c.id = k.certificate_id join icert.outbox o on o.application_id = k.application_id"
 		" and o.template = 'contract' and o.state = 'sent' where k.accepted_at is null"
-		" group by k.id, k.application_id, c.issued_at limit 50" };
+		" group by k.id, k.application_id, c.issued_at, a.state, c.state limit 50" };
 	struct db_result *r;
 	int error;
 

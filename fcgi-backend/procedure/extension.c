@@ -95,7 +95,7 @@ ask(struct act *act, const struct case_file *c, const char *reason)
 	int error;
 
 	error = deadline_clock(act, c->a.id, &clock);
-	if (error != 0 || !application_is_issued(c->a.state))
+	if (error != 0 || c->a.state < APPLICATION_ISSUED || c->a.state > APPLICATION_COUNTERSIGNED)
 		return error == 0 || error == ICERT_E_NOT_FOUND ? ICERT_E_STATE : error;
 	if ((error = id_new(id)) != 0 || (error = DB_QUERY(act->db, &add, NULL, P_TEXT(id), P_TEXT(c->a.id), P_TEXT(reason),
 	    P_INT(policy_int(act, "contract.extension_hours", EXTENSION_HOURS)), P_TEXT(act->id),

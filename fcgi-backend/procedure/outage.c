@@ -10,6 +10,7 @@
 #include "procedure/staff.h"
 
 #define LEAST_S 900	/* shorter ones are noise */
+#define NEVER_BELOW_S 60	/* the clocks are noted only every few seconds (breaker.c) */
 #define DAYS_BACK 30
 #define DAY_S 86400
 
@@ -30,6 +31,14 @@ static const struct db_stmt end = { "outage_end",
 	"update icert.outage set to_at = greatest($2, from_at + 1) where part = $1 and to_at is null returning id::text" };
 static const struct db_stmt decide = { "outage_decide",
 	"update icert.outage set state = $2, decided_by = $3, decided_at = $4 where id = $1 and state = 'open'" };
+
+static int64_t
+least(const struct act *act)
+{
+	int64_t seconds = policy_int(act, "outage.seconds", LEAST_S);
+
+	return seconds > NEVER_BELOW_S ? seconds : NEVER_BELOW_S;
+}
 
 static void
 fill(struct outage *o, struct db_result *r, int row)
@@ -150,7 +159,7 @@ outage_withdraw(struct act *act, const char *id)
 int
 outage_noticed(struct act *act, const char *part, int64_t from_at, int64_t to_at)
 {
-	if (to_at - from_at < policy_int(act, "outage.seconds", LEAST_S))
+	if (to_at - from_at < least(act))
 		return 0;
 	log_warn("outage", "%s: %lld seconds; they are added to the clocks", part, (long long)(to_at - from_at));
 	return write_row(act, part, from_at, to_at, "noticed", NULL);
@@ -199,7 +208,7 @@ outage_watch(struct act *act, const char *part, int64_t since)
 		return error;
 	if (since == 0)
 		error = end_here(act, part);
-	else if (clock_business() - since >= policy_int(act, "outage.seconds", LEAST_S))
+	else if (clock_business() - since >= least(act))
 		error = begin_here(act, part, since);
 	if (error == 0)
 		return db_commit(act->db);

@@ -22,7 +22,9 @@ static const struct db_stmt pending = { "outage_pending",
 static const struct db_stmt contracts = { "outage_contracts",
 	"select d.application_id::text, least($3, coalesce(d.stopped_at, $3)) - greatest($2, c.issued_at,"
 	" coalesce(k.accepted_at, 0)) as seconds from icert.deadline d join icert.certificate c on c.id = d.subject"
-	" left join icert.contract k on k.certificate_id = c.id where d.kind = 'contract_due' and d.state = 'waiting'"
+	" join icert.application a on a.id = d.application_id and a.state in ('issued', 'contract_sent', 'contract_received',"
+	" 'contract_signed', 'countersigned') left join icert.contract k on k.certificate_id = c.id"
+	" where d.kind = 'contract_due' and d.state = 'waiting' and c.state = 'good'"
 	" and d.due_at >= $2 and least($3, coalesce(d.stopped_at, $3)) > greatest($2, c.issued_at, coalesce(k.accepted_at, 0))"
 	" and not exists (select from icert.outage_share s where s.outage_id = $1 and s.application_id = d.application_id"
 	" and s.clock = 'contract') limit $4" };

@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { startInstance } from '../lib/instance.mjs';
 import { until } from '../lib/http.mjs';
+import { down } from '../lib/processes.mjs';
 import { revokedEverywhere } from '../lib/status.mjs';
 import { Applicant, Operator, expect, issued } from './walk.mjs';
 
@@ -166,30 +167,48 @@ test('our own absence is noticed and added to every clock that ran', async () =>
 	assert.equal(sql('select count(*) from icert.breaker'), '0', 'no jump');
 });
 
+test('a mail server that is not reached is an outage as long as it lasts', async () => {
+	const who = other.applicant;
+	const before = due(who);
+	const back = down(icert, 'mail');
+	try {
+		expect(await other.operator.press(/correo\/application_received$/), 200, 'a mail');
+		await until(() => sql("select count(*) from icert.outbox where state = 'waiting' and outcome like 'smtp 0%'") !== '0', { what: 'a try' });
+		icert.moveClock(icert.offset + 2 * HOUR);
+		await until(() => sql("select count(*) from icert.outage where part = 'mail' and to_at is null") === '1', { what: 'the outage' });
+		assert.match((await first.client.visit('/plazos/interrupciones')).main, /El correo[^]*Sigue/);
+	} finally {
+		await back();
+	}
+	sql("update icert.outbox set next_try_at = 0 where state = 'waiting'");
+	await until(() => sql("select count(*) from icert.outage where part = 'mail' and applied_at is not null") === '1', { what: 'its end' });
+	assert.ok(Math.abs(due(who) - before - 2 * HOUR) < 120, `${due(who) - before}`);
+});
+
 test('an outage is entered by one and confirmed by another; it counts as far as the clock ran, once', async () => {
 	const who = other.applicant;
 	const before = due(who);
 	const local = (seconds) => new Date((Math.floor(Date.now() / 60000) * 60 + icert.offset + seconds - 5 * HOUR) * 1000).toISOString();
-	const fields = (from, to) => ({ part: 'mail', from_day: local(from).slice(0, 10), from_hour: local(from).slice(11, 16),
+	const fields = (from, to) => ({ part: 'checker', from_day: local(from).slice(0, 10), from_hour: local(from).slice(11, 16),
 		to_day: local(to).slice(0, 10), to_hour: local(to).slice(11, 16) });
 	const visit = (person) => person.client.visit('/plazos/interrupciones');
 	assert.equal((await (await visit(first)).form(/interrupciones$/).submit(fields(-HOUR, 2 * HOUR))).status, 422, 'in the future');
 	// From well before the clock ran on again; only what ran counts.
-	expect(await (await visit(first)).form(/interrupciones$/).submit(fields(-12 * HOUR, -9 * HOUR)), 200, 'entered');
+	expect(await (await visit(first)).form(/interrupciones$/).submit(fields(-14 * HOUR, -11 * HOUR)), 200, 'entered');
 	assert.ok(!(await visit(first)).forms.some((f) => /confirmar$/.test(f.action)));
 	expect(await (await visit(second)).form(/confirmar$/).submit({ code: await icert.totp('central.segunda') }), 200, 'confirmed');
-	await until(() => sql("select count(*) from icert.outage where part = 'mail' and applied_at is not null") === '1', { what: 'added' });
+	await until(() => sql("select count(*) from icert.outage where part = 'checker' and applied_at is not null") === '1', { what: 'added' });
 	assert.equal(due(who), before + 3 * HOUR);
-	assert.equal(sql(`select seconds from icert.outage_share s join icert.outage o on o.id = s.outage_id where o.part = 'mail' and s.application_id = '${who.id}'`), `${3 * HOUR}`);
+	assert.equal(sql(`select seconds from icert.outage_share s join icert.outage o on o.id = s.outage_id where o.part = 'checker' and s.application_id = '${who.id}'`), `${3 * HOUR}`);
 });
 
 test('while an outage goes on nothing is revoked; it ends, and counts', async () => {
 	const who = other.applicant;
-	sql(`insert into icert.outage (id, part, from_at, state, requested_at) values (gen_random_uuid(), 'checker', ${Math.floor(Date.now() / 1000) + icert.offset}, 'noticed', 1)`);
+	sql(`insert into icert.outage (id, part, from_at, state, requested_at) values (gen_random_uuid(), 'portal', ${Math.floor(Date.now() / 1000) + icert.offset}, 'noticed', 1)`);
 	icert.moveClock(due(who) + HOUR - Math.floor(Date.now() / 1000));
 	await new Promise((resolve) => setTimeout(resolve, 2500));
 	assert.equal(state(who), 'contract_sent');
-	sql(`update icert.outage set to_at = ${Math.floor(Date.now() / 1000) + icert.offset} where part = 'checker'`);
+	sql(`update icert.outage set to_at = ${Math.floor(Date.now() / 1000) + icert.offset} where part = 'portal' and to_at is null`);
 	await until(() => due(who) > Math.floor(Date.now() / 1000) + icert.offset, { what: 'its time back' });
 	icert.moveClock(due(who) + 60 - Math.floor(Date.now() / 1000));
 	await until(() => state(who) === 'closed_revoked', { what: 'the end' });

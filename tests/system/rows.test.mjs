@@ -449,3 +449,56 @@ test('roles of substitutes are the clerk\'s to give, and no other roles; who nam
 	assert.equal(changed('desk', session('staff', staffId('administrador.segundo')), approve.replace(staffId('administrador'), staffId('administrador.segundo'))), 1);
 	assert.equal(changed('desk', session('staff', staffId('operador.pichincha')), approve), 0);
 });
+
+test('clocks: moved by functions alone, and only of cases one may act on; nobody lengthens alone', () => {
+	const it = application(luis, PICHINCHA, 'contract_sent');
+	const other = application(luis, GUAYAS, 'contract_sent');
+	for (const one of [it, other])
+		must(`insert into icert.deadline (id, kind, subject_kind, subject, application_id, due_at, created_at)
+			values (gen_random_uuid(), 'contract_due', 'application', '${one.id}', '${one.id}', ${now + 3600}, ${now})`);
+	const said = (role, identity, text) => { const r = as(role, identity, text); assert.ok(r.ok, r.error); return r.rows.at(-1) ?? ''; };
+	const stop = (id) => `select coalesce(icert.clock_stop('${id}', ${now}), 0)`;
+	const operator = session('staff', staffId('operador.pichincha'));
+	assert.equal(said('portal', session('contact', luis), stop(it.id)), String(now + 3600));
+	assert.equal(said('portal', session('contact', ana), stop(it.id)), '0', 'another mailbox');
+	assert.equal(said('desk', operator, stop(it.id)), String(now + 3600));
+	assert.equal(said('desk', operator, stop(other.id)), '0', 'another province');
+	for (const [role, who] of [['portal', session('contact', luis)], ['desk', operator]])
+		assert.match(as(role, who, `update icert.deadline set due_at = due_at + 86400 where application_id = '${it.id}'`).error, /permission denied/);
+	const ask = (by, state = 'open') => `insert into icert.extension (id, application_id, reason, hours, state, requested_by, requested_at)
+		values ('${randomUUID()}', '${it.id}', 'illness', 120, '${state}', '${staffId(by)}', ${now})`;
+	const central = session('staff', staffId('central'));
+	assert.match(changed('desk', operator, ask('operador.pichincha')), /row-level security/);
+	assert.match(changed('desk', central, ask('central.segunda')), /row-level security/, 'in another\'s name');
+	must(ask('central'));
+	const confirm = (by) => `update icert.extension set state = 'confirmed', decided_by = '${staffId(by)}', decided_at = ${now} where application_id = '${it.id}'`;
+	assert.match(changed('desk', central, confirm('central')), /violates|row-level security/, 'one person');
+	assert.equal(changed('desk', session('staff', staffId('central.segunda')), confirm('central.segunda')), 1);
+	const id = must(`select id from icert.extension where application_id = '${it.id}'`)[0];
+	assert.equal(said('desk', session('staff', staffId('central.segunda')), `select coalesce(icert.clock_extend('${id}', ${now}), 0)`), '0', 'not confirmed, nothing moves');
+});
+
+test('the clerk revokes with privilegeWithdrawn and nothing else; who hands a request in does not judge it', () => {
+	const it = application(luis, PICHINCHA, 'accepted');
+	must(`set session_replication_role = replica; insert into icert.certificate (id, application_id, serial, state, container, policy_oid, fields, fields_hash, der,
+		spki_sha256, not_after, created_at) values (gen_random_uuid(), '${it.id}', '\\x${randomBytes(16).toString('hex')}', 'good', 'file', '1', ${sealed},
+		'\\x${randomBytes(32).toString('hex')}', ${sealed}, '\\x${randomBytes(32).toString('hex')}', ${now + 86400}, ${now})`);
+	const revoke = (reason, by) => `update icert.certificate set state = 'revoked', revoked_at = ${now}, reason = ${reason}, revoked_by = '${by}'
+		where application_id = '${it.id}'`;
+	assert.equal(changed('clerk', null, revoke(9, 'deadline')), 1);
+	assert.match(changed('clerk', null, revoke(1, 'deadline')), /row-level security/);
+	assert.match(changed('clerk', null, revoke(9, 'holder')), /row-level security/);
+	must(`insert into icert.renewal (application_id, certificate_id, state, document_id, made_at) select '${it.id}', c.id, 'made', d.id, ${now}
+		from icert.certificate c, icert.document d where c.application_id = '${it.id}' and d.application_id = '${it.id}'`);
+	const mine = session('contact', luis);
+	const hand = (state) => `update icert.renewal set state = '${state}', received_at = ${now} where application_id = '${it.id}'`;
+	assert.equal(changed('portal', mine, hand('received')), 1);
+	assert.match(changed('portal', mine, hand('signed')), /violates|row-level security/);
+	assert.equal(changed('portal', session('contact', ana), hand('received')), 0);
+	const take = (by) => `update icert.renewal set identified_at = ${now}, identified_by = '${staffId(by)}' where application_id = '${it.id}'`;
+	assert.equal(changed('desk', session('staff', staffId('operador.pichincha')), take('operador.pichincha')), 0, 'not signed');
+	must(`update icert.renewal set state = 'signed', signed_at = ${now}`);
+	assert.equal(changed('desk', session('staff', staffId('operador.guayas')), take('operador.guayas')), 0);
+	assert.match(changed('desk', session('staff', staffId('operador.pichincha')), take('central')), /row-level security/);
+	assert.equal(changed('desk', session('staff', staffId('operador.pichincha')), take('operador.pichincha')), 1);
+});

@@ -223,6 +223,35 @@ test_billing(void **state)
 	assert_string_equal(faults[2].field, "id_number");
 }
 
+static void
+test_kept_pages(void **state)
+{
+	struct application_form f = { .kept = "identidad,nombres,ruc" }, g;
+	struct buf json = BUF_INIT;
+
+	(void)state;
+	assert_true(application_form_kept(&f, "identidad"));
+	assert_true(application_form_kept(&f, "ruc"));
+	assert_false(application_form_kept(&f, "nombre"));
+	assert_false(application_form_kept(&f, "identidad,nombres"));
+	assert_int_equal(application_form_write(&f, &json), 0);
+	assert_int_equal(application_form_read(&g, json.p, json.len), 0);
+	assert_string_equal(g.kept, f.kept);
+	buf_free(&json);
+	application_form_confirm(&f, "nombres");
+	assert_string_equal(f.kept, "identidad,ruc");
+	application_form_confirm(&f, "nombres");
+	application_form_confirm(&f, "ruc");
+	assert_string_equal(f.kept, "identidad");
+	application_form_confirm(&f, "identidad");
+	assert_string_equal(f.kept, "");
+	assert_false(application_form_kept(&f, "identidad"));
+	/* What is confirmed is not written at all. */
+	assert_int_equal(application_form_write(&f, &json), 0);
+	assert_null(strstr(buf_str(&json), "kept"));
+	buf_free(&json);
+}
+
 int
 main(void)
 {
@@ -236,6 +265,7 @@ main(void)
 		cmocka_unit_test(test_json_and_back),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_billing),
+		cmocka_unit_test(test_kept_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
