@@ -29,7 +29,7 @@ enum mail_template {
 	MAIL_PAYMENT_REJECTED,   /* number, total, currency, token */
 	MAIL_PAYMENT_CHECKING,   /* number, total, currency, token */
 	MAIL_APPLICATION_RECEIVED, /* number, container, province, telephone, hours, until, token */
-	MAIL_TO_MEND,            /* number, reasons (the operator's words, one a line), telephone, hours, token */
+	MAIL_TO_MEND,            /* number, reasons (what and the operator's words, one a line), telephone, hours, token */
 	MAIL_ACCEPTED,           /* number, container, province, telephone, hours, token */
 	MAIL_REJECTED,           /* number, reason (code), words, province, telephone, hours */
 	MAIL_SLOT_PROPOSED,      /* number, start, end, mode, place (the office's address), galapagos, telephone, hours, token */

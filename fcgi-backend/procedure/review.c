@@ -11,6 +11,7 @@
 #include "libicert/utf8.h"
 #include "procedure/case.h"
 #include "procedure/document.h"
+#include "views/view.h"
 
 /* Codes; their sentences are in the catalogue. */
 const char *const application_reject_reasons[] = {
@@ -131,7 +132,20 @@ add_observation(struct act *act, const struct case_file *c, int64_t round, const
 	return error;
 }
 
-/* The mail has the reasons one a line; which field each is about, the page shows. */
+/* What an observation is about, as the pages call it; NULL when they have no name for it. */
+static const char *
+label_of(const char *target)
+{
+	char code[64];
+
+	if (strncmp(target, "form.", 5) == 0)
+		snprintf(code, sizeof code, "label.%.50s", target + 5);
+	else
+		snprintf(code, sizeof code, "%.60s", target);
+	return catalogue(code);
+}
+
+/* The mail has the reasons one a line, each with what it is about. */
 static int
 mail_observations(struct act *act, const struct case_file *c, const struct observation *o, size_t n, int64_t round)
 {
@@ -143,6 +157,8 @@ mail_observations(struct act *act, const struct case_file *c, const struct obser
 	for (size_t i = 0; i < n; i++) {
 		if (i > 0)
 			buf_putc(&reasons, '\n');
+		if (label_of(o[i].target) != NULL)
+			buf_printf(&reasons, "%s: ", label_of(o[i].target));
 		for (const char *p = o[i].reason; *p != '\0'; p++)
 			buf_putc(&reasons, *p == '\n' || *p == '\r' ? ' ' : *p);
 	}

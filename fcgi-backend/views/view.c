@@ -166,6 +166,29 @@ view_put_lines(struct buf *out, bool html, const char *s)
 	}
 }
 
+#define BREAKING 8	/* octets between two places where it may break */
+
+void
+view_put_breaking(struct buf *out, bool html, const char *s)
+{
+	size_t n = 0;
+
+	if (!html) {
+		view_put_plain(out, s);
+		return;
+	}
+	for (; s != NULL && *s != '\0'; s++, n++) {
+		char one[2] = { *s, '\0' };
+
+		/* Not within a character of several octets. */
+		if (n >= BREAKING && ((unsigned char)*s & 0xc0) != 0x80) {
+			buf_puts(out, "<wbr>");
+			n = 0;
+		}
+		view_put_text(out, one);
+	}
+}
+
 static int
 entry_order(const void *key, const void *entry)
 {

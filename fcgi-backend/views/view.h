@@ -53,6 +53,7 @@ void view_put_tel(struct buf *, const char *);		/* digits and '+' */
 void view_put_number(struct buf *, int64_t);
 void view_put_money(struct buf *, int64_t cents);	/* 1234567 → 12.345,67 */
 void view_put_lines(struct buf *, bool html, const char *);	/* newline → <br> */
+void view_put_breaking(struct buf *, bool html, const char *);	/* a long word that may go on in the next line anywhere */
 void view_put_say(struct buf *, bool html, const char *const *parts, size_t n);
 
 /*

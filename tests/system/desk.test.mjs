@@ -165,6 +165,7 @@ test('a correction without a reason and a rejection without one are not sent; wh
 	const rejection = await (await operator.see('/rechazar')).form(/rechazar$/).submit({ words: 'Porque sí.' });
 	sentence(rejection, 422, /Escoja el motivo/);
 	assert.equal(rejection.form(/rechazar$/).value('words'), 'Porque sí.');
+	assert.doesNotMatch(rejection.main, /porque el que/);
 	assert.match((await operator.see()).main, /En revisión/);
 });
 

@@ -93,7 +93,12 @@ test('the operator of the province takes the case and reads its papers, without 
 	const saved = await viewer.click('Descargar');
 	assert.match(saved.headers['content-disposition'], /^attachment/);
 	assert.doesNotMatch(saved.headers['content-disposition'], /MU|1710034065/);
-	const pdf = await (await (await operator.see()).click(/^Cédula/)).click('Descargar');
+	const first = await (await operator.see()).click(/^Cédula/);
+	assert.match(first.main, /Documento (siguiente|anterior)/);
+	const beside = await first.click(/Documento (siguiente|anterior)/);
+	assert.notEqual(beside.heading, first.heading, 'the viewer goes on to the next document');
+	assert.match((await operator.see()).html, /href="tel:\+?\d+"/, 'a telephone can be called');
+	const pdf = await first.click('Descargar');
 	assert.match(tools.run('pdftotext', ['-', '-'], { input: pdf.body }).stdout, /CEDULA DE CIUDADANIA/);
 	assert.match((await operator.see()).html, /Documento leído/);
 });
@@ -103,6 +108,8 @@ test('a correction is asked, mailed and mended; only what was named can change',
 	expect(asked, 200);
 	const mail = await mailed(/corregir/);
 	assert.doesNotMatch(mail.subject, /MUÑOZ|planilla/);
+	assert.match(mail.text, /Dirección: Escriba la dirección/, 'the mail names what each is about');
+	assert.match(mail.text, /Planilla de un servicio básico: La planilla no se lee/);
 	const page = await applicant.see();
 	assert.match(page.main, /cargue otra fotografía/);
 	const early = await operator.press(/admitir$/).catch((error) => error);

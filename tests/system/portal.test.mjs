@@ -35,6 +35,7 @@ async function paid(who) {
 	const form = await signIn(who, new URL(tariff.link(/Comprar/)).pathname);
 	const order = await form.form(/comprar/).submit(billing);
 	const gateway = await order.form(/pagar/).submit();
+	assert.match((await who.client.visit(order.path)).main, /no pague otra vez/, 'who comes back by themselves is not led to pay twice');
 	await (await who.client.visit(gateway.link(/Ir a la página/))).form(/aprobar/).submit();
 	return until(async () => {
 		const page = await who.client.visit(order.path);

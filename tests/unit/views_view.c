@@ -21,6 +21,9 @@ test_text(void **state)
 	SHOWS("", view_put_text(&out, NULL));
 	SHOWS("a<br>&lt;b", view_put_lines(&out, true, "a\r\n<b"));
 	SHOWS("a\n<b", view_put_lines(&out, false, "a\n<b"));
+	SHOWS("https://<wbr>a&amp;b", view_put_breaking(&out, true, "https://a&b"));
+	SHOWS("1234567ñ<wbr>9", view_put_breaking(&out, true, "1234567ñ9"));
+	SHOWS("https://a&b", view_put_breaking(&out, false, "https://a&b"));
 }
 
 static void

@@ -4,7 +4,7 @@
 import { HtmlState } from './html.mjs';
 import { ViewError } from './schema.mjs';
 
-const HELPERS = new Set(['say', 'day', 'date', 'hour', 'both', 'lines', 'concat']);
+const HELPERS = new Set(['say', 'day', 'date', 'hour', 'both', 'lines', 'breaking', 'concat']);
 const MOMENT_HELPERS = { day: 'view_put_day', date: 'view_put_date', hour: 'view_put_hour', both: 'view_put_both' };
 
 export function cString(text) {
@@ -102,6 +102,7 @@ export class Emitter {
 		if (name === 'concat') return { kind: 'text', pieces: args.flatMap((a) => this.pieces(a)) };
 		if (name === 'say') return { kind: 'text', pieces: [{ say: args.flatMap((a) => this.pieces(a)) }] };
 		if (name === 'lines') return { kind: 'lines', c: this.textOf(args[0]) };
+		if (name === 'breaking') return { kind: 'breaking', c: args[0].c };
 		if (MOMENT_HELPERS[name]) {
 			if (args[0].kind !== 'moment') this.fail(`${name} needs a moment`);
 			return { kind: 'call', fn: MOMENT_HELPERS[name], c: args[0].c };
@@ -246,7 +247,7 @@ export class Emitter {
 		if (piece.constant !== undefined) return this.put({ kind: 'const', value: piece.constant });
 		const kind = piece.say ? 'text' : piece.kind;
 		if (['list', 'group', 'field', 'flag'].includes(kind)) this.fail(`a ${kind} cannot be written`);
-		const form = this.html ? this.state.expression(kind === 'lines' || kind === 'call' ? 'text' : kind) : kind;
+		const form = this.html ? this.state.expression(kind === 'lines' || kind === 'breaking' || kind === 'call' ? 'text' : kind) : kind;
 		if (piece.say) {
 			if (form !== 'text' && this.html) this.fail('a sentence of the catalogue cannot stand in an address');
 			const parts = piece.say.map((p) => p.constant !== undefined ? cString(p.constant) : this.textOf(p));
@@ -254,6 +255,7 @@ export class Emitter {
 		}
 		if (kind === 'call') return this.code(`${piece.fn}(out, ${piece.c});`);
 		if (kind === 'lines') return this.code(`view_put_lines(out, ${this.html}, ${piece.c});`);
+		if (kind === 'breaking') return this.code(`view_put_breaking(out, ${this.html}, ${piece.c});`);
 		if (!this.html && (kind === 'text' || kind === 'url')) return this.code(`view_put_plain(out, ${piece.c});`);
 		return this.code(`view_put_${form}(out, ${piece.c});`);
 	}

@@ -18,9 +18,13 @@ is_image(const struct document *d)
 	return strcmp(d->type, "image/jpeg") == 0 || strcmp(d->type, "image/png") == 0;
 }
 
-/* The document {id2} of the case {id}, without reading its bytes. */
+/* The document {id2} of the case {id}, without reading its bytes, and those beside it. */
+struct place {
+	struct document *here, *previous, *next;	/* NULL: the first, the last */
+};
+
 static int
-find(struct request *rq, const struct application *a, struct document **out)
+find(struct request *rq, const struct application *a, struct place *out)
 {
 	struct document *list = arena_array(&rq->arena, struct document, LIST_MAX);
 	size_t n = LIST_MAX;
@@ -32,7 +36,7 @@ find(struct request *rq, const struct application *a, struct document **out)
 		return rv;
 	for (size_t i = 0; i < n; i++) {
 		if (strcmp(list[i].id, rq->id[1]) == 0) {
-			*out = &list[i];
+			*out = (struct place){ &list[i], i > 0 ? &list[i - 1] : NULL, i + 1 < n ? &list[i + 1] : NULL };
 			return 0;
 		}
 	}
@@ -61,6 +65,12 @@ fill_caption(struct request *rq, const struct application *a, const struct docum
 	return 0;
 }
 
+static const char *
+file_href(struct request *rq, const struct document *d)
+{
+	return arena_printf(&rq->arena, "/caso/%s/archivo/%s", d->application, d->id);
+}
+
 /* The page with the picture beside what the applicant typed. */
 static int
 view(struct request *rq)
@@ -68,15 +78,27 @@ view(struct request *rq)
 	struct view_desk_document v = { 0 };
 	struct view_desk_document_rows *rows = arena_array(&rq->arena, struct view_desk_document_rows, FORM_FIELDS);
 	struct application *a;
-	struct document *d;
+	struct view_desk_document_previous previous;
+	struct view_desk_document_next next;
+	struct place at;
+	const struct document *d;
 	int rv = desk_case(rq, &a);
 
 	if (rv == 0)
-		rv = find(rq, a, &d);
+		rv = find(rq, a, &at);
 	if (rv != 0)
 		return rv;
 	if (rows == NULL)
 		return ICERT_E_MEMORY;
+	d = at.here;
+	if (at.previous != NULL) {
+		previous = (struct view_desk_document_previous){ file_href(rq, at.previous), at.previous->kind };
+		v.previous = &previous;
+	}
+	if (at.next != NULL) {
+		next = (struct view_desk_document_next){ file_href(rq, at.next), at.next->kind };
+		v.next = &next;
+	}
 	v.id = a->id;
 	v.back = desk_href(rq, a);
 	v.document = d->id;

@@ -165,7 +165,7 @@ reject_page(struct request *rq, int status, const struct application *a)
 	v.version = a->version;
 	v.number = a->number;
 	v.name = desk_name(rq, a);
-	v.reasons = desk_options(rq, application_reject_reasons, "mail.reject.", request_form(rq, "reason"), &v.nreasons);
+	v.reasons = desk_options(rq, application_reject_reasons, "desk.reject.because.", request_form(rq, "reason"), &v.nreasons);
 	v.reason = page_field(rq, "reason", NULL);
 	v.words = page_field(rq, "words", NULL);
 	return page_send(rq, status, desk_reject, &v);
