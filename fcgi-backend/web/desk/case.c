@@ -13,6 +13,7 @@
 #include "procedure/renewal.h"
 #include "procedure/staff.h"
 #include "web/desk/desk.h"
+#include "web/observed.h"
 
 /* One case as the staff sees it: what to do now, and everything known about it. */
 
@@ -56,28 +57,20 @@ fill_document(struct request *rq, struct view_desk_case *v, struct view_desk_cas
 	v->ndocuments++;
 }
 
-/* In the order of the text. */
 static int
 fill_documents(struct request *rq, const struct application *a, struct view_desk_case *v)
 {
-	static const char *const kinds[] = { DOCUMENT_CEDULA, DOCUMENT_VOTING, DOCUMENT_UTILITY, DOCUMENT_SECOND_CEDULA, DOCUMENT_RENEWAL, DOCUMENT_RENEWAL_SIGNED,
-		DOCUMENT_CONTRACT,
-		DOCUMENT_SIGNED, DOCUMENT_COUNTERSIGNED, DOCUMENT_FACE };
-	struct document *list = arena_array(&rq->arena, struct document, LIST_MAX);
-	struct view_desk_case_documents *rows = arena_array(&rq->arena, struct view_desk_case_documents, LIST_MAX);
-	size_t n = LIST_MAX;
-	int rv;
+	struct view_desk_case_documents *rows = arena_array(&rq->arena, struct view_desk_case_documents, DESK_DOCUMENTS);
+	struct desk_documents *all;
+	int rv = desk_documents(rq, a, &all);
 
-	if (list == NULL || rows == NULL)
-		return ICERT_E_MEMORY;
-	if ((rv = document_list(desk_act(rq), a->id, list, &n)) != 0)
+	if (rv != 0)
 		return rv;
-	for (size_t i = 0; i < n; i++)
-		v->has_evidence = v->has_evidence || strcmp(list[i].kind, DOCUMENT_EVIDENCE) == 0;
-	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
-		for (size_t i = 0; i < n; i++)
-			if (strcmp(list[i].kind, kinds[k]) == 0)
-				fill_document(rq, v, &rows[v->ndocuments], &list[i]);
+	if (rows == NULL)
+		return ICERT_E_MEMORY;
+	v->has_evidence = all->evidence;
+	for (size_t i = 0; i < all->n; i++)
+		fill_document(rq, v, &rows[i], all->list[i]);
 	v->documents = rows;
 	return 0;
 }
@@ -135,23 +128,19 @@ fill_attempts(struct request *rq, const struct application *a, struct view_desk_
 static int
 fill_observations(struct request *rq, const struct application *a, struct view_desk_case *v)
 {
-	struct observation *list = arena_array(&rq->arena, struct observation, OBSERVATIONS_MAX);
 	struct view_desk_case_observations *rows =
 	    arena_array(&rq->arena, struct view_desk_case_observations, OBSERVATIONS_MAX);
-	size_t n = OBSERVATIONS_MAX;
-	int rv;
+	struct observed *list;
+	size_t n;
+	int rv = rows != NULL ? observed_read(rq, desk_act(rq), a->id, &list, &n) : ICERT_E_MEMORY;
 
-	if (list == NULL || rows == NULL)
-		return ICERT_E_MEMORY;
-	if ((rv = application_observations(desk_act(rq), a->id, list, &n)) != 0)
+	if (rv != 0)
 		return rv;
 	for (size_t i = 0; i < n; i++) {
-		bool document = strncmp(list[i].target, "document.", 9) == 0;
-
-		rows[i].kind = document ? "document." : "label.";
-		rows[i].label = strchr(list[i].target, '.') + 1;
-		rows[i].reason = list[i].reason;
-		rows[i].mended = list[i].mended;
+		rows[i].kind = list[i].kind;
+		rows[i].label = list[i].label;
+		rows[i].reason = list[i].o.reason;
+		rows[i].mended = list[i].o.mended;
 	}
 	v->observations = rows;
 	v->nobservations = n;

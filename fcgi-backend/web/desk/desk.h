@@ -5,6 +5,7 @@
 #include "documents/store.h"
 #include "procedure/act.h"
 #include "procedure/application.h"
+#include "procedure/document.h"
 #include "web/page.h"
 #include "web/worker.h"
 
@@ -85,5 +86,14 @@ extern const struct route desk_login_routes[], desk_queue_routes[], desk_case_ro
     desk_slot_routes[], desk_document_routes[], desk_upload_routes[], desk_identify_routes[], desk_issue_routes[], desk_token_routes[],
     desk_office_routes[], desk_clocks_routes[], desk_revoke_routes[], desk_extend_routes[], desk_outages_routes[], desk_template_routes[],
     desk_contract_routes[], desk_director_routes[], desk_signer_routes[];
+
+/* Documents of a case that are read at the desk, in the order of the text. */
+#define DESK_DOCUMENTS 64
+struct desk_documents {
+	const struct document *list[DESK_DOCUMENTS];
+	size_t n;
+	bool evidence;		/* the evidence package is filed */
+};
+int desk_documents(struct request *, const struct application *, struct desk_documents **);
 
 #endif

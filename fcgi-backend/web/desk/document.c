@@ -10,7 +10,6 @@
 /* Looking at the files of a case.  Every reading is a row of the log. */
 
 #define FILE_MAX_BYTES	(16u << 20)
-#define LIST_MAX	64
 
 static bool
 is_image(const struct document *d)
@@ -18,25 +17,47 @@ is_image(const struct document *d)
 	return strcmp(d->type, "image/jpeg") == 0 || strcmp(d->type, "image/png") == 0;
 }
 
+int
+desk_documents(struct request *rq, const struct application *a, struct desk_documents **out)
+{
+	static const char *const kinds[] = { DOCUMENT_CEDULA, DOCUMENT_VOTING, DOCUMENT_UTILITY, DOCUMENT_SECOND_CEDULA,
+		DOCUMENT_RENEWAL, DOCUMENT_RENEWAL_SIGNED, DOCUMENT_CONTRACT, DOCUMENT_SIGNED, DOCUMENT_COUNTERSIGNED, DOCUMENT_FACE };
+	struct document *list = arena_array(&rq->arena, struct document, DESK_DOCUMENTS);
+	struct desk_documents *all = arena_new(&rq->arena, struct desk_documents);
+	size_t n = DESK_DOCUMENTS;
+	int rv;
+
+	if (list == NULL || all == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = document_list(desk_act(rq), a->id, list, &n)) != 0)
+		return rv;
+	for (size_t i = 0; i < n; i++)
+		all->evidence = all->evidence || strcmp(list[i].kind, DOCUMENT_EVIDENCE) == 0;
+	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
+		for (size_t i = 0; i < n; i++)
+			if (strcmp(list[i].kind, kinds[k]) == 0)
+				all->list[all->n++] = &list[i];
+	*out = all;
+	return 0;
+}
+
 /* The document {id2} of the case {id}, without reading its bytes, and those beside it. */
 struct place {
-	struct document *here, *previous, *next;	/* NULL: the first, the last */
+	const struct document *here, *previous, *next;	/* NULL: the first, the last */
 };
 
 static int
 find(struct request *rq, const struct application *a, struct place *out)
 {
-	struct document *list = arena_array(&rq->arena, struct document, LIST_MAX);
-	size_t n = LIST_MAX;
-	int rv;
+	struct desk_documents *all;
+	int rv = desk_documents(rq, a, &all);
 
-	if (list == NULL)
-		return ICERT_E_MEMORY;
-	if ((rv = document_list(desk_act(rq), a->id, list, &n)) != 0)
+	if (rv != 0)
 		return rv;
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(list[i].id, rq->id[1]) == 0) {
-			*out = (struct place){ &list[i], i > 0 ? &list[i - 1] : NULL, i + 1 < n ? &list[i + 1] : NULL };
+	for (size_t i = 0; i < all->n; i++) {
+		if (strcmp(all->list[i]->id, rq->id[1]) == 0) {
+			*out = (struct place){ all->list[i], i > 0 ? all->list[i - 1] : NULL,
+			    i + 1 < all->n ? all->list[i + 1] : NULL };
 			return 0;
 		}
 	}

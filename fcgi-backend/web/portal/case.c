@@ -11,6 +11,7 @@
 #include "procedure/purchase.h"
 #include "procedure/renewal.h"
 #include "procedure/token.h"
+#include "web/observed.h"
 #include "web/portal/portal.h"
 
 /* The applicant's own case: what comes next, who acts, by when, whom to call. */
@@ -174,36 +175,26 @@ fill_steps(struct request *rq, const struct application *a, struct view_portal_c
 static int
 fill_observations(struct request *rq, const struct application *a, struct view_portal_case *v)
 {
-	struct observation *list = arena_array(&rq->arena, struct observation, OBSERVATIONS_MAX);
 	struct view_portal_case_observations *rows =
 	    arena_array(&rq->arena, struct view_portal_case_observations, OBSERVATIONS_MAX);
-	size_t n = OBSERVATIONS_MAX;
+	struct observed *list;
+	size_t n;
 	int rv;
 
 	if (a->state != APPLICATION_OBSERVED)
 		return 0;
-	if (list == NULL || rows == NULL)
-		return ICERT_E_MEMORY;
-	if ((rv = application_observations(portal_act(rq), a->id, list, &n)) != 0)
+	if ((rv = rows != NULL ? observed_read(rq, portal_act(rq), a->id, &list, &n) : ICERT_E_MEMORY) != 0)
 		return rv;
 	v->can_mend = n > 0;
 	for (size_t i = 0; i < n; i++) {
-		const char *target = list[i].target;
-
-		rows[i].reason = list[i].reason;
-		rows[i].mended = list[i].mended;
-		if (strncmp(target, "document.", 9) == 0) {
-			rows[i].kind = "document.";
-			rows[i].label = target + 9;
-			rows[i].href = arena_printf(&rq->arena, "/tramite/%s/documento/%s", a->id, target + 9);
-		} else {
-			const char *field = strncmp(target, "form.", 5) == 0 ? target + 5 : target;
-
-			rows[i].kind = "label.";
-			rows[i].label = field;
-			rows[i].href = portal_step_of_field(rq, a->id, field);
-		}
-		v->can_mend = v->can_mend && list[i].mended;
+		rows[i].kind = list[i].kind;
+		rows[i].label = list[i].label;
+		rows[i].reason = list[i].o.reason;
+		rows[i].mended = list[i].o.mended;
+		rows[i].href = strcmp(list[i].kind, "document.") == 0 ?
+		    arena_printf(&rq->arena, "/tramite/%s/documento/%s", a->id, list[i].label) :
+		    portal_step_of_field(rq, a->id, list[i].label);
+		v->can_mend = v->can_mend && list[i].o.mended;
 	}
 	v->observations = rows;
 	v->nobservations = n;
