@@ -292,7 +292,7 @@ test('refusals are on the log', async () => {
 	const auditor = await signedIn('auditor');
 	const journal = await until(async () => {
 		const page = await auditor.client.visit('/registro');
-		return /own-case/.test(page.main) && page;
+		return /trámite propio/.test(page.main) && page;
 	}, { what: 'the refusal' });
 	assert.match(journal.main, /rechazado/);
 	assert.doesNotMatch(journal.main, new RegExp(`${operator.account.cedula}|MUÑOZ`));

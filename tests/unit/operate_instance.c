@@ -207,6 +207,13 @@ never_ready(const struct instance *i, const struct unit *u)
 	return 0;
 }
 
+static int
+alive(const struct instance *i, const struct unit *u)
+{
+	(void)i;
+	return u->pid > 0 && kill(u->pid, 0) == 0;
+}
+
 static struct unit *
 start_shell(struct supervisor *s, const char *name, const char *script,
     int (*ready)(const struct instance *, const struct unit *))
@@ -225,7 +232,7 @@ the_supervisor_restarts_and_stops_what_it_started(void **state)
 {
 	static struct instance i;
 	static struct supervisor s;
-	struct unit *steady, *dying;
+	struct unit *steady, *silent, *dying;
 	pid_t first;
 
 	(void)state;
@@ -239,7 +246,8 @@ the_supervisor_restarts_and_stops_what_it_started(void **state)
 	assert_int_equal(folder_make(path), 0);
 	s.instance = &i;
 	supervisor_signals();
-	steady = start_shell(&s, "steady", "exec sleep 60", NULL);
+	assert_int_equal(supervisor_listen(&s), 0);
+	steady = start_shell(&s, "steady", "exec sleep 60", alive);
 	assert_non_null(steady);
 	assert_int_equal(supervisor_wait_ready(&s, 5000), 0);
 	first = steady->pid;
@@ -248,6 +256,12 @@ the_supervisor_restarts_and_stops_what_it_started(void **state)
 	while (steady->pid == first || steady->pid == 0)
 		supervisor_wait_ready(&s, 100);
 	assert_int_equal(steady->restarts, 1);
+	/* Who says nothing, and cannot be asked, is not ready by being there. */
+	silent = start_shell(&s, "silent", "exec sleep 60", NULL);
+	assert_non_null(silent);
+	assert_int_equal(supervisor_wait_ready(&s, 500), -1);
+	assert_int_equal(silent->is_ready, 0);
+	assert_int_equal(steady->is_ready, 1);
 	dying = start_shell(&s, "dying", "exit 1", never_ready);
 	assert_non_null(dying);
 	assert_int_equal(supervisor_wait_ready(&s, 20000), -1);
