@@ -207,9 +207,11 @@ static size_t
 hands_wanted(const struct config *config)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	int64_t wanted = config_int(config, "limits", "issuing_at_once", 0, 0, HANDS_MAX);
 
-	return (size_t)config_int(config, "limits", "issuing_at_once", cores < 1 || 2 * cores > HANDS_MAX ? HANDS_MAX : 2 * cores, 1,
-	    HANDS_MAX);
+	if (wanted == 0)
+		wanted = cores < 1 || 2 * cores > HANDS_MAX ? HANDS_MAX : 2 * cores;
+	return (size_t)wanted;
 }
 
 int
