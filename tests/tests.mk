@@ -66,7 +66,7 @@ test:
 	$(Q)$(MAKE) all
 	$(Q)$(MAKE) unit
 	$(Q)$(MAKE) fuzz
-	$(Q)$(MAKE) system
+	$(Q)$(MAKE) system-asan
 	$(Q)$(MAKE) walls
 	$(Q)$(MAKE) browser
 

@@ -35,7 +35,7 @@ struct signer {
 
 /*
  * Everything between the configuration and the first request: pins, issuing certificate, token, journal.
- * Logs what is wrong.  0 or the error.
+ * Logs what is wrong.  0 or the error; signer_close() either way.
  */
 struct config;
 int signer_open(struct signer *, const struct config *);

@@ -39,10 +39,10 @@ main(int argc, char *argv[])
 	/* Open the secret, drop every right, then read from anyone. */
 	if (serve_sockets(&sockets) != 0 || sandbox_keep_only(sockets.fd, sockets.n) != 0)
 		return 1;
-	if ((error = signer_open(&signer, &config)) != 0)
+	if ((error = signer_open(&signer, &config)) != 0 || (error = sandbox_enter(&sandbox)) != 0) {
+		signer_close(&signer);
 		return fail("signer_not_open", error);
-	if ((error = sandbox_enter(&sandbox)) != 0)
-		return fail("rights_not_dropped", error);
+	}
 	serve.ctx = &signer;
 	error = serve_run(&serve, &sockets);
 	signer_close(&signer);
