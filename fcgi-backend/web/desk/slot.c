@@ -132,6 +132,9 @@ slot_send(struct request *rq)
 		page_field_error(rq, "day", "desk.slot.far");
 		return slot_page(rq, 422, a);
 	}
+	/* One hour stands at a time: somebody, or the same button pressed twice, has just agreed one. */
+	if (rv == ICERT_E_EXISTS)
+		rv = ICERT_E_CONFLICT;
 	return desk_done(rq, a->id, rv, how != NULL && strcmp(how, "agreed") == 0 ? "desk-agreed" : "desk-proposed");
 }
 

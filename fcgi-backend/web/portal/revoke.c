@@ -68,7 +68,11 @@ session_revoke(struct request *rq)
 		page_field_error(rq, "sure", "revoke.sure");
 	if (page_has_errors(rq))
 		return session_page(rq, 422, a, c);
-	if ((rv = certificate_revoke(portal_act(rq), c->id, reason)) != 0)
+	rv = certificate_revoke(portal_act(rq), c->id, reason);
+	/* Sent twice at the same moment: the other one has done it, and a repeat is no error. */
+	if (rv == ICERT_E_CONFLICT || rv == ICERT_E_STATE)
+		rv = certificate_revoke(portal_act(rq), c->id, reason);
+	if (rv != 0)
 		return rv;
 	return response_redirect(rq, "/tramite/%s?aviso=revoked", a->id);
 }

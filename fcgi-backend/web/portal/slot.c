@@ -37,6 +37,9 @@ consent(struct request *rq)
 
 	if (rv == 0)
 		rv = identification_consent(portal_act(rq), a->id);
+	/* Sent twice at the same moment: the other one has noted it, and a repeat is no error. */
+	if (rv == ICERT_E_CONFLICT)
+		rv = identification_consent(portal_act(rq), a->id);
 	return rv != 0 ? rv : response_redirect(rq, "/tramite/%s?aviso=consented", a->id);
 }
 
