@@ -133,6 +133,7 @@ test('then the day goes on: an envelope, a revocation, an order, reminders', asy
 	beto.code = await issue(beto, operator);
 	kept.beto = serialOf(beto);
 	await becomes(kept.beto, /: good/);
+	await beto.mail.wait({ to: beto.email, subject: /contrato/i });
 	kept.order = sql(`select purchase_id from icert.application where id = '${beto.id}'`);
 	// A day later the first reminders leave.
 	icert.moveClock(25 * HOUR);

@@ -301,17 +301,19 @@ fill_operators(struct request *rq, const struct application *a, struct view_desk
 static int
 fill_renewal(struct request *rq, const struct application *a, struct view_desk_case *v)
 {
-	struct renewal w;
+	struct renewal *w = arena_new(&rq->arena, struct renewal);
 	int rv;
 
 	if (strcmp(a->kind, "renewal") != 0)
 		return 0;
-	rv = renewal_of(desk_act(rq), a->id, &w);
+	if (w == NULL)
+		return ICERT_E_MEMORY;
+	rv = renewal_of(desk_act(rq), a->id, w);
 	if (rv != 0)
 		return rv == ICERT_E_NOT_FOUND ? 0 : rv;
-	v->signs = a->state == APPLICATION_ACCEPTED && strcmp(w.state, "unfit") != 0;
-	v->renewal = w.identified_at != 0 ? "identified" : w.state;
-	v->can_renew = v->mine && a->state == APPLICATION_ACCEPTED && strcmp(w.state, "signed") == 0;
+	v->signs = a->state == APPLICATION_ACCEPTED && strcmp(w->state, "unfit") != 0;
+	v->renewal = w->identified_at != 0 ? "identified" : w->state;
+	v->can_renew = v->mine && a->state == APPLICATION_ACCEPTED && strcmp(w->state, "signed") == 0;
 	return 0;
 }
 
