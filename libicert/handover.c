@@ -109,10 +109,38 @@ take_text(const uint8_t **p, const uint8_t *end, struct handover_text *t)
 }
 
 static int
+spool_part(const char *name, size_t len)
+{
+	if (len == 0 || len >= HANDOVER_SPOOL_PART || name[0] == '.')
+		return 0;
+	for (size_t i = 0; i < len; i++) {
+		unsigned char	c = (unsigned char)name[i];
+		unsigned char	lower = c | 0x20;
+
+		if (!(lower >= 'a' && lower <= 'z') && !(c >= '0' && c <= '9') && c != '-' && c != '_' && c != '.')
+			return 0;
+	}
+	return 1;
+}
+
+long
+handover_spool_slash(const char *name, size_t len)
+{
+	const char	*slash = len == 0 ? NULL : memchr(name, '/', len);
+	size_t		 at;
+
+	if (slash == NULL)
+		return -1;
+	at = (size_t)(slash - name);
+	return spool_part(name, at) && spool_part(slash + 1, len - at - 1) ? (long)at : -1;
+}
+
+static int
 take_file(const uint8_t *p, const uint8_t *end, struct handover_record *r)
 {
 	if (take_text(&p, end, &r->name) != 0 || take_text(&p, end, &r->spool) != 0 ||
-	    take_text(&p, end, &r->file_name) != 0 || end - p != FILE_FIXED)
+	    take_text(&p, end, &r->file_name) != 0 || end - p != FILE_FIXED ||
+	    handover_spool_slash(r->spool.p, r->spool.len) < 0)
 		return ICERT_E_MALFORMED;
 	r->kind = HANDOVER_FILE;
 	r->size = get_u32(p) | (uint64_t)get_u32(p + 4) << 32;

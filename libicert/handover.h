@@ -50,6 +50,16 @@ struct handover_record {
 	uint32_t		height;
 };
 
+/* The longest part of a spool name, octets with its NUL. */
+#define HANDOVER_SPOOL_PART	64
+
+/*
+ * Where the slash of "<worker>/<bare name>" stands, or -1: a part is letters,
+ * digits, "-", "_" and ".", does not begin with a dot, and is shorter than
+ * HANDOVER_SPOOL_PART, so that the name leads nowhere but into the spool.
+ */
+long	handover_spool_slash(const char *name, size_t len);
+
 /*
  * Writers.  Each returns the octets that the record takes and writes it when
  * room suffices (out may be NULL when room is 0).  A stream is start, records,

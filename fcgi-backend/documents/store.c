@@ -8,6 +8,7 @@
 #include "crypt/seal.h"
 #include "documents/store.h"
 #include "libicert/error.h"
+#include "libicert/handover.h"
 #include "libicert/log.h"
 
 static const char magic[] = "ICDOC001";
@@ -39,33 +40,22 @@ document_store_close(struct document_store *s)
 	s->root = s->spool = -1;
 }
 
-/* A bare name: no slash, no leading dot, nothing odd. */
-static int
-bare(const char *name, size_t n)
-{
-	static const char allowed[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
-
-	return n > 0 && n < 64 && name[0] != '.' && strspn(name, allowed) >= n;
-}
-
 int
 document_spool_open(const struct document_store *s, const char *name, int *fd)
 {
-	const char *slash = strchr(name, '/');
-	char folder[64];
+	long slash = handover_spool_slash(name, strlen(name));
+	char folder[HANDOVER_SPOOL_PART];
 	struct stat st;
 	int dir;
 
 	*fd = -1;
-	if (s->spool < 0 || slash == NULL || !bare(name, (size_t)(slash - name)) ||
-	    !bare(slash + 1, strlen(slash + 1)))
+	if (s->spool < 0 || slash < 0)
 		return ICERT_E_MALFORMED;
-	memcpy(folder, name, (size_t)(slash - name));
-	folder[slash - name] = '\0';
+	memcpy(folder, name, (size_t)slash);
+	folder[slash] = '\0';
 	if ((dir = openat(s->spool, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
 		return ICERT_E_NOT_FOUND;
-	*fd = openat(dir, slash + 1, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	*fd = openat(dir, name + slash + 1, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	close(dir);
 	if (*fd < 0)
 		return ICERT_E_NOT_FOUND;

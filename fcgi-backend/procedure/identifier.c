@@ -140,6 +140,13 @@ identifier_ruc(const char *text, int *doubtful)
 	}
 }
 
+/* A number within Ecuador.  Mobile: 9 and eight more; fixed: area 2 … 7 and seven more. */
+static int
+national_number(const char *digits, size_t n)
+{
+	return (n == 9 && digits[0] == '9') || (n == 8 && digits[0] >= '2' && digits[0] <= '7');
+}
+
 const char *
 identifier_telephone(const char *text, char *out, unsigned long size)
 {
@@ -173,7 +180,7 @@ identifier_telephone(const char *text, char *out, unsigned long size)
 		}
 		if (n < 8 || n > E164_MAX || digits[0] == '0')
 			return "telephone";
-		if (strncmp(digits, "593", 3) == 0 && n != (digits[3] == '9' ? 12u : 11u))
+		if (strncmp(digits, "593", 3) == 0 && !national_number(digits + 3, n - 3))
 			return "telephone";
 		snprintf(out, size, "+%s", digits);
 		return NULL;
@@ -182,8 +189,7 @@ identifier_telephone(const char *text, char *out, unsigned long size)
 		memmove(digits, digits + 1, n);
 		n--;
 	}
-	/* Mobile: 9 and eight more.  Fixed: area 2 … 7 and seven more. */
-	if (!(n == 9 && digits[0] == '9') && !(n == 8 && digits[0] >= '2' && digits[0] <= '7'))
+	if (!national_number(digits, n))
 		return "telephone";
 	snprintf(out, size, "+593%s", digits);
 	return NULL;

@@ -33,9 +33,13 @@ look(const struct request *rq)
 		clean(rq->form[i].value);
 	}
 	/* A name in the spool leads nowhere else. */
-	for (size_t i = 0; i < rq->nuploads; i++)
-		if (rq->uploads[i].spool[0] == '/' || strstr(rq->uploads[i].spool, "..") != NULL)
+	for (size_t i = 0; i < rq->nuploads; i++) {
+		const char *name = rq->uploads[i].spool, *slash = strchr(name, '/');
+
+		if (slash == NULL || slash == name || name[0] == '.' || slash[1] == '\0' || slash[1] == '.' ||
+		    strchr(slash + 1, '/') != NULL)
 			abort();
+	}
 }
 
 int

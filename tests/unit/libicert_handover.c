@@ -102,6 +102,40 @@ test_damage(void **state)
 	assert_true(handover_next(&h, &r) < 0);
 }
 
+/* A name in the spool leads nowhere else. */
+static void
+test_spool_name(void **state)
+{
+	static const struct {
+		const char	*name;
+		long		 slash;
+	} cases[] = {
+		{ "12/abcd", 2 },
+		{ "w-1/a.b_c", 3 },
+		{ "12/a..b", 2 },
+		{ "", -1 },
+		{ "abcd", -1 },
+		{ "/abcd", -1 },
+		{ "12/", -1 },
+		{ "12/a/b", -1 },
+		{ "../abcd", -1 },
+		{ "12/..", -1 },
+		{ "12/.hidden", -1 },
+		{ "12/a b", -1 },
+		{ "12/a\x80", -1 },
+	};
+	char	longest[HANDOVER_SPOOL_PART + 3];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(handover_spool_slash(cases[i].name, strlen(cases[i].name)), cases[i].slash);
+	assert_int_equal(handover_spool_slash("1/a\0b", 5), -1);
+	memset(longest, 'a', sizeof(longest));
+	longest[1] = '/';
+	assert_int_equal(handover_spool_slash(longest, HANDOVER_SPOOL_PART + 1), 1);
+	assert_int_equal(handover_spool_slash(longest, HANDOVER_SPOOL_PART + 2), -1);
+}
+
 static void
 test_sniff(void **state)
 {
@@ -138,6 +172,7 @@ main(void)
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_room),
 		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_spool_name),
 		cmocka_unit_test(test_sniff),
 	};
 

@@ -146,6 +146,8 @@ test_telephone(void **state)
 	bad(identifier_telephone("099123456x", out, sizeof out), "telephone");
 	bad(identifier_telephone("+1234567890123456", out, sizeof out), "telephone");
 	bad(identifier_telephone("0", out, sizeof out), "telephone");
+	bad(identifier_telephone("+593 00 123 4567", out, sizeof out), "telephone");
+	bad(identifier_telephone("+593 1 234 5678", out, sizeof out), "telephone");
 }
 
 static void
