@@ -10,7 +10,7 @@
 #include "libicert/sandbox.h"
 #include "operate/evidence_check.h"
 #include "operate/files.h"
-#include "procedure/evidence_verify.h"
+#include "procedure/contract/evidence_verify.h"
 #include "views/view.h"
 
 #define FILE_MAX (64u << 20)

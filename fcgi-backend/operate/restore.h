@@ -14,7 +14,7 @@ struct restore_options {
 /*
  * Brings database and documents back; keys, journals, public status and signed heads that are there stay as
  * they are, for they may not go back in time.  What the database then lacks is taken from them
- * (procedure/restoration.h).  The instance must be down, and stays down.  An exit status.
+ * (procedure/clock/restoration.h).  The instance must be down, and stays down.  An exit status.
  */
 int	restore_run(struct instance *i, const struct restore_options *options);
 

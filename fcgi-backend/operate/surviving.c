@@ -14,7 +14,7 @@
 #include "libicert/status.h"
 #include "operate/surviving.h"
 #include "pki/keyfile.h"
-#include "procedure/issuance.h"
+#include "procedure/certificate/issuance.h"
 
 #define DATA_KEY 'k'	/* kinds of the keeper's list: docs/key-protocol.md */
 #define DELIVERY 'd'

@@ -6,7 +6,7 @@
  */
 #include "libicert/id_list.h"
 #include "operate/instance.h"
-#include "procedure/restoration.h"
+#include "procedure/clock/restoration.h"
 
 struct surviving {
 	struct restoration_certificate *certificates;

@@ -5,7 +5,7 @@
 #include "libicert/clock.h"
 #include "libicert/error.h"
 #include "operate/test_case.h"
-#include "procedure/name.h"
+#include "procedure/people/name.h"
 
 #ifndef ICERT_PRODUCTION
 

@@ -4,7 +4,7 @@
  * What the acts on an application share: the row with its key, inside the
  * open transaction.  For this room alone.
  */
-#include "procedure/application.h"
+#include "procedure/application/application.h"
 #include "procedure/datakey.h"
 #include "procedure/mailing.h"
 

@@ -4,9 +4,9 @@
 
 #include "libicert/buf.h"
 #include "libicert/error.h"
-#include "procedure/login.h"
+#include "procedure/people/login.h"
 #include "procedure/mailing.h"
-#include "procedure/staff.h"
+#include "procedure/people/staff.h"
 
 const char *
 mailing_moment(int64_t at, char out[MAILING_MOMENT])

@@ -16,7 +16,7 @@
 #include "libicert/log.h"
 #include "libicert/ready.h"
 #include "pki/keyfile.h"
-#include "procedure/issuance.h"
+#include "procedure/certificate/issuance.h"
 
 #define WAIT_MS 1000
 #define BATCH 100

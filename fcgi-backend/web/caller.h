@@ -2,7 +2,7 @@
 #define WEB_CALLER_H
 
 #include "procedure/act.h"
-#include "procedure/login.h"
+#include "procedure/people/login.h"
 #include "web/request.h"
 
 /*

@@ -3,7 +3,7 @@
 /*
  * What was asked to be mended, as pages of both sides show it.
  */
-#include "procedure/application.h"
+#include "procedure/application/application.h"
 #include "web/request.h"
 
 struct observed {

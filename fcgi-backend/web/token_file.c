@@ -1,8 +1,8 @@
 #include <string.h>
 
 #include "libicert/error.h"
-#include "procedure/certificate.h"
-#include "procedure/token.h"
+#include "procedure/certificate/certificate.h"
+#include "procedure/certificate/token.h"
 #include "web/response.h"
 #include "web/token_file.h"
 

@@ -1,7 +1,7 @@
 #ifndef WEB_TOKEN_FILE_H
 #define WEB_TOKEN_FILE_H
 
-#include "procedure/application.h"
+#include "procedure/application/application.h"
 #include "web/request.h"
 
 /*

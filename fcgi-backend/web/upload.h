@@ -3,8 +3,8 @@
 
 #include "crypt/keyclient.h"
 #include "documents/accept.h"
-#include "procedure/application.h"
-#include "procedure/document.h"
+#include "procedure/application/application.h"
+#include "procedure/application/document.h"
 #include "web/request.h"
 
 /* A file that came with a form: checked, kept under the case's key, and its row. */

@@ -10,8 +10,8 @@
 #include "crypt/keyclient.h"
 #include "libicert/buf.h"
 #include "libicert/clock.h"
-#include "procedure/contract_proof.h"
-#include "procedure/contract_signature.h"
+#include "procedure/contract/contract_proof.h"
+#include "procedure/contract/contract_signature.h"
 
 #define FILES_MAX 128
 #define SIGNERS_MAX 2

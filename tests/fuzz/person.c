@@ -1,8 +1,8 @@
 /* What people type of themselves: one field's text, or the whole form as it is kept (JSON). */
-#include "procedure/billing.h"
-#include "procedure/form.h"
-#include "procedure/identifier.h"
-#include "procedure/name.h"
+#include "procedure/order/billing.h"
+#include "procedure/application/form.h"
+#include "procedure/people/identifier.h"
+#include "procedure/people/name.h"
 
 #include "libicert/id.h"
 #include "libicert/normalise.h"

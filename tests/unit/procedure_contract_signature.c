@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "libicert/buf.h"
-#include "procedure/contract_signature.h"
+#include "procedure/contract/contract_signature.h"
 
 #define CASES_MIN 60
 

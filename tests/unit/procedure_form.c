@@ -8,9 +8,9 @@
 #include <cmocka.h>
 
 #include "libicert/error.h"
-#include "procedure/billing.h"
-#include "procedure/form.h"
-#include "procedure/name.h"
+#include "procedure/order/billing.h"
+#include "procedure/application/form.h"
+#include "procedure/people/name.h"
 
 static void
 fill(struct application_form *f)

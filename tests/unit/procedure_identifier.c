@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "procedure/identifier.h"
+#include "procedure/people/identifier.h"
 #include "procedure/number.h"
 
 static void

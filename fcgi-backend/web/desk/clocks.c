@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "libicert/error.h"
-#include "procedure/breaker.h"
+#include "procedure/clock/breaker.h"
 #include "web/desk/desk.h"
 
 /* The national office's page of automatic deadlines: what stopped them, and what waits. */

@@ -3,8 +3,8 @@
 #include <time.h>
 
 #include "libicert/error.h"
-#include "procedure/login.h"
-#include "procedure/staff.h"
+#include "procedure/people/login.h"
+#include "procedure/people/staff.h"
 #include "web/caller.h"
 #include "web/desk/desk.h"
 

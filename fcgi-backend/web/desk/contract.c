@@ -2,8 +2,8 @@
 
 #include "libicert/clock.h"
 #include "libicert/error.h"
-#include "procedure/contract_copy.h"
-#include "procedure/deadline.h"
+#include "procedure/contract/contract_copy.h"
+#include "procedure/clock/deadline.h"
 #include "web/desk/desk.h"
 #include "web/upload.h"
 

@@ -4,8 +4,8 @@
 #include "crypt/keyclient.h"
 #include "documents/store.h"
 #include "procedure/act.h"
-#include "procedure/application.h"
-#include "procedure/document.h"
+#include "procedure/application/application.h"
+#include "procedure/application/document.h"
 #include "web/page.h"
 #include "web/worker.h"
 

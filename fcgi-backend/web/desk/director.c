@@ -3,10 +3,10 @@
 
 #include "libicert/clock.h"
 #include "libicert/error.h"
-#include "procedure/contract_director.h"
-#include "procedure/staff.h"
-#include "procedure/staff_certificate.h"
-#include "procedure/substitute.h"
+#include "procedure/contract/contract_director.h"
+#include "procedure/people/staff.h"
+#include "procedure/people/staff_certificate.h"
+#include "procedure/people/substitute.h"
 #include "web/desk/desk.h"
 #include "web/upload.h"
 

@@ -2,9 +2,9 @@
 
 #include "libicert/error.h"
 #include "procedure/datakey.h"
-#include "procedure/document.h"
-#include "procedure/evidence.h"
-#include "procedure/photograph.h"
+#include "procedure/application/document.h"
+#include "procedure/contract/evidence.h"
+#include "procedure/application/photograph.h"
 #include "web/desk/desk.h"
 
 /* Looking at the files of a case.  Every reading is a row of the log. */

@@ -2,8 +2,8 @@
 
 #include "libicert/clock.h"
 #include "libicert/error.h"
-#include "procedure/deadline.h"
-#include "procedure/extension.h"
+#include "procedure/clock/deadline.h"
+#include "procedure/clock/extension.h"
 #include "web/desk/desk.h"
 
 /* The 120 hours of a contract: who is near or past the end, and two people lengthen it. */

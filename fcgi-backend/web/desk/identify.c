@@ -1,10 +1,10 @@
 #include <string.h>
 
 #include "libicert/error.h"
-#include "procedure/appointment.h"
-#include "procedure/document.h"
-#include "procedure/fields.h"
-#include "procedure/identification.h"
+#include "procedure/application/appointment.h"
+#include "procedure/application/document.h"
+#include "procedure/application/fields.h"
+#include "procedure/application/identification.h"
 #include "web/desk/desk.h"
 
 /* The video conference: the checklist, the second cédula, the face, the envelope. */

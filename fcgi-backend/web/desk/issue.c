@@ -1,9 +1,9 @@
 #include <string.h>
 
 #include "libicert/error.h"
-#include "procedure/certificate.h"
-#include "procedure/fields.h"
-#include "procedure/token.h"
+#include "procedure/certificate/certificate.h"
+#include "procedure/application/fields.h"
+#include "procedure/certificate/token.h"
 #include "web/caller.h"
 #include "web/desk/desk.h"
 

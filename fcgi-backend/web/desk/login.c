@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "libicert/error.h"
-#include "procedure/login.h"
+#include "procedure/people/login.h"
 #include "web/caller.h"
 #include "web/csrf.h"
 #include "web/desk/desk.h"

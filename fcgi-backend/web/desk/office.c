@@ -3,8 +3,8 @@
 
 #include "libicert/error.h"
 #include "procedure/journal.h"
-#include "procedure/purchase.h"
-#include "procedure/staff.h"
+#include "procedure/order/purchase.h"
+#include "procedure/people/staff.h"
 #include "web/desk/desk.h"
 
 /* Lists of those who do not work on cases: orders, people, the log. */

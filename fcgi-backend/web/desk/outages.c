@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "libicert/error.h"
-#include "procedure/outage.h"
+#include "procedure/clock/outage.h"
 #include "web/desk/desk.h"
 
 /* Outages: what was noticed, what somebody enters, and what another confirms. */

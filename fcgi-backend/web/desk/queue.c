@@ -3,8 +3,8 @@
 
 #include "libicert/clock.h"
 #include "libicert/error.h"
-#include "procedure/agenda.h"
-#include "procedure/staff.h"
+#include "procedure/application/agenda.h"
+#include "procedure/people/staff.h"
 #include "web/desk/desk.h"
 
 /* The list of cases: the caller's provinces, oldest first. */

@@ -1,8 +1,8 @@
 #include <string.h>
 
 #include "libicert/error.h"
-#include "procedure/certificate.h"
-#include "procedure/revocation_office.h"
+#include "procedure/certificate/certificate.h"
+#include "procedure/certificate/revocation_office.h"
 #include "web/desk/desk.h"
 
 /* Revocation by the national office: one asks, another confirms. */

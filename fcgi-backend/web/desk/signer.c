@@ -1,8 +1,8 @@
 #include <string.h>
 
 #include "libicert/error.h"
-#include "procedure/staff.h"
-#include "procedure/staff_certificate.h"
+#include "procedure/people/staff.h"
+#include "procedure/people/staff_certificate.h"
 #include "web/desk/desk.h"
 
 /* Certificates with which staff sign contracts: one administrator enters one, another approves it. */

@@ -5,11 +5,11 @@
 
 #include "libicert/clock.h"
 #include "libicert/error.h"
-#include "procedure/appointment.h"
-#include "procedure/contact_attempt.h"
+#include "procedure/application/appointment.h"
+#include "procedure/application/contact_attempt.h"
 #include "procedure/policy.h"
-#include "procedure/staff.h"
-#include "procedure/token.h"
+#include "procedure/people/staff.h"
+#include "procedure/certificate/token.h"
 #include "web/desk/desk.h"
 
 /* The hour of the video conference, or of the appointment at the office, and the attempts to agree it. */

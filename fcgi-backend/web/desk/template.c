@@ -4,8 +4,8 @@
 
 #include "libicert/clock.h"
 #include "libicert/error.h"
-#include "procedure/contract.h"
-#include "procedure/template.h"
+#include "procedure/contract/contract.h"
+#include "procedure/contract/template.h"
 #include "web/desk/desk.h"
 #include "web/desk/difference.h"
 

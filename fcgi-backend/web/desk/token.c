@@ -1,8 +1,8 @@
 #include <string.h>
 
 #include "libicert/error.h"
-#include "procedure/fields.h"
-#include "procedure/token.h"
+#include "procedure/application/fields.h"
+#include "procedure/certificate/token.h"
 #include "web/desk/desk.h"
 #include "web/token_file.h"
 

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "libicert/error.h"
-#include "procedure/document.h"
+#include "procedure/application/document.h"
 #include "procedure/policy.h"
 #include "web/desk/desk.h"
 #include "web/upload.h"

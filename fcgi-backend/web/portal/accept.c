@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "libicert/error.h"
-#include "procedure/fields.h"
-#include "procedure/token.h"
+#include "procedure/application/fields.h"
+#include "procedure/certificate/token.h"
 #include "web/caller.h"
 #include "web/portal/portal.h"
 

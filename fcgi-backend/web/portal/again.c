@@ -2,7 +2,7 @@
 
 #include "libicert/error.h"
 #include "payments/tariff.h"
-#include "procedure/anew.h"
+#include "procedure/application/anew.h"
 #include "web/portal/portal.h"
 
 /* Starting again with the data of a case that ended, or renewing a certificate that is about to. */

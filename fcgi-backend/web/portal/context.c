@@ -2,8 +2,8 @@
 
 #include "libicert/clock.h"
 #include "libicert/error.h"
-#include "procedure/login.h"
-#include "procedure/staff.h"
+#include "procedure/people/login.h"
+#include "procedure/people/staff.h"
 #include "web/caller.h"
 #include "web/portal/portal.h"
 

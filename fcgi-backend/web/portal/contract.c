@@ -2,9 +2,9 @@
 #include <time.h>
 
 #include "libicert/error.h"
-#include "procedure/contract.h"
-#include "procedure/contract_copy.h"
-#include "procedure/deadline.h"
+#include "procedure/contract/contract.h"
+#include "procedure/contract/contract_copy.h"
+#include "procedure/clock/deadline.h"
 #include "web/portal/portal.h"
 #include "web/upload.h"
 

@@ -1,8 +1,8 @@
 #include <string.h>
 
 #include "libicert/error.h"
-#include "procedure/anew.h"
-#include "procedure/document.h"
+#include "procedure/application/anew.h"
+#include "procedure/application/document.h"
 #include "web/portal/portal.h"
 #include "web/upload.h"
 

@@ -1,9 +1,9 @@
 #include <string.h>
 
 #include "libicert/error.h"
-#include "procedure/certificate.h"
-#include "procedure/envelope.h"
-#include "procedure/token.h"
+#include "procedure/certificate/certificate.h"
+#include "procedure/certificate/envelope.h"
+#include "procedure/certificate/token.h"
 #include "web/portal/portal.h"
 #include "web/token_file.h"
 

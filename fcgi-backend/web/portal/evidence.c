@@ -1,5 +1,5 @@
 #include "libicert/error.h"
-#include "procedure/evidence.h"
+#include "procedure/contract/evidence.h"
 #include "web/portal/portal.h"
 
 /* What an applicant keeps: the evidence of their filed contract, and the receipt of the log for their case. */

@@ -1,8 +1,8 @@
 #include <string.h>
 
 #include "libicert/error.h"
-#include "procedure/form.h"
-#include "procedure/staff.h"
+#include "procedure/application/form.h"
+#include "procedure/people/staff.h"
 #include "web/portal/portal.h"
 
 /*

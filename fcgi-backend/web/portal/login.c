@@ -3,7 +3,7 @@
 
 #include "libicert/error.h"
 #include "libicert/form.h"
-#include "procedure/login.h"
+#include "procedure/people/login.h"
 #include "web/caller.h"
 #include "web/portal/portal.h"
 

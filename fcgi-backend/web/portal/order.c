@@ -3,8 +3,8 @@
 #include "libicert/error.h"
 #include "payments/gateway.h"
 #include "payments/tariff.h"
-#include "procedure/anew.h"
-#include "procedure/purchase.h"
+#include "procedure/application/anew.h"
+#include "procedure/order/purchase.h"
 #include "web/portal/portal.h"
 
 /* From the product to the payment: billing data, order, checkout, return. */

@@ -1,5 +1,5 @@
 #include "libicert/error.h"
-#include "procedure/staff.h"
+#include "procedure/people/staff.h"
 #include "web/portal/portal.h"
 
 /* Pages that anybody may read. */

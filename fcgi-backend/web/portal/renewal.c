@@ -2,8 +2,8 @@
 #include <time.h>
 
 #include "libicert/error.h"
-#include "procedure/contract_copy.h"
-#include "procedure/renewal.h"
+#include "procedure/contract/contract_copy.h"
+#include "procedure/certificate/renewal.h"
 #include "web/portal/portal.h"
 #include "web/upload.h"
 

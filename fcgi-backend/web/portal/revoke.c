@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "libicert/error.h"
-#include "procedure/certificate.h"
+#include "procedure/certificate/certificate.h"
 #include "web/portal/portal.h"
 
 /* Revocation by the holder, at any hour: by session, or by the code of the envelope. */

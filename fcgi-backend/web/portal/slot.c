@@ -3,9 +3,9 @@
 
 #include "libicert/error.h"
 #include "mail/calendar.h"
-#include "procedure/appointment.h"
-#include "procedure/identification.h"
-#include "procedure/staff.h"
+#include "procedure/application/appointment.h"
+#include "procedure/application/identification.h"
+#include "procedure/people/staff.h"
 #include "web/portal/portal.h"
 
 /* The hour of the video conference, and the consent to it. */

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "libicert/error.h"
-#include "procedure/document.h"
-#include "procedure/staff.h"
+#include "procedure/application/document.h"
+#include "procedure/people/staff.h"
 #include "web/portal/portal.h"
 
 /* The summary before sending, sending, giving up. */

@@ -1,0 +1,31 @@
+#ifndef ICERT_PROCEDURE_OVERVIEW_H
+#define ICERT_PROCEDURE_OVERVIEW_H
+/*
+ * What the applicant's own page says of a case, asked in one round trip and
+ * with nothing unsealed: the page that is looked at most shows no sealed text
+ * in most states, so it needs no key either.
+ */
+#include "procedure/application/application.h"
+#include "procedure/certificate/certificate.h"
+#include "procedure/contract/contract.h"
+#include "procedure/people/staff.h"
+
+#define OVERVIEW_MAILS 32
+
+struct overview {
+	/* Filled are id, number, state, version, province, container, reason, closes_at
+	 * and email_masked; application_get() has the rest. */
+	struct application	a;
+	struct province		province;	/* id 0: the form does not say yet */
+	/* The newest; state "" none.  Its ids and reasons stay empty. */
+	struct certificate	certificate;
+	int64_t			contract_by;	/* when the signed contract is due, business clock; 0 nothing is due */
+	struct contract		contract;	/* number and made_at; number "" none */
+	struct application_mail	mails[OVERVIEW_MAILS];	/* newest first; `at` stays 0 */
+	size_t			n_mails;
+};
+
+/* A case of the session's own contact.  ICERT_E_NOT_FOUND, ICERT_E_SESSION, ICERT_E_UNAVAILABLE. */
+int	overview_read(struct act *, const char *id, struct overview *);
+
+#endif

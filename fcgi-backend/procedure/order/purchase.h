@@ -1,0 +1,74 @@
+#ifndef ICERT_PROCEDURE_PURCHASE_H
+#define ICERT_PROCEDURE_PURCHASE_H
+/*
+ * An order ("order" is SQL's word): created → pending → paid → used; expired
+ * from created or pending; refunding, refunded, disputed from paid or used.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "libicert/id.h"
+#include "mail/outbox.h"
+#include "payments/gateway.h"
+#include "payments/payment.h"
+#include "procedure/act.h"
+#include "procedure/order/billing.h"
+#include "procedure/number.h"
+
+struct purchase {
+	char		id[ID_TEXT];
+	char		number[NUMBER_TEXT];
+	char		state[12];
+	int		version;
+	char		contact[ID_TEXT];
+	char		key[ID_TEXT];
+	char		tariff[ID_TEXT];
+	char		container[16], kind[16];
+	int		years;
+	int64_t		net, tax, total;	/* cents */
+	int		tax_bp;
+	char		currency[4];
+	char		gateway[24];
+	char		gateway_payment[GATEWAY_ID];
+	char		application[ID_TEXT];	/* that it serves, "" none */
+	char		origin[ID_TEXT];	/* case whose data it goes on with, "" none; purchase_create() only */
+	int64_t		created_at, expires_at, paid_at;
+	struct billing	billing;
+};
+
+/*
+ * Orders one item of the tariff at today's price.  once: a random text from
+ * the page's form; a second submit of the same form gives the same order.
+ * ICERT_E_NOT_FOUND: not on sale; ICERT_E_INVALID: billing_check() finds faults.
+ * Mails the contact.  origin (NULL none): the case that the new one begins with; a
+ * renewal has one always.  Errors of anew_may() when it may not.
+ */
+int	purchase_create(struct act *, const char *tariff, const struct billing *, const char *origin, const char *once,
+	    char id[ID_TEXT]);
+int	purchase_get(struct act *, const char *id, struct purchase *);
+/* The contact's, or for finance every one, newest first; billing is not opened.
+ * *n: room (at most 50 are read), then rows filled. */
+int	purchase_list(struct act *, int offset, struct purchase *rows, size_t *n);
+
+/* The gateway has a checkout for it: created → pending.  A repeat with the same
+ * payment, or for an order that is paid already, changes nothing and is 0. */
+int	purchase_pending(struct act *, const char *id, const char *gateway, const char *payment);
+
+/*
+ * The clerk: what a gateway says about one payment, from a verified
+ * notification (sure = the signature covers the amount) or a query (sure = 1).
+ * Decides with payment_decide() and acts in one transaction; as often as
+ * wanted, the result is the same.  *verdict tells what was done; PAYMENT_QUERY
+ * means: nothing, ask the gateway and call again.
+ */
+int	purchase_apply(struct act *, const char *gateway, const struct gateway_payment *, int sure,
+	    enum payment_verdict *verdict);
+
+/* For the clerk's questions to gateways: pending orders, not refused, whose last news is
+ * older than `before`.  *n: room, then filled; billing is not opened. */
+int	purchase_unsure(struct act *, int64_t before, struct purchase *rows, size_t *n);
+
+/* One mail about an order to its contact, in the open transaction; key: the order's, opened. */
+int	purchase_mail(struct act *, const struct purchase *, const uint8_t *key, enum mail_template, const char *dedup);
+
+#endif

@@ -1,0 +1,171 @@
+/*
+ * What a gateway said, made true: the clerk's hand.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "libicert/buf.h"
+#include "libicert/clock.h"
+#include "libicert/error.h"
+#include "procedure/datakey.h"
+#include "procedure/mailing.h"
+#include "procedure/order/purchase.h"
+
+static const struct db_stmt lock = { "purchase_lock",
+	"select p.id, p.number, p.state, p.version, p.contact_id, p.key_id, p.container, p.kind, p.years, p.total, p.currency,"
+	" p.gateway, p.gateway_payment, p.expires_at, p.paid_at, k.wrapped"
+	" from icert.purchase p join icert.data_key k on k.id = p.key_id"
+	" where p.id = $1 or ($1::uuid is null and p.gateway = $2 and p.gateway_payment = $3) for update of p" };
+static const struct db_stmt pay = { "purchase_pay",
+	"update icert.purchase set state = 'paid', version = version + 1, state_since = $4, paid_at = $4, gateway = $2,"
+	" gateway_payment = $3 where id = $1 and state in ('created', 'pending')" };
+static const struct db_stmt wait = { "purchase_wait",
+	"update icert.purchase set state = 'pending', version = version + 1, state_since = $4, gateway = $2,"
+	" gateway_payment = $3 where id = $1 and state = 'created'" };
+static const struct db_stmt asked = { "purchase_asked", "update icert.purchase set asked_at = $2 where id = $1" };
+static const struct db_stmt conclude = { "purchase_conclude",
+	"insert into icert.payment (id, purchase_id, gateway, gateway_payment, verdict, cents, currency, at)"
+	" values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing" };
+
+struct found {
+	struct purchase	p;
+	uint8_t		key[DATAKEY_BYTES];
+	int		there, paid;
+};
+
+static int
+find(struct act *act, const char *gateway, const struct gateway_payment *payment, struct found *f)
+{
+	struct db_result *r;
+	const uint8_t *wrapped;
+	size_t n;
+	int error;
+
+	memset(f, 0, sizeof *f);
+	if ((error = DB_QUERY(act->db, &lock, &r, P_TEXT(id_valid(payment->order) ? payment->order : NULL), P_TEXT(gateway),
+	    P_TEXT(payment->id))) != 0)
+		return error;
+	if (db_rows(r) == 1) {
+		struct purchase *p = &f->p;
+
+		f->there = 1;
+		snprintf(p->id, sizeof p->id, "%s", db_text(r, 0, 0));
+		snprintf(p->number, sizeof p->number, "%s", db_text(r, 0, 1));
+		snprintf(p->state, sizeof p->state, "%s", db_text(r, 0, 2));
+		p->version = (int)db_int(r, 0, 3);
+		snprintf(p->contact, sizeof p->contact, "%s", db_text(r, 0, 4));
+		snprintf(p->key, sizeof p->key, "%s", db_text(r, 0, 5));
+		snprintf(p->container, sizeof p->container, "%s", db_text(r, 0, 6));
+		snprintf(p->kind, sizeof p->kind, "%s", db_text(r, 0, 7));
+		p->years = (int)db_int(r, 0, 8);
+		p->total = db_int(r, 0, 9);
+		snprintf(p->currency, sizeof p->currency, "%s", db_text(r, 0, 10));
+		snprintf(p->gateway, sizeof p->gateway, "%s", db_text(r, 0, 11));
+		snprintf(p->gateway_payment, sizeof p->gateway_payment, "%s", db_text(r, 0, 12));
+		p->expires_at = db_int(r, 0, 13);
+		f->paid = !db_is_null(r, 0, 14);
+		wrapped = db_bytes(r, 0, 15, &n);
+		error = datakey_unwrap(act, wrapped, n, f->key);
+	}
+	db_result_free(r);
+	return error;
+}
+
+/* Finance's list: what cannot simply be taken as this order's payment. */
+static int
+note(struct act *act, const struct found *f, const char *gateway, const struct gateway_payment *payment,
+    enum payment_verdict verdict)
+{
+	char id[ID_TEXT];
+	int error;
+
+	if ((error = id_new(id)) != 0)
+		return error;
+	return DB_QUERY(act->db, &conclude, NULL, P_TEXT(id), P_TEXT(f->there ? f->p.id : NULL), P_TEXT(gateway),
+	    P_TEXT(payment->id), P_TEXT(payment_verdict_name(verdict)),
+	    payment->cents >= 0 ? P_INT(payment->cents) : P_NULL, P_TEXT(payment->currency), P_INT(clock_business()));
+}
+
+static int
+to_finance(struct act *act, const struct found *f, enum payment_verdict verdict)
+{
+	struct mailing m = { .contact = f->p.contact, .purchase = f->p.id, .number = f->p.number, .key_id = f->p.key,
+		.key = f->key };
+
+	return mailing_national(act, &m, "payment", payment_verdict_name(verdict));
+}
+
+static int
+change(struct act *act, const struct db_stmt *stmt, const struct found *f, const char *gateway,
+    const struct gateway_payment *payment)
+{
+	return DB_QUERY(act->db, stmt, NULL, P_TEXT(f->p.id), P_TEXT(gateway), P_TEXT(payment->id), P_INT(clock_business()));
+}
+
+static int
+act_on(struct act *act, const struct found *f, const char *gateway, const struct gateway_payment *payment,
+    enum payment_verdict verdict)
+{
+	char dedup[GATEWAY_ID + 16];
+	int error;
+
+	snprintf(dedup, sizeof dedup, "%s:%s", payment_verdict_name(verdict), payment->id);
+	switch (verdict) {
+	case PAYMENT_PAY:
+		if ((error = note(act, f, gateway, payment, verdict)) != 0 ||
+		    (error = change(act, &pay, f, gateway, payment)) != 0)
+			return error;
+		return purchase_mail(act, &f->p, f->key, MAIL_PAYMENT_RECEIVED, "paid");
+	case PAYMENT_PENDING:
+		if ((error = change(act, &wait, f, gateway, payment)) != 0)
+			return error;
+		return purchase_mail(act, &f->p, f->key, MAIL_PAYMENT_CHECKING, dedup);
+	case PAYMENT_REJECT:
+		if ((error = note(act, f, gateway, payment, verdict)) != 0)
+			return error;
+		return purchase_mail(act, &f->p, f->key, MAIL_PAYMENT_REJECTED, dedup);
+	case PAYMENT_MISMATCH:
+	case PAYMENT_AGAIN:
+	case PAYMENT_LATE:
+		if ((error = note(act, f, gateway, payment, verdict)) != 0)
+			return error;
+		return to_finance(act, f, verdict);
+	case PAYMENT_STRANGE:
+		return note(act, f, gateway, payment, verdict);
+	case PAYMENT_NOTHING:
+	case PAYMENT_QUERY:
+		return 0;
+	}
+	return ICERT_E_INVALID;
+}
+
+int
+purchase_apply(struct act *act, const char *gateway, const struct gateway_payment *payment, int sure,
+    enum payment_verdict *verdict)
+{
+	struct payment_order order;
+	struct found f;
+	char action[32];
+	int error;
+
+	*verdict = PAYMENT_STRANGE;
+	if ((error = act_begin(act)) != 0 || (error = find(act, gateway, payment, &f)) != 0)
+		goto fail;
+	order = (struct payment_order){ .id = f.p.id, .state = f.p.state, .total = f.p.total, .currency = f.p.currency,
+		.paid_by = f.paid ? f.p.gateway_payment : NULL };
+	*verdict = payment_decide(f.there ? &order : NULL, payment, sure);
+	if ((error = act_on(act, &f, gateway, payment, *verdict)) != 0)
+		goto fail;
+	if (sure && f.there && (error = DB_QUERY(act->db, &asked, NULL, P_TEXT(f.p.id), P_INT(clock_business()))) != 0)
+		goto fail;
+	snprintf(action, sizeof action, "order.payment_%s", payment_verdict_name(*verdict));
+	if (*verdict != PAYMENT_NOTHING && *verdict != PAYMENT_QUERY &&
+	    (error = act_audit(act, action, "order", f.there ? f.p.id : NULL, NULL, 0, NULL, NULL)) != 0)
+		goto fail;
+	bytes_wipe(f.key, sizeof f.key);
+	return db_commit(act->db);
+fail:
+	bytes_wipe(f.key, sizeof f.key);
+	db_rollback(act->db);
+	return error;
+}

@@ -1,0 +1,141 @@
+#include "procedure/order/settlement.h"
+
+#include <string.h>
+
+#include "libicert/clock.h"
+#include "libicert/error.h"
+#include "libicert/log.h"
+#include "payments/inbox.h"
+#include "payments/payment.h"
+#include "procedure/order/purchase.h"
+
+#define ASK_AT_ONCE 20       /* orders asked about in one round */
+
+void
+settlement_open(const struct config *config, struct settlement *out)
+{
+	int i, n;
+
+	memset(out, 0, sizeof(*out));
+	n = gateway_names(config, out->names);
+	for (i = 0; i < n; i++)
+		if (gateway_open(config, out->names[i], GATEWAY_API, &out->gateways[i]) != 0)
+			out->gateways[i] = NULL;
+	out->n = n;
+}
+
+void
+settlement_close(struct settlement *settlement)
+{
+	int i;
+
+	for (i = 0; i < settlement->n; i++)
+		gateway_free(settlement->gateways[i]);
+	settlement->n = 0;
+}
+
+static struct gateway *
+find(struct settlement *settlement, const char *name)
+{
+	int i;
+
+	for (i = 0; i < settlement->n; i++)
+		if (strcmp(settlement->names[i], name) == 0)
+			return settlement->gateways[i];
+	return NULL;
+}
+
+/* Asks the gateway and acts on its answer, which is sure.  Without news (we
+ * asked of ourselves) "still checking" is nothing to tell anybody. */
+static int
+ask_and_apply(struct act *act, struct gateway *gateway, const char *name, const char *payment, int news,
+    enum payment_verdict *verdict)
+{
+	struct gateway_payment answer;
+	int error;
+
+	if ((error = gateway_query(gateway, payment, &answer)) != 0)
+		return error;
+	if (!news)
+		answer.checking = 0;
+	return purchase_apply(act, name, &answer, 1, verdict);
+}
+
+static int
+apply_event(struct act *act, struct settlement *settlement, struct inbox_event *event)
+{
+	struct gateway *gateway = find(settlement, event->gateway);
+	enum payment_verdict verdict = PAYMENT_NOTHING;
+	struct gateway_payment payment;
+	int error;
+
+	if (gateway == NULL)
+		return ICERT_E_UNAVAILABLE;
+	error = gateway_read(gateway, event->body.p, event->body.len, &payment);
+	if (error == ICERT_E_MALFORMED)
+		return inbox_done(act->db, event, "unreadable", clock_real());
+	if (error != 0)
+		return error;
+	error = purchase_apply(act, event->gateway, &payment, gateway_signs_amount(gateway), &verdict);
+	if (error == 0 && verdict == PAYMENT_QUERY)
+		error = ask_and_apply(act, gateway, event->gateway, payment.id, 1, &verdict);
+	/* The gateway itself knows no such payment: its notification was about nothing. */
+	if (error == ICERT_E_NOT_FOUND)
+		return inbox_done(act->db, event, payment_verdict_name(PAYMENT_STRANGE), clock_real());
+	if (error == 0 && verdict == PAYMENT_QUERY)
+		return ICERT_E_UNAVAILABLE;
+	return error != 0 ? error : inbox_done(act->db, event, payment_verdict_name(verdict), clock_real());
+}
+
+int
+settlement_apply(struct act *act, struct settlement *settlement, size_t most, size_t *done)
+{
+	struct inbox_event event;
+	size_t i;
+	int error = 0;
+
+	*done = 0;
+	for (i = 0; i < most; i++) {
+		error = inbox_take(act->db, act->keeper, clock_real(), &event);
+		if (error == ICERT_E_FORGED || error == ICERT_E_DESTROYED)
+			continue;
+		if (error != 0)
+			break;
+		error = apply_event(act, settlement, &event);
+		if (error != 0)
+			log_warn("payment_not_applied", "gateway %s, try %d: %s", event.gateway, event.tries,
+			    icert_err_code(error));
+		else
+			(*done)++;
+		inbox_event_free(&event);
+		/* It waits for its next try; the others need not. */
+		error = 0;
+	}
+	return error == ICERT_E_NOT_FOUND ? 0 : error;
+}
+
+int
+settlement_ask(struct act *act, struct settlement *settlement, int64_t quiet, size_t *asked)
+{
+	static struct purchase rows[ASK_AT_ONCE];
+	size_t i, n = ASK_AT_ONCE;
+	int error;
+
+	*asked = 0;
+	if ((error = purchase_unsure(act, clock_business() - quiet, rows, &n)) != 0)
+		return error;
+	for (i = 0; i < n; i++) {
+		struct gateway *gateway = find(settlement, rows[i].gateway);
+		enum payment_verdict verdict;
+		int refused;
+
+		if (gateway == NULL || rows[i].gateway_payment[0] == '\0')
+			continue;
+		refused = ask_and_apply(act, gateway, rows[i].gateway, rows[i].gateway_payment, 0, &verdict);
+		if (refused != 0)
+			log_warn("payment_not_asked", "gateway %s: %s", rows[i].gateway, icert_err_code(refused));
+		else
+			(*asked)++;
+	}
+	return 0;
+}
