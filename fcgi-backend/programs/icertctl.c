@@ -80,15 +80,18 @@ run_status_files(const struct arguments *a)
 
 	f.folder = a->nwords > 1 ? a->word[1] : NULL;
 	f.key = a->key;
-	if (f.folder == NULL || f.key == NULL)
-		return complain("status %s FOLDER … --key FILE", a->word[0]) != 0 ? 2 : 2;
+	if (f.folder == NULL || f.key == NULL) {
+		complain("status %s FOLDER … --key FILE", a->word[0]);
+		return 2;
+	}
 	if (strcmp(a->word[0], "verify") == 0 && a->nwords == 2)
 		return status_files_verify(&f, stdout);
 	if (strcmp(a->word[0], "inspect") == 0)
 		return status_files_inspect(&f, a->nwords > 2 ? a->word[2] : NULL, stdout);
 	if (strcmp(a->word[0], "accept") == 0 && a->nwords == 3)
 		return status_files_accept(&f, a->word[2], a->watch, stdout);
-	return complain("status verify | inspect | accept") != 0 ? 2 : 2;
+	complain("status verify | inspect | accept");
+	return 2;
 }
 
 static int
