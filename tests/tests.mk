@@ -22,8 +22,10 @@ unit:
 	$(Q)node tests/run-units.mjs $(SANITIZED_NAMES:%=$(ASAN)/test/%) $(UNSANITIZED)
 	$(Q)node --test tests/unit/*.test.mjs
 
-# Each fuzz target is one file, linked with libicert and the parsers of the rooms above it, and run for FUZZ_SECONDS.
-FUZZ_SECONDS ?= 5
+# Each fuzz target is one file, linked with libicert and the parsers of the rooms above it.  A test is the same every time: FUZZ_RUNS
+# from a fixed seed.  make fuzz FUZZ_SECONDS=600 looks for what nobody has seen yet.
+FUZZ_RUNS ?= 50000
+FUZZ_SECONDS ?= 0
 FUZZ_NAMES = $(notdir $(basename $(wildcard tests/fuzz/*.c)))
 FUZZ_SRC = $(libicert_SRC) $(wildcard $(BE)/checker/*.c) $(addprefix $(BE)/,pki/cms.c pki/cms_key.c pki/spki.c audit/head.c \
 	documents/contract_template.c payments/standard_webhooks.c payments/gateway_http.c payments/tariff.c \
@@ -42,7 +44,7 @@ build/fuzz/%: build/fuzz/obj/tests/fuzz/%.o build/fuzz/parsers.a
 	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -Wl,--as-needed -o $@ $^ $(BACKEND_LDLIBS) $(KEY_LDLIBS)
 -include $(shell find build/fuzz/obj -name '*.d' 2>/dev/null)
 fuzz: $(FUZZ_NAMES:%=build/fuzz/%)
-	$(Q)printf '%s\n' $(FUZZ_NAMES) | xargs -P $(shell nproc) -I{} tests/fuzz/run.sh {} $(FUZZ_SECONDS)
+	$(Q)printf '%s\n' $(FUZZ_NAMES) | xargs -P $(shell nproc) -I{} tests/fuzz/run.sh {} $(FUZZ_RUNS) $(FUZZ_SECONDS)
 
 # The running system is tested under ASan and UBSan, leaks included: our programs, and our module in Debian's nginx.
 # A report in any log fails the file that started the instance.  make system: the same tests on the release's build.
@@ -58,6 +60,7 @@ system: all
 browser: all
 	$(Q)node --test --test-concurrency=$(shell nproc) tests/browser/*.test.mjs
 soak: all
+	$(Q)$(MAKE) fuzz FUZZ_SECONDS=60
 	$(Q)node --test tests/soak/*.test.mjs
 walls: all
 	$(Q)node --test tests/walls/*.test.mjs
