@@ -64,3 +64,35 @@ tariff_parse(const char *text, int64_t *cents)
 	*cents = value;
 	return 0;
 }
+
+int
+tariff_typed(const char *text, int64_t *cents)
+{
+	char plain[24];
+	const char *last = NULL, *p;
+	char point = '\0';
+	size_t n = 0, group = 0;
+
+	for (p = text; *p != '\0'; p++)
+		if (*p == ',' || *p == '.')
+			last = p;
+	/* Cents begin at the last mark when one or two digits follow; the other mark, if any, groups thousands. */
+	if (last != NULL && strlen(last) <= 3)
+		point = *last;
+	for (p = text; *p != '\0'; p++) {
+		if (n + 1 >= sizeof(plain))
+			return ICERT_E_INVALID;
+		if (p == last && point != '\0')
+			plain[n++] = '.';
+		else if (*p == ',' || *p == '.') {
+			if (*p == (point != '\0' ? point : ',') || p == text)
+				return ICERT_E_INVALID;
+			group = strspn(p + 1, "0123456789");
+			if (group != 3)
+				return ICERT_E_INVALID;
+		} else
+			plain[n++] = *p;
+	}
+	plain[n] = '\0';
+	return tariff_parse(plain, cents);
+}

@@ -42,6 +42,12 @@ void	tariff_format(int64_t cents, char *out, size_t size);
  * none.  For gateways' JSON numbers and strings.  ICERT_E_INVALID otherwise. */
 int	tariff_parse(const char *text, int64_t *cents);
 
+/*
+ * The same as people type it: "27", "27,5", "27.50", "1.234,56" or "1,234.56".  One mark with three digits after it groups
+ * thousands when it is a point, as es-EC writes them; a comma there is nobody's money.  ICERT_E_INVALID otherwise.
+ */
+int	tariff_typed(const char *text, int64_t *cents);
+
 /* The prices in force at the business time `at`, ordered as the page shows
  * them.  *n is the room in items, then the number filled. */
 int	tariff_list(struct db *db, int64_t at, struct tariff_item *items, size_t *n);

@@ -77,6 +77,28 @@ parses(void **state)
 		assert_int_equal(tariff_parse(bad[i], &cents), ICERT_E_INVALID);
 }
 
+static void
+typed(void **state)
+{
+	static const struct { const char *text; int64_t cents; } good[] = {
+		{ "27", 2700 }, { "27,5", 2750 }, { "27.50", 2750 }, { "27,00", 2700 }, { "1.234,56", 123456 }, { "1,234.56", 123456 },
+		{ "1.000", 100000 }, { "12.345.678,9", -1 }, { "0", 0 }, { "12,50", 1250 },
+	};
+	static const char *const bad[] = { "", ",", ".", "27,005", "27.0.5", "1.23,45", ",5", "1,000", "1.2345", "2 7", "-3", "1,2,3",
+		"1..000", "a", "27,", "99999999999999999999999999" };
+	int64_t cents;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		assert_int_equal(tariff_typed(good[i].text, &cents), good[i].cents < 0 ? ICERT_E_INVALID : 0);
+		if (good[i].cents >= 0)
+			assert_int_equal(cents, good[i].cents);
+	}
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(tariff_typed(bad[i], &cents), ICERT_E_INVALID);
+}
+
 #define ORDER "11111111-1111-4111-8111-111111111111"
 
 static enum payment_verdict
@@ -143,6 +165,7 @@ main(void)
 		cmocka_unit_test(totals),
 		cmocka_unit_test(formats),
 		cmocka_unit_test(parses),
+		cmocka_unit_test(typed),
 		cmocka_unit_test(verdicts),
 	};
 

@@ -1,0 +1,136 @@
+// The tariff, edited at the desk: one administrator writes, another approves, and what was ordered keeps its price.
+import { after, before, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { startInstance } from '../lib/instance.mjs';
+import { Applicant, Operator, expect } from './walk.mjs';
+
+let icert, first, second;
+const people = [];
+const sql = (query) => icert.sql(query);
+const sign = async (login) => {
+	const person = new Operator(icert, login);
+	people.push(person);
+	expect(await person.signIn(), 200, login);
+	return person;
+};
+const write = async (person, values, from = '') => (await person.client.visit(`/tarifa/nueva${from}`)).form(/nueva/).submit(values);
+const approve = async (person, id) => (await person.client.visit(`/tarifa/cambio/${id}`)).form(/aprobar$/)
+	.submit({ code: await icert.totp(person.account.login) });
+const waiting = () => sql("select id from icert.tariff_change where state = 'draft'");
+const price = (id) => sql(`select net || ' ' || tax_bp || ' ' || total from icert.purchase where id = '${id}'`);
+const day = (days) => new Date(Date.now() + icert.ahead * 1000 + days * 86400000 - 5 * 3600000).toISOString().slice(0, 10);
+
+// What a desk program taken over could try in an administrator's session.
+function as(login, statement) {
+	const secret = randomBytes(32);
+	const now = Math.floor(Date.now() / 1000);
+	sql(`insert into icert.session (hash, kind, staff_id, created_at, seen_at, idle_until, absolute_until) values
+		('\\x${createHash('sha256').update(secret).digest('hex')}', 'staff', '${icert.staff(login).id}', ${now}, ${now}, ${now + 600}, ${now + 600})`);
+	return icert.psql(`begin; set local role icert_desk; set local icert.session = '${secret.toString('hex')}'; ${statement}; rollback`);
+}
+
+before(async () => {
+	icert = await startInstance();
+	first = await sign('administrador');
+	second = await sign('administrador.segundo');
+});
+after(async () => {
+	for (const person of people) person.close();
+	await icert?.stop();
+});
+
+test('each wrong value is said at its field, with what was typed', async () => {
+	const page = await write(first, { years: '9', net: '27,005', tax: '150', day: '2020-01-01' });
+	assert.equal(page.status, 422);
+	assert.equal(page.errors.length, 4, page.errors.join('\n'));
+	const form = page.form(/nueva/);
+	assert.equal(form.value('net'), '27,005');
+	assert.equal(form.value('day'), '2020-01-01');
+	assert.equal(sql('select count(*) from icert.tariff_change'), '0');
+});
+
+test('money as people write it', async () => {
+	for (const [typed, cents] of [['1.234,56', '123456'], ['24.6', '2460'], ['30', '3000'], ['1.000', '100000']]) {
+		expect(await write(first, { net: typed, kind: 'renewal', years: '3' }), 200, typed);
+		assert.equal(sql("select net from icert.tariff_change where state = 'draft'"), cents, typed);
+		expect(await (await first.client.visit(`/tarifa/cambio/${waiting()}`)).form(/retirar$/).submit({}), 200, 'withdraw');
+	}
+	assert.equal(waiting(), '');
+});
+
+let order, change;
+test('a change counts when another person approves it, and an order keeps its price', async () => {
+	const old = sql("select id from icert.tariff where container = 'file' and kind = 'new' and years = 2");
+	const page = await write(first, { net: '24,64' }, `?de=${old}`);
+	expect(page, 200, 'saved');
+	change = waiting();
+	assert.match(page.main, /Falta que lo apruebe otra persona/);
+	assert.ok(!page.forms.some((f) => /aprobar$/.test(f.action)), 'no button for who wrote it');
+	assert.match(page.main, /\$28,34.*\(ahora \$31,05\)/s);
+	const buyer = new Applicant(icert);
+	people.push(buyer);
+	await buyer.order();
+	order = sql('select id from icert.purchase');
+	assert.equal(price(order), '2700 1500 3105');
+	assert.doesNotMatch((await buyer.client.visit('/tarifas')).main, /28,34/);
+	const both = await write(second, { net: '20' }, `?de=${old}`);
+	assert.equal(both.status, 409);
+	assert.match(both.errors.join(), /Ya hay un cambio/);
+	expect(await approve(second, change), 200, 'approved');
+	assert.match((await buyer.client.visit('/tarifas')).main, /\$28,34/);
+	assert.doesNotMatch((await buyer.client.visit('/tarifas')).main, /\$31,05[\s\S]*\$31,05[\s\S]*\$31,05/);
+	assert.equal(price(order), '2700 1500 3105');
+	const later = new Applicant(icert);
+	people.push(later);
+	await later.order();
+	assert.equal(sql(`select net || ' ' || total from icert.purchase where id <> '${order}'`), '2464 2834');
+	assert.equal(sql("select string_agg(action, ' ' order by at_us) from icert.audit where action like 'price.%' and subject = '" + change + "'"),
+		'price.draft price.approve');
+	const again = await second.client.visit(`/tarifa/cambio/${change}`);
+	assert.ok(!again.forms.some((f) => /aprobar$/.test(f.action)));
+});
+
+test('from a day on: nothing before it, and no approval after it', async () => {
+	expect(await write(first, { net: '20', day: day(3) }), 200, 'saved');
+	expect(await approve(second, waiting()), 200, 'approved');
+	assert.match((await first.client.visit('/tarifa')).main, /aprobado, por regir/);
+	const tariff = () => sql(`select net from icert.tariff where container = 'file' and kind = 'new' and years = 2 and valid_from <=
+		${Math.floor(Date.now() / 1000) + icert.ahead} order by valid_from desc limit 1`);
+	assert.equal(tariff(), '2464');
+	expect(await write(first, { net: '19', day: day(2) }), 200, 'saved');
+	icert.moveClock(4 * 86400);
+	const late = await approve(second, waiting());
+	assert.equal(late.status, 409);
+	assert.match(late.errors.join(), /ya pasó/);
+	assert.match((await first.client.visit('/tarifa')).main, /\$23,00/);
+});
+
+test('nobody approves their own: not by the address, not with another account, not in the database', async () => {
+	const id = waiting();
+	const page = await second.client.visit(`/tarifa/cambio/${id}`);
+	const csrf = (await first.client.visit(`/tarifa/cambio/${id}`)).form(/retirar$/).value('_csrf');
+	const forced = await first.client.post(`/tarifa/cambio/${id}/aprobar`, String(new URLSearchParams({ code: await icert.totp('administrador'), _csrf: csrf })),
+		{ headers: { 'Content-Type': 'application/x-www-form-urlencoded', Origin: icert.desk } });
+	assert.equal(forced.status, 403);
+	const hash = (login) => sql(`select encode(person_hash, 'hex') from icert.staff where login = '${login}'`);
+	const mine = hash('administrador.segundo');
+	sql(`update icert.staff set person_hash = '\\x${hash('administrador')}' where login = 'administrador.segundo'`);
+	const answer = await page.form(/aprobar$/).submit({ code: await icert.totp('administrador.segundo') });
+	assert.equal(answer.status, 403);
+	const decide = `update icert.tariff_change set state = 'approved', decided_by = '${icert.staff('administrador.segundo').id}', decided_at = 1 where id = '${id}'`;
+	assert.match(as('administrador.segundo', decide).error, /row-level security/);
+	sql(`update icert.staff set person_hash = '\\x${mine}' where login = 'administrador.segundo'`);
+	assert.match(as('administrador', `insert into icert.tariff (id, container, kind, years, net, tax_bp, currency, on_sale, valid_from)
+		values (gen_random_uuid(), 'file', 'new', 2, 1, 0, 'USD', true, 0)`).error, /row-level security/);
+	assert.match(as('administrador.segundo', `${decide}; insert into icert.tariff (id, container, kind, years, net, tax_bp, currency, on_sale, valid_from, change_id)
+		select gen_random_uuid(), container, kind, years, 1, tax_bp, currency, on_sale, coalesce(valid_from, decided_at), id from icert.tariff_change where id = '${id}'`).error,
+	/row-level security/);
+	assert.match(icert.psql(`update icert.tariff_change set net = 1 where id = '${id}'`).error, /written/);
+	assert.match(icert.psql(`delete from icert.tariff_change where id = '${id}'`).error, /kept/);
+	const finance = await sign('finanzas');
+	const seen = await finance.client.visit('/tarifa');
+	assert.equal(seen.status, 200);
+	assert.ok(!seen.main.includes('Escribir un cambio'));
+	assert.equal((await finance.client.visit('/tarifa/nueva')).status, 403);
+});
