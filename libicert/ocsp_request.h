@@ -50,9 +50,9 @@ int	ocsp_request_parse(struct ocsp_request *r, const void *octets, size_t len);
 /*
  * The request in the path of a GET (RFC 6960, A.1), which begins after the
  * responder's own prefix: surplus slashes dropped, percent-decoded once, a
- * space is a "+", missing padding tolerated.  Decodes base64 into out; the
- * length, ICERT_E_MALFORMED or ICERT_E_TOO_LARGE.
+ * space is a "+", missing padding tolerated, and told in *unpadded unless that is
+ * NULL.  Decodes base64 into out; the length, ICERT_E_MALFORMED or ICERT_E_TOO_LARGE.
  */
-long	ocsp_request_from_path(const char *path, size_t len, uint8_t *out, size_t room);
+long	ocsp_request_from_path(const char *path, size_t len, uint8_t *out, size_t room, int *unpadded);
 
 #endif

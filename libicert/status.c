@@ -227,15 +227,17 @@ status_segment_find(const struct status_segment *s, unsigned issuer, const uint8
     size_t len, struct status_record *r)
 {
 	const uint8_t	*p;
-	uint64_t	 hash, slot, tag;
+	uint64_t	 hash, slot, tag, at;
 	uint32_t	 size;
+	int		 rc;
 
 	if (len == 0 || len > STATUS_SERIAL_MAX || issuer >= s->issuers)
 		return 0;
 	hash = status_hash(s->seed, issuer, serial, len);
 	tag = hash >> SLOT_OFFSET_BITS;
 	for (uint64_t n = 0; n < s->slots; n++) {
-		slot = get64(s->map + s->index_offset + 8 * ((hash + n) & (s->slots - 1)));
+		at = (hash + n) & (s->slots - 1);
+		slot = get64(s->map + s->index_offset + 8 * at);
 		if (slot == 0)
 			return 0;
 		if (slot >> SLOT_OFFSET_BITS != tag)
@@ -243,8 +245,11 @@ status_segment_find(const struct status_segment *s, unsigned issuer, const uint8
 		if ((p = record_at(s, (slot & SLOT_OFFSET_MASK) * SR_UNIT, &size)) == NULL)
 			return ICERT_E_MALFORMED;
 		if (p[SR_ISSUER] == issuer && p[SR_SERIAL_LEN] == len &&
-		    memcmp(p + get16(p + SR_SERIAL), serial, len) == 0)
-			return record_read(s, p, size, r);
+		    memcmp(p + get16(p + SR_SERIAL), serial, len) == 0) {
+			rc = record_read(s, p, size, r);
+			r->slot = at;
+			return rc;
+		}
 	}
 	return ICERT_E_MALFORMED;
 }

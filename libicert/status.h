@@ -36,6 +36,7 @@
  * Errors are those of libicert/error.h, here with these meanings:
  *	ICERT_E_SYSTEM		errno says what
  *	ICERT_E_MALFORMED	not a file of this format and version, or damaged
+ *	ICERT_E_DENIED		a file that somebody else than the folder's owner (or root) may change
  *	ICERT_E_MISMATCH	the size is not the one the manifest names
  *	ICERT_E_FORGED		digest or seal do not verify
  *	ICERT_E_TOO_LARGE	more issuers, tails, octets or years than the format holds
@@ -95,7 +96,7 @@ int status_manifest_read(struct status_manifest *m, const void *bytes, size_t le
 const struct status_entry *status_manifest_entry(const struct status_manifest *, const char *name);
 
 /*
- * Maps an entry's file read-only and checks its size.  For a CRL or CA
+ * Maps an entry's file read-only and checks its size and whose it is.  For a CRL or CA
  * certificate the digest is checked too.  *map stays valid until
  * status_unmap(), whatever happens to the name.
  */
@@ -150,6 +151,7 @@ struct status_record {
 	int64_t			this_update;
 	int64_t			next_update;
 	int64_t			revoked_at;	/* 0: not revoked */
+	uint64_t		slot;		/* of the index, by which it was found: below the segment's slots, one a record */
 	struct status_answer	answer[STATUS_ALGORITHMS];
 };
 

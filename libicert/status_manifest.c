@@ -107,7 +107,7 @@ status_manifest_entry(const struct status_manifest *m, const char *name)
 int
 status_map(int dirfd, const struct status_entry *e, const void **out)
 {
-	struct stat	 st;
+	struct stat	 st, folder;
 	uint8_t		 md[STATUS_DIGEST];
 	void		*map;
 	int		 fd;
@@ -116,9 +116,14 @@ status_map(int dirfd, const struct status_entry *e, const void **out)
 	fd = openat(dirfd, e->file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd == -1)
 		return ICERT_E_SYSTEM;
-	if (fstat(fd, &st) == -1) {
+	if (fstat(fd, &st) == -1 || fstat(dirfd, &folder) == -1) {
 		close(fd);
 		return ICERT_E_SYSTEM;
+	}
+	/* A map follows its file: whoever may write it could change what was verified. */
+	if ((st.st_uid != folder.st_uid && st.st_uid != 0) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+		close(fd);
+		return ICERT_E_DENIED;
 	}
 	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != e->size || e->size == 0) {
 		close(fd);

@@ -107,7 +107,8 @@ ngx_http_icert_file_handler(ngx_http_request_t *r)
                                           "status_file");
     }
 
-    return ngx_http_icert_file_send(r, e, set->map[e - set->manifest.entry],
+    return ngx_http_icert_file_send(r, e,
+                                    set->file[e - set->manifest.entry]->map,
                                     freshness != NGX_HTTP_ICERT_FRESH);
 }
 
@@ -129,7 +130,7 @@ ngx_http_icert_file_send(ngx_http_request_t *r, const struct status_entry *e,
     validity.next_update = e->next_update;
     validity.max_age = scf->max_age;
     validity.stale = stale;
-    ngx_memcpy(validity.digest, e->digest, STATUS_DIGEST);
+    validity.digest = e->digest;
 
     if (ngx_http_icert_validators(r, &validity, &not_modified) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

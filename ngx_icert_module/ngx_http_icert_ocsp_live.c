@@ -44,7 +44,12 @@ ngx_http_icert_ocsp_live(ngx_http_request_t *r, const u_char *question,
 
     ocf = ngx_http_get_module_loc_conf(r, ngx_http_icert_ocsp_module);
 
-    if (ocf->live.len == 0 || ocf->pending >= ocf->pending_max) {
+    if (ocf->live.len == 0) {
+        return NGX_DECLINED;
+    }
+
+    if (ocf->pending >= ocf->pending_max) {
+        ngx_http_icert_count(NGX_HTTP_ICERT_COUNT_BUDGET);
         return NGX_DECLINED;
     }
 
@@ -52,6 +57,7 @@ ngx_http_icert_ocsp_live(ngx_http_request_t *r, const u_char *question,
              &answer);
 
     if (!answer.allowed) {
+        ngx_http_icert_count(NGX_HTTP_ICERT_COUNT_BUDGET);
         return NGX_DECLINED;
     }
 
@@ -70,7 +76,7 @@ ngx_http_icert_ocsp_live(ngx_http_request_t *r, const u_char *question,
     ngx_memcpy(note->question.data, question, len);
     note->question.len = len;
 
-    if (ngx_http_icert_ocsp_result(r, "live") != NGX_OK) {
+    if (ngx_http_icert_ocsp_result(r, NGX_HTTP_ICERT_COUNT_LIVE) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

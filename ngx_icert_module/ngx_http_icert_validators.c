@@ -47,15 +47,65 @@ ngx_http_icert_has_etag(ngx_str_t *list, ngx_str_t *etag)
 }
 
 
-ngx_int_t
-ngx_http_icert_validators(ngx_http_request_t *r,
-    ngx_http_icert_validity_t *validity, ngx_uint_t *not_modified)
+/*
+ * An IMF-fixdate.  Answers that were signed together have the same times, so
+ * the last two are remembered.
+ */
+
+static u_char *
+ngx_http_icert_date(u_char *p, time_t t)
 {
-    u_char           *p;
-    time_t            now, age, since;
+    ngx_uint_t  i;
+
+    static struct {
+        time_t  t;
+        u_char  text[sizeof("Mon, 28 Sep 1970 06:00:00 GMT") - 1];
+    } kept[2];
+    static ngx_uint_t  turn;
+
+    for (i = 0; i < 2; i++) {
+        if (kept[i].t == t && t != 0) {
+            return ngx_cpymem(p, kept[i].text, sizeof(kept[i].text));
+        }
+    }
+
+    turn = !turn;
+    kept[turn].t = t;
+    (void) ngx_http_time(kept[turn].text, t);
+
+    return ngx_cpymem(p, kept[turn].text, sizeof(kept[turn].text));
+}
+
+
+static ngx_table_elt_t *
+ngx_http_icert_header(ngx_http_request_t *r, const char *name, size_t len,
+    u_char *value, u_char *last)
+{
     ngx_table_elt_t  *h;
 
-    now = ngx_time();
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NULL;
+    }
+
+    h->hash = 1;
+    h->key.data = (u_char *) name;
+    h->key.len = len;
+    h->value.data = value;
+    h->value.len = last - value;
+
+    return h;
+}
+
+#define ngx_http_icert_header_of(r, name, value, last)                       \
+    ngx_http_icert_header(r, name, sizeof(name) - 1, value, last)
+
+
+static time_t
+ngx_http_icert_age(ngx_http_icert_validity_t *validity)
+{
+    time_t  age, left;
+
     age = validity->max_age;
 
     if (validity->stale) {
@@ -66,79 +116,103 @@ ngx_http_icert_validators(ngx_http_request_t *r,
 
     age -= (age / 10) ? ngx_random() % (age / 10) : 0;
 
-    if (validity->next_update && age > validity->next_update - now - 1) {
-        age = ngx_max(0, validity->next_update - now - 1);
+    if (validity->next_update) {
+        left = validity->next_update - ngx_time() - 1;
+        age = ngx_max(0, ngx_min(age, left));
     }
 
-    p = ngx_pnalloc(r->pool, 2 + 2 * STATUS_DIGEST);
-    h = ngx_list_push(&r->headers_out.headers);
+    return age;
+}
 
-    if (p == NULL || h == NULL) {
-        return NGX_ERROR;
+
+static ngx_uint_t
+ngx_http_icert_not_modified(ngx_http_request_t *r, time_t this_update)
+{
+    time_t  since;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return 0;
     }
 
-    h->hash = 1;
-    ngx_str_set(&h->key, "ETag");
-    h->value.data = p;
-    *p++ = '"';
-    p = ngx_hex_dump(p, validity->digest, STATUS_DIGEST);
-    *p++ = '"';
-    h->value.len = p - h->value.data;
-    r->headers_out.etag = h;
+    if (r->headers_in.if_none_match) {
+        return ngx_http_icert_has_etag(&r->headers_in.if_none_match->value,
+                                       &r->headers_out.etag->value);
+    }
 
-    p = ngx_pnalloc(r->pool, sizeof("max-age=, public, no-transform, "
-                                    "must-revalidate") + NGX_TIME_T_LEN);
+    if (r->headers_in.if_modified_since && this_update) {
+        since = ngx_parse_http_time(r->headers_in.if_modified_since->value.data,
+                                 r->headers_in.if_modified_since->value.len);
+        return (since != NGX_ERROR && since >= this_update);
+    }
+
+    return 0;
+}
+
+
+ngx_int_t
+ngx_http_icert_validators(ngx_http_request_t *r,
+    ngx_http_icert_validity_t *validity, ngx_uint_t *not_modified)
+{
+    u_char           *p, *value;
+    ngx_table_elt_t  *h;
+
+    static u_char  policy[] = ", public, no-transform, must-revalidate";
+
+    p = ngx_pnalloc(r->pool, 2 + 2 * STATUS_DIGEST
+                             + sizeof("max-age=") + NGX_TIME_T_LEN
+                             + sizeof(policy)
+                             + 2 * sizeof("Mon, 28 Sep 1970 06:00:00 GMT"));
     if (p == NULL) {
         return NGX_ERROR;
     }
 
-    if (ngx_http_icert_add_header(r, "Cache-Control", p,
-                                  ngx_sprintf(p, "max-age=%T, public, "
-                                              "no-transform, must-revalidate",
-                                              age) - p)
-        != NGX_OK)
-    {
+    value = p;
+    *p++ = '"';
+    p = ngx_hex_dump(p, (u_char *) validity->digest, STATUS_DIGEST);
+    *p++ = '"';
+
+    h = ngx_http_icert_header_of(r, "ETag", value, p);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    r->headers_out.etag = h;
+
+    value = p;
+    p = ngx_cpymem(p, "max-age=", sizeof("max-age=") - 1);
+    p = ngx_sprintf(p, "%T", ngx_http_icert_age(validity));
+    p = ngx_cpymem(p, policy, sizeof(policy) - 1);
+
+    if (ngx_http_icert_header_of(r, "Cache-Control", value, p) == NULL) {
         return NGX_ERROR;
     }
 
     if (validity->next_update) {
+        value = p;
+        p = ngx_http_icert_date(p, validity->next_update);
 
-        p = ngx_pnalloc(r->pool, sizeof("Mon, 28 Sep 1970 06:00:00 GMT"));
-        if (p == NULL) {
-            return NGX_ERROR;
-        }
-
-        if (ngx_http_icert_add_header(r, "Expires", p,
-                               ngx_http_time(p, validity->next_update) - p)
-            != NGX_OK)
-        {
+        if (ngx_http_icert_header_of(r, "Expires", value, p) == NULL) {
             return NGX_ERROR;
         }
     }
 
     if (validity->this_update) {
+        value = p;
+        p = ngx_http_icert_date(p, validity->this_update);
+
+        h = ngx_http_icert_header_of(r, "Last-Modified", value, p);
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        r->headers_out.last_modified = h;
         r->headers_out.last_modified_time = validity->this_update;
     }
 
     /* decided here, as RFC 9110 has it and not as if_modified_since says */
 
     r->disable_not_modified = 1;
-    *not_modified = 0;
-
-    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        return NGX_OK;
-    }
-
-    if (r->headers_in.if_none_match) {
-        *not_modified = ngx_http_icert_has_etag(
-                                       &r->headers_in.if_none_match->value,
-                                       &r->headers_out.etag->value);
-
-    } else if (r->headers_in.if_modified_since && validity->this_update) {
-        since = ngx_parse_http_time(r->headers_in.if_modified_since->value.data,
-                                 r->headers_in.if_modified_since->value.len);
-        *not_modified = (since != NGX_ERROR && since >= validity->this_update);
-    }
+    *not_modified = ngx_http_icert_not_modified(r, validity->this_update);
 
     return NGX_OK;
 }

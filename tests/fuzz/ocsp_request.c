@@ -43,7 +43,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	long n;
 
 	parse(data, len);
-	n = ocsp_request_from_path((const char *)data, len, out, sizeof(out));
+	n = ocsp_request_from_path((const char *)data, len, out, sizeof(out), NULL);
 	if (n > (long)sizeof(out) || n == 0)
 		abort();
 	if (n > 0)

@@ -324,7 +324,7 @@ test_path(void **state)
 		len = EVP_EncodeBlock((uint8_t *)text, octets, size);
 		if (text[0] == '/')
 			continue;
-		n = ocsp_request_from_path(text, (size_t)len, out, sizeof(out));
+		n = ocsp_request_from_path(text, (size_t)len, out, sizeof(out), NULL);
 		assert_int_equal(n, size);
 		assert_memory_equal(out, octets, (size_t)size);
 		/* Escaped, and with surplus slashes before it. */
@@ -337,7 +337,7 @@ test_path(void **state)
 			else
 				end[0] = text[i], end[1] = '\0';
 		}
-		n = ocsp_request_from_path(path, strlen(path), out, sizeof(out));
+		n = ocsp_request_from_path(path, strlen(path), out, sizeof(out), NULL);
 		assert_int_equal(n, size);
 		/* Without padding; a space for a plus. */
 		while (len > 0 && text[len - 1] == '=')
@@ -345,16 +345,16 @@ test_path(void **state)
 		for (int i = 0; i < len; i++)
 			if (text[i] == '+')
 				text[i] = ' ';
-		n = ocsp_request_from_path(text, (size_t)len, out, sizeof(out));
+		n = ocsp_request_from_path(text, (size_t)len, out, sizeof(out), NULL);
 		assert_int_equal(n, size);
 		assert_memory_equal(out, octets, (size_t)size);
-		assert_int_equal(ocsp_request_from_path(text, (size_t)len, out, (size_t)size - 1), ICERT_E_TOO_LARGE);
+		assert_int_equal(ocsp_request_from_path(text, (size_t)len, out, (size_t)size - 1, NULL), ICERT_E_TOO_LARGE);
 	}
 	static const char	*const bad[] = {
 		"", "/", "A", "AAAAA", "MA%", "MA%2", "MA%zz", "MA==A", "MA=", "MAA=A", "M*A=", "MB==", "MAB=", "MA%252B", "MA===",
 	};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		if (ocsp_request_from_path(bad[i], strlen(bad[i]), out, sizeof(out)) != ICERT_E_MALFORMED)
+		if (ocsp_request_from_path(bad[i], strlen(bad[i]), out, sizeof(out), NULL) != ICERT_E_MALFORMED)
 			fail_msg("%s", bad[i]);
 }
 

@@ -215,7 +215,7 @@ live_answer(struct live *l, struct FCGX_Request *request)
 {
 	const char *encoded = FCGX_GetParam("ICERT_OCSP_REQUEST", request->envp);
 	uint8_t octets[OCSP_REQUEST_MAX];
-	long n = encoded == NULL ? ICERT_E_MISSING : ocsp_request_from_path(encoded, strlen(encoded), octets, sizeof(octets));
+	long n = encoded == NULL ? ICERT_E_MISSING : ocsp_request_from_path(encoded, strlen(encoded), octets, sizeof(octets), NULL);
 	int error = n < 0 ? (int)n : 0;
 
 	buf_reset(&l->head);
