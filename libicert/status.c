@@ -5,6 +5,9 @@
 #include "libicert/status.h"
 #include "libicert/status_format.h"
 
+#define CACHE_LINE	64
+#define RECORD_OCTETS	320	/* about those of a record with one P-256 answer */
+
 /* Whether [offset, offset + size) lies behind the header and inside the file. */
 static int
 section_inside(const struct status_segment *s, uint64_t offset, uint64_t size)
@@ -200,6 +203,16 @@ record_at(const struct status_segment *s, uint64_t offset, uint32_t *size)
 	return p;
 }
 
+/* The lines of a record come together, not one after the other: one wait for memory instead of five. */
+static void
+record_prefetch(const struct status_segment *s, uint64_t offset)
+{
+	if (offset > s->size || s->size - offset < RECORD_OCTETS)
+		return;
+	for (int at = 0; at < RECORD_OCTETS; at += CACHE_LINE)
+		__builtin_prefetch(s->map + offset + at);
+}
+
 static int
 record_read(const struct status_segment *s, const uint8_t *p, uint32_t size, struct status_record *r)
 {
@@ -242,6 +255,7 @@ status_segment_find(const struct status_segment *s, unsigned issuer, const uint8
 			return 0;
 		if (slot >> SLOT_OFFSET_BITS != tag)
 			continue;
+		record_prefetch(s, (slot & SLOT_OFFSET_MASK) * SR_UNIT);
 		if ((p = record_at(s, (slot & SLOT_OFFSET_MASK) * SR_UNIT, &size)) == NULL)
 			return ICERT_E_MALFORMED;
 		if (p[SR_ISSUER] == issuer && p[SR_SERIAL_LEN] == len &&
