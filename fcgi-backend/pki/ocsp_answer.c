@@ -3,10 +3,13 @@
 #include "pki/oid.h"
 #include "pki/spki.h"
 #include "libicert/error.h"
+#include "libicert/status.h"
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <string.h>
+
+#define REASON_CERTIFICATE_HOLD 6	/* RFC 5280, 5.3.1 */
 
 static const size_t hash_length[OCSP_HASHES] = { 20, 32 };
 
@@ -22,7 +25,11 @@ read_issuer(struct ocsp_template *t, X509 *issuer)
 	const ASN1_BIT_STRING *key = X509_get0_pubkey_bitstr(issuer);
 	unsigned char *name = NULL;
 	int i, n, error = ICERT_E_CRYPTO;
+	struct tm tm;
 
+	if (ASN1_TIME_to_tm(X509_get0_notBefore(issuer), &tm) != 1)
+		return ICERT_E_MALFORMED;
+	t->issuer_not_before = (int64_t)timegm(&tm);
 	if (key == NULL || (n = i2d_X509_NAME(X509_get_subject_name(issuer), &name)) <= 0)
 		return ICERT_E_MALFORMED;
 	buf_put(&t->issuer_name, name, (size_t)n);
@@ -126,17 +133,19 @@ cert_id(struct buf *b, const struct ocsp_template *t, enum ocsp_hash hash, const
 static void
 cert_status(struct buf *b, const struct ocsp_single *s)
 {
+	/* What was never issued is on hold since ever (RFC 6960, 2.2). */
+	int reason_code = s->not_issued ? REASON_CERTIFICATE_HOLD : s->reason;
 	size_t info, reason;
 
-	if (!s->revoked) {
+	if (!s->revoked && !s->not_issued) {
 		der_value(b, DER_CONTEXT(0), "", 0);
 		return;
 	}
 	info = der_open(b, DER_CONTEXT_CONSTRUCTED(1));
-	der_generalized_time(b, DER_GENERALIZED_TIME, s->revoked_at);
-	if (s->reason > 0) {
+	der_generalized_time(b, DER_GENERALIZED_TIME, s->not_issued ? 0 : s->revoked_at);
+	if (reason_code > 0) {
 		reason = der_open(b, DER_CONTEXT_CONSTRUCTED(0));
-		der_number(b, DER_ENUMERATED, (uint64_t)s->reason);
+		der_number(b, DER_ENUMERATED, (uint64_t)reason_code);
 		der_close(b, reason);
 	}
 	der_close(b, info);
@@ -145,8 +154,36 @@ cert_status(struct buf *b, const struct ocsp_single *s)
 static int
 times_valid(const struct ocsp_template *t, const struct ocsp_single *s)
 {
-	return s->next_update > s->this_update && s->next_update <= t->responder_not_after &&
-	    (!s->revoked || s->revoked_at <= s->this_update);
+	return s->next_update > s->this_update &&
+	    (s->next_update <= t->responder_not_after || s->next_update == STATUS_NEVER) &&
+	    (!s->revoked || s->not_issued || s->revoked_at <= s->this_update);
+}
+
+static void
+extension(struct buf *b, const char *oid, const uint8_t *value, size_t len)
+{
+	size_t seq = der_open(b, DER_SEQUENCE);
+
+	der_oid(b, oid);
+	der_value(b, DER_OCTET_STRING, value, len);
+	der_close(b, seq);
+}
+
+/* Answers go on after the certificate's end, for everything this CA ever issued (EN 319 411-2, CSS-6.3.10). */
+static void
+archive_cutoff(struct buf *b, const struct ocsp_template *t)
+{
+	size_t explicit = der_open(b, DER_CONTEXT_CONSTRUCTED(1)), list = der_open(b, DER_SEQUENCE);
+	struct buf time = BUF_INIT;
+
+	der_generalized_time(&time, DER_GENERALIZED_TIME, t->issuer_not_before);
+	if (buf_error(&time) != 0)
+		buf_fail(b, buf_error(&time));
+	else
+		extension(b, OID_OCSP_ARCHIVE_CUTOFF, time.p, time.len);
+	buf_free(&time);
+	der_close(b, list);
+	der_close(b, explicit);
 }
 
 static void
@@ -160,19 +197,26 @@ single_response(struct buf *b, const struct ocsp_template *t, enum ocsp_hash has
 	next = der_open(b, DER_CONTEXT_CONSTRUCTED(0));
 	der_generalized_time(b, DER_GENERALIZED_TIME, s->next_update);
 	der_close(b, next);
+	if (s->ended)
+		archive_cutoff(b, t);
 	der_close(b, single);
 }
 
+/* Of the response: the nonce as it came, and that "revoked" may mean "never issued" where it does (RFC 6960, 4.4.8). */
 static void
-nonce_extension(struct buf *b, const uint8_t *value, size_t len)
+response_extensions(struct buf *b, const uint8_t *nonce_value, size_t nonce_len, int extended_revoke)
 {
-	size_t explicit = der_open(b, DER_CONTEXT_CONSTRUCTED(1)), list, extension;
+	static const uint8_t null[] = { DER_NULL, 0 };
+	size_t explicit, list;
 
+	if (nonce_value == NULL && !extended_revoke)
+		return;
+	explicit = der_open(b, DER_CONTEXT_CONSTRUCTED(1));
 	list = der_open(b, DER_SEQUENCE);
-	extension = der_open(b, DER_SEQUENCE);
-	der_oid(b, OID_OCSP_NONCE);
-	der_value(b, DER_OCTET_STRING, value, len);
-	der_close(b, extension);
+	if (nonce_value != NULL)
+		extension(b, OID_OCSP_NONCE, nonce_value, nonce_len);
+	if (extended_revoke)
+		extension(b, OID_OCSP_EXTENDED_REVOKE, null, sizeof(null));
 	der_close(b, list);
 	der_close(b, explicit);
 }
@@ -182,11 +226,13 @@ ocsp_live_data(const struct ocsp_template *t, const struct ocsp_question questio
     size_t nonce_len, struct buf *b, uint8_t digest[32])
 {
 	size_t start = b->len, seq, by_key, list, i;
-	int error;
+	int error, extended_revoke = 0;
 
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
 		if (!times_valid(t, &question[i].single))
 			return ICERT_E_INVALID;
+		extended_revoke |= question[i].single.not_issued;
+	}
 	seq = der_open(b, DER_SEQUENCE);
 	by_key = der_open(b, DER_CONTEXT_CONSTRUCTED(2));
 	der_value(b, DER_OCTET_STRING, t->responder, sizeof(t->responder));
@@ -196,8 +242,7 @@ ocsp_live_data(const struct ocsp_template *t, const struct ocsp_question questio
 	for (i = 0; i < n; i++)
 		single_response(b, t, question[i].hash, &question[i].single);
 	der_close(b, list);
-	if (nonce_value != NULL)
-		nonce_extension(b, nonce_value, nonce_len);
+	response_extensions(b, nonce_value, nonce_len, extended_revoke);
 	der_close(b, seq);
 	if ((error = buf_error(b)) != 0)
 		return error;

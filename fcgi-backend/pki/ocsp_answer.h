@@ -33,7 +33,8 @@ struct ocsp_template {
 	uint8_t key_hash[OCSP_HASHES][32];	/* of the issuer's public key */
 	uint8_t responder[20];			/* SHA-1 of the responder's public key */
 	enum ocsp_signature signature;
-	int64_t responder_not_after;		/* no answer may outlive its responder */
+	int64_t responder_not_after;		/* no answer may outlive its responder, but the last ones of a CA */
+	int64_t issuer_not_before;		/* the archive cutoff: whatever this CA issued is answered */
 	struct buf tail;			/* [0] { SEQUENCE OF Certificate } */
 	struct buf issuer_name;			/* DER Name, for the index of a status set */
 	struct buf issuer_key;			/* octets of the subjectPublicKey */
@@ -54,7 +55,9 @@ struct ocsp_single {
 	int reason;			/* CRLReason; 0 (unspecified) is left out */
 	int64_t revoked_at;		/* UTC seconds */
 	int64_t this_update;
-	int64_t next_update;
+	int64_t next_update;		/* STATUS_NEVER: the last answer of a CA that has ended, 99991231235959Z */
+	int ended;			/* the certificate is past its end: with the archive cutoff (RFC 6960, 4.4.4) */
+	int not_issued;			/* never issued: "extended revoke" (RFC 6960, 2.2, 4.4.8); the rest is not looked at */
 };
 
 /*

@@ -35,6 +35,8 @@
 #define OID_OCSP_BASIC "1.3.6.1.5.5.7.48.1.1"
 #define OID_OCSP_NONCE "1.3.6.1.5.5.7.48.1.2"
 #define OID_OCSP_NOCHECK "1.3.6.1.5.5.7.48.1.5"
+#define OID_OCSP_ARCHIVE_CUTOFF "1.3.6.1.5.5.7.48.1.6"
+#define OID_OCSP_EXTENDED_REVOKE "1.3.6.1.5.5.7.48.1.9"
 #define OID_AD_CA_ISSUERS "1.3.6.1.5.5.7.48.2"
 
 /* Algorithms */

@@ -35,6 +35,7 @@ compose(struct answers *a, size_t *count)
 		single.serial = a->status[i].serial;
 		single.serial_len = sizeof(a->status[i].serial);
 		single.revoked = a->status[i].revoked;
+		single.ended = a->status[i].not_after != 0 && a->status[i].not_after <= a->this_update;
 		single.reason = a->status[i].reason;
 		/* One of the second after this batch was begun must not wait for the next. */
 		single.revoked_at = a->status[i].revoked_at < a->this_update ? a->status[i].revoked_at : a->this_update;

@@ -17,7 +17,7 @@ struct cert_status {
 	int revoked;
 	int reason;		/* CRLReason */
 	int64_t revoked_at;	/* UTC seconds */
-	int64_t not_after;
+	int64_t not_after;	/* 0 or INT64_MAX: not known */
 };
 
 /* Which CertID hashes are answered beforehand; the rest is left to live answers. */

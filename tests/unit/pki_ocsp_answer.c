@@ -2,6 +2,7 @@
 #include "pki_fixture.h"
 #include "pki/ocsp_answer.h"
 #include "crypt/status_signer.h"
+#include "libicert/status.h"
 
 #include <fcntl.h>
 #include <openssl/ocsp.h>
@@ -189,11 +190,104 @@ test_rsa_responder(void **state)
 	make_responder(responder_key);
 }
 
+/* One extension's value as a relying party reads it, of the response or of its single answer; NULL: not there. */
+static void *
+extension_of(const struct buf *der, int nid, int of_single)
+{
+	const uint8_t *p = der->p;
+	OCSP_RESPONSE *response = d2i_OCSP_RESPONSE(NULL, &p, (long)der->len);
+	OCSP_BASICRESP *basic = OCSP_response_get1_basic(response);
+	OCSP_SINGLERESP *single = OCSP_resp_get0(basic, 0);
+	int at = of_single ? OCSP_SINGLERESP_get_ext_by_NID(single, nid, -1) : OCSP_BASICRESP_get_ext_by_NID(basic, nid, -1);
+	X509_EXTENSION *x = at < 0 ? NULL : of_single ? OCSP_SINGLERESP_get_ext(single, at) : OCSP_BASICRESP_get_ext(basic, at);
+	ASN1_OCTET_STRING *value = x == NULL ? NULL : ASN1_OCTET_STRING_dup(X509_EXTENSION_get_data(x));
+
+	OCSP_BASICRESP_free(basic);
+	OCSP_RESPONSE_free(response);
+	return value;
+}
+
+static int64_t
+seconds_of(const ASN1_TIME *t)
+{
+	struct tm tm;
+
+	assert_int_equal(ASN1_TIME_to_tm(t, &tm), 1);
+	return (int64_t)timegm(&tm);
+}
+
+/* After a certificate's end, and after the CA's: archive cutoff at the CA's beginning, nextUpdate never. */
+static void
+test_after_the_end(void **state)
+{
+	struct ocsp_single single = { .serial = f.serial, .serial_len = 16, .this_update = now, .next_update = STATUS_NEVER,
+	    .ended = 1 };
+	struct ocsp_template t;
+	struct buf whole = BUF_INIT;
+	X509 *ca = fixture_parse(&f.ca_der);
+	ASN1_OCTET_STRING *value;
+	ASN1_GENERALIZEDTIME *cutoff;
+	const uint8_t *p;
+	int reason;
+
+	(void)state;
+	assert_int_equal(ocsp_template_init(&t, f.ca_der.p, f.ca_der.len, responder.p, responder.len), 0);
+	compose(&t, responder_key, OCSP_SHA1, &single, &whole);
+	assert_int_equal(status_of(&whole, EVP_sha1(), f.serial, &reason), V_OCSP_CERTSTATUS_GOOD);
+	assert_non_null(memmem(whole.p, whole.len, "99991231235959Z", 15));
+	assert_non_null(value = extension_of(&whole, NID_id_pkix_OCSP_archiveCutoff, 1));
+	p = ASN1_STRING_get0_data(value);
+	assert_non_null(cutoff = d2i_ASN1_GENERALIZEDTIME(NULL, &p, ASN1_STRING_length(value)));
+	assert_int_equal(seconds_of(cutoff), seconds_of(X509_get0_notBefore(ca)));
+	ASN1_GENERALIZEDTIME_free(cutoff);
+	ASN1_OCTET_STRING_free(value);
+
+	single.ended = 0;
+	single.next_update = now + 60;
+	compose(&t, responder_key, OCSP_SHA1, &single, &whole);
+	assert_null(extension_of(&whole, NID_id_pkix_OCSP_archiveCutoff, 1));
+	ocsp_template_free(&t);
+	buf_free(&whole);
+	X509_free(ca);
+}
+
+/* RFC 6960, 2.2 and 4.4.8: revoked, certificateHold, 1970-01-01, and the response says how to read it. */
+static void
+test_never_issued(void **state)
+{
+	struct ocsp_single single = { .serial = f.serial, .serial_len = 16, .this_update = now, .next_update = now + 60,
+	    .not_issued = 1 };
+	ASN1_OBJECT *oid = OBJ_txt2obj("1.3.6.1.5.5.7.48.1.9", 1);
+	struct ocsp_template t;
+	struct buf whole = BUF_INIT;
+	ASN1_OCTET_STRING *value;
+	int reason, nid = OBJ_obj2nid(oid) != NID_undef ? OBJ_obj2nid(oid) : OBJ_create("1.3.6.1.5.5.7.48.1.9", "extendedRevoke", "extended revoke");
+
+	(void)state;
+	assert_int_equal(ocsp_template_init(&t, f.ca_der.p, f.ca_der.len, responder.p, responder.len), 0);
+	compose(&t, responder_key, OCSP_SHA1, &single, &whole);
+	assert_int_equal(status_of(&whole, EVP_sha1(), f.serial, &reason), V_OCSP_CERTSTATUS_REVOKED);
+	assert_int_equal(reason, 6);
+	assert_non_null(memmem(whole.p, whole.len, "19700101000000Z", 15));
+	assert_non_null(value = extension_of(&whole, nid, 0));
+	assert_int_equal(ASN1_STRING_length(value), 2);
+	assert_memory_equal(ASN1_STRING_get0_data(value), "\x05", 2);
+	ASN1_OCTET_STRING_free(value);
+
+	single.not_issued = 0;
+	compose(&t, responder_key, OCSP_SHA1, &single, &whole);
+	assert_null(extension_of(&whole, nid, 0));
+	ocsp_template_free(&t);
+	buf_free(&whole);
+	ASN1_OBJECT_free(oid);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers), cmocka_unit_test(test_refused), cmocka_unit_test(test_rsa_responder),
+		cmocka_unit_test(test_after_the_end), cmocka_unit_test(test_never_issued),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
