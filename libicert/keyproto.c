@@ -50,6 +50,7 @@ RULES(delivery, ONE(TAG_CASE, ID_RAW), SPAN(TAG_LABEL, 1, 16));
 RULES(key_reply, ONE(TAG_KEY, SEALED_KEY));
 RULES(only_case, ONE(TAG_CASE, ID_RAW));
 RULES(code_take, ONE(TAG_CASE, ID_RAW), ONE(TAG_STAFF, ID_RAW));
+RULES(envelope_renew, ONE(TAG_CASE, ID_RAW), ONE(TAG_STAFF, ID_RAW), ONE(TAG_CODE, TOTP_DIGITS));
 RULES(code_reply, ONE(TAG_CODE, OPENING_DIGITS));
 RULES(envelope_open, ONE(TAG_CASE, ID_RAW), ONE(TAG_SESSION, 32), MANY(TAG_CODE, 0, 1, OPENING_DIGITS, OPENING_DIGITS));
 RULES(envelope_open_reply, ONE(TAG_KEY, SEALED_KEY), NUM(TAG_TRIES));
@@ -103,6 +104,7 @@ static const struct keyproto_spec specs[] = {
 	{ OP_ENVELOPE_NEW, "envelope-new", only_case, key_reply, 0, 0 },
 	{ OP_OPENING_CODE_TAKE, "opening-code-take", code_take, code_reply, 0, 0 },
 	{ OP_OPENING_CODE_TOLD, "opening-code-told", code_take, nothing, 0, 0 },
+	{ OP_ENVELOPE_RENEW, "envelope-renew", envelope_renew, nothing, 0, 0 },
 	{ OP_ENVELOPE_OPEN, "envelope-open", envelope_open, envelope_open_reply, 0, 0 },
 	{ OP_ENVELOPE_DONE, "envelope-done", envelope_done, nothing, 0, 0 },
 	{ OP_KEY_MAKE, "key-make", key_make, key_make_reply, 0, 0 },

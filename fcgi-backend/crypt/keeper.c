@@ -260,6 +260,19 @@ keeper_opening_code_told(struct keyclient *client, const char *case_id, const ch
 }
 
 int
+keeper_envelope_renew(struct keyclient *client, const char *case_id, const char *staff_id, const char *totp)
+{
+	struct call c;
+
+	call_begin(&c, client, OP_ENVELOPE_RENEW);
+	call_id(&c, TAG_CASE, case_id);
+	call_id(&c, TAG_STAFF, staff_id);
+	call_string(&c, TAG_CODE, totp);
+	call_do(&c, 0);
+	return call_end(&c);
+}
+
+int
 keeper_envelope_open(struct keyclient *client, const char *case_id, const uint8_t session_hash[32], const char *code,
     uint8_t key[32], int *tries_left)
 {

@@ -87,12 +87,18 @@ int keeper_opening_code_told(struct keyclient *, const char *case_id, const char
 /*
  * Opens the envelope in one applicant's session (hash of its secret) with the spoken code; code NULL shows it again
  * in the same session within 30 minutes.  ICERT_E_CODE_WRONG (tries_left says how many remain),
- * ICERT_E_CODE_SPENT (the fifth wrong one; the key is destroyed), ICERT_E_STATE (the code was not told yet, or NULL before
+ * ICERT_E_CODE_SPENT (the fifth wrong one: locked until keeper_envelope_renew()), ICERT_E_STATE (the code was not told yet, or NULL before
  * opening), ICERT_E_DENIED (opened in another session), ICERT_E_DESTROYED (over), ICERT_E_NOT_FOUND.
  * tries_left may be NULL.  [portal]
  */
 int keeper_envelope_open(struct keyclient *, const char *case_id, const uint8_t session_hash[32], const char *code,
     uint8_t key[32], int *tries_left);
+/*
+ * A new opening code, with five tries, for an envelope that is locked or was not opened yet; the former is worthless.  The
+ * new one is then taken as the first was.  At most three for a case: ICERT_E_CONFLICT.  ICERT_E_STATE (opened),
+ * ICERT_E_DESTROYED, ICERT_E_NOT_FOUND, and those of keeper_totp_verify(), whose code is used up only when a new one is made.  [desk]
+ */
+int keeper_envelope_renew(struct keyclient *, const char *case_id, const char *staff_id, const char *totp);
 /* "Ya lo guarde": destroys it.  Errors as above; once it is gone: 0.  [portal] */
 int keeper_envelope_done(struct keyclient *, const char *case_id, const uint8_t session_hash[32]);
 

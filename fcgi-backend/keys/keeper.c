@@ -202,6 +202,7 @@ static const struct serve_op ops[] = {
 	{ .op = OP_OPENING_CODE_TAKE, .sockets = DESK, .handler = keeper_on_opening_code_take },
 	{ .op = OP_OPENING_CODE_TOLD, .sockets = DESK, .handler = keeper_on_opening_code_told },
 	{ .op = OP_ENVELOPE_OPEN, .sockets = PORTAL, .handler = keeper_on_envelope_open },
+	{ .op = OP_ENVELOPE_RENEW, .sockets = DESK, .handler = keeper_on_envelope_renew },
 	{ .op = OP_ENVELOPE_DONE, .sockets = PORTAL, .handler = keeper_on_envelope_done }
 };
 

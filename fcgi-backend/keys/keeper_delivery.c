@@ -20,8 +20,10 @@
 #define KEY_LEN (1 + 8 + 32)		/* version, time of making, key */
 
 #define CODE_LABEL "code"
-#define CODE_VERSION 1
+#define CODE_VERSION 2
+#define CODE_VERSION_1 1		/* before there were rounds: the first one */
 #define CODE_TRIES 5
+#define CODE_RENEWALS 3			/* new opening codes for one envelope */
 #define SEEN_AGAIN 1800			/* seconds in which an opened envelope can be seen again */
 
 enum envelope_state { CODE_MADE = 0, CODE_TOLD = 1, OPENED = 2 };
@@ -35,8 +37,10 @@ struct envelope {
 	uint8_t session[32];		/* where it was opened */
 	int64_t made_at;
 	int64_t opened_at;
+	uint8_t round;			/* which code this is: 0 the first, up to CODE_RENEWALS */
 };
-#define ENVELOPE_LEN (1 + 1 + 1 + OPENING_DIGITS + 32 + 16 + 32 + 8 + 8)
+#define ENVELOPE_LEN_1 (1 + 1 + 1 + OPENING_DIGITS + 32 + 16 + 32 + 8 + 8)
+#define ENVELOPE_LEN (ENVELOPE_LEN_1 + 1)
 
 static void
 record_name(char out[RECORD_NAME], const uint8_t case_id[16], const char *label)
@@ -220,7 +224,8 @@ envelope_read(const struct keeper *k, const uint8_t case_id[16], struct envelope
 	record_name(name, case_id, CODE_LABEL);
 	if (error == 0)
 		error = record_read(k, k->delivery_fd, name, &b);
-	if (error == 0 && (b.len != ENVELOPE_LEN || b.p[0] != CODE_VERSION))
+	if (error == 0 && !(b.len == ENVELOPE_LEN && b.p[0] == CODE_VERSION) &&
+	    !(b.len == ENVELOPE_LEN_1 && b.p[0] == CODE_VERSION_1))
 		error = ICERT_E_MALFORMED;
 	if (error == 0) {
 		const uint8_t *p = b.p + 3;
@@ -234,6 +239,7 @@ envelope_read(const struct keeper *k, const uint8_t case_id[16], struct envelope
 		memcpy(e->session, p + 48, 32);
 		e->made_at = (int64_t)get_u64le(p + 80);
 		e->opened_at = (int64_t)get_u64le(p + 88);
+		e->round = b.p[0] == CODE_VERSION ? p[96] : 0;
 	}
 	buf_free(&b);
 	return error;
@@ -256,6 +262,7 @@ envelope_write(const struct keeper *k, const uint8_t case_id[16], const struct e
 	buf_put(&b, e->session, 32);
 	buf_u64le(&b, (uint64_t)e->made_at);
 	buf_u64le(&b, (uint64_t)e->opened_at);
+	buf_putc(&b, e->round);
 	error = buf_error(&b);
 	if (error == 0)
 		error = record_write(k, k->delivery_fd, name, b.p, b.len);
@@ -293,10 +300,48 @@ code_new(char code[OPENING_DIGITS])
 	return 0;
 }
 
+/*
+ * A worthless code stands in the list by its round, so that no copy of the record that comes back gives a try of it
+ * back.
+ */
 static int
-envelope_make(const struct keeper *k, const uint8_t case_id[16])
+round_id(const uint8_t case_id[16], unsigned round, uint8_t out[16])
 {
-	struct envelope e = { .state = CODE_MADE, .made_at = k->now() };
+	char label[16];
+
+	snprintf(label, sizeof(label), CODE_LABEL "-%u", round);
+	return delivery_id(case_id, label, out);
+}
+
+static int
+round_spent(const struct keeper *k, const uint8_t case_id[16], unsigned round)
+{
+	uint8_t id[16];
+
+	/* What cannot be looked up is taken as spent. */
+	return round_id(case_id, round, id) != 0 || id_list_has(&k->destroyed, DESTROYED_SPENT, id);
+}
+
+static int
+round_spend(struct keeper *k, const uint8_t case_id[16], unsigned round)
+{
+	uint8_t id[16];
+	int error = round_id(case_id, round, id);
+
+	return error != 0 ? error : id_list_add(&k->destroyed, DESTROYED_SPENT, id);
+}
+
+/* Its tries are used up: no code opens it until a new one is made. */
+static int
+is_locked(const struct keeper *k, const uint8_t case_id[16], const struct envelope *e)
+{
+	return e->state != OPENED && (e->wrong >= CODE_TRIES || round_spent(k, case_id, e->round));
+}
+
+static int
+envelope_make(const struct keeper *k, const uint8_t case_id[16], uint8_t round)
+{
+	struct envelope e = { .state = CODE_MADE, .made_at = k->now(), .round = round };
 	int error = code_new(e.code);
 
 	if (error == 0)
@@ -316,7 +361,9 @@ keeper_on_envelope_new(void *ctx, const struct serve_request *q, struct serve_re
 	int error = envelope_read(ctx, case_id, &e);
 
 	if (error == ICERT_E_NOT_FOUND)
-		error = envelope_make(ctx, case_id);
+		error = envelope_make(ctx, case_id, 0);
+	else if (error == 0 && is_locked(ctx, case_id, &e))
+		error = ICERT_E_CODE_SPENT;
 	if (error == 0)
 		error = key_get_or_make(ctx, case_id, DELIVERY_ENVELOPE, key);
 	bytes_wipe(&e, sizeof(e));
@@ -346,6 +393,8 @@ keeper_on_opening_code_take(void *ctx, const struct serve_request *q, struct ser
 	struct envelope e;
 	int error = envelope_read(ctx, case_id, &e);
 
+	if (error == 0 && is_locked(ctx, case_id, &e))
+		error = ICERT_E_CODE_SPENT;
 	/* Until the desk says that it was told, the same person may ask again: a crash on the way loses no code. */
 	if (error == 0 && e.state != CODE_MADE && !taken_by(&e, staff))
 		error = ICERT_E_STATE;
@@ -410,12 +459,49 @@ try_code(struct keeper *k, const uint8_t case_id[16], struct envelope *e, const 
 	}
 	e->wrong++;
 	*tries = CODE_TRIES - e->wrong;
-	if (e->wrong < CODE_TRIES) {
+	/* The fifth locks it; its key stays, for a new code. */
+	if (e->wrong >= CODE_TRIES)
+		error = round_spend(k, case_id, e->round);
+	if (error == 0)
 		error = envelope_write(k, case_id, e);
-		return error != 0 ? error : ICERT_E_CODE_WRONG;
-	}
-	error = destroy(k, case_id, DELIVERY_ENVELOPE, DESTROYED_SPENT);
-	return error != 0 ? error : ICERT_E_CODE_SPENT;
+	if (error != 0)
+		return error;
+	return e->wrong < CODE_TRIES ? ICERT_E_CODE_WRONG : ICERT_E_CODE_SPENT;
+}
+
+/*
+ * A new code for an envelope that was not opened.  The second factor is used up only when there will be one.  Spent first,
+ * written then: a crash between the two leaves it locked, and the renewal that it cost is there to be asked for again.
+ */
+int
+keeper_on_envelope_renew(void *ctx, const struct serve_request *q, struct serve_reply *r)
+{
+	const uint8_t *case_id = message_get(q->message, TAG_CASE, 0)->p;
+	const uint8_t *staff = message_get(q->message, TAG_STAFF, 0)->p;
+	struct keeper *k = ctx;
+	struct envelope e = { .state = CODE_MADE };
+	char code[TOTP_DIGITS + 1];
+	unsigned next = 0;
+	int error = totp_code(q->message, code);
+
+	if (error == 0)
+		error = envelope_read(k, case_id, &e);
+	if (error == 0)
+		error = key_read(k, case_id, DELIVERY_ENVELOPE, NULL, NULL);
+	if (error == 0 && e.state == OPENED)
+		error = ICERT_E_STATE;
+	while (next <= CODE_RENEWALS && (next <= e.round || round_spent(k, case_id, next)))
+		next++;
+	if (error == 0 && next > CODE_RENEWALS)
+		error = ICERT_E_CONFLICT;
+	if (error == 0)
+		error = totp_use(k, staff, code, &r->tries);
+	if (error == 0 && !round_spent(k, case_id, e.round))
+		error = round_spend(k, case_id, e.round);
+	if (error == 0)
+		error = envelope_make(k, case_id, (uint8_t)next);
+	bytes_wipe(&e, sizeof(e));
+	return error;
 }
 
 int
@@ -429,7 +515,9 @@ keeper_on_envelope_open(void *ctx, const struct serve_request *q, struct serve_r
 	int tries = 0;
 	int error = envelope_read(ctx, case_id, &e);
 
-	if (error == 0)
+	if (error == 0 && is_locked(ctx, case_id, &e))
+		error = ICERT_E_CODE_SPENT;
+	else if (error == 0)
 		tries = CODE_TRIES - e.wrong;
 	if (error == 0 && (code == NULL || e.state == OPENED))
 		error = see_again(ctx, case_id, &e, session);

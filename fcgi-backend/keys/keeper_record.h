@@ -27,7 +27,7 @@ struct keeper {
 /* Kinds of destroyed ids. */
 #define DESTROYED_DATAKEY 'k'
 #define DESTROYED_DELIVERY 'd'
-#define DESTROYED_SPENT 's'	/* an envelope whose tries are used up */
+#define DESTROYED_SPENT 's'	/* an opening code that is worthless: its tries are used up, or a new one was made */
 
 #define RECORD_NAME FOLDER_NAME
 
@@ -44,6 +44,8 @@ int record_unlink(const struct keeper *, int folder, const char *name);
 int keeper_hash(const struct keeper *, const char *label, const char *text, uint8_t out[32]);
 /* Checks and uses up a code; the person hash of that staff member.  tries as in serve.h. */
 int totp_use(struct keeper *, const uint8_t staff[16], const char *code, int *tries);
+/* The code of a request.  0, ICERT_E_CODE_WRONG (not digits), those of message_string(). */
+int totp_code(const struct message *, char code[TOTP_DIGITS + 1]);
 /* passport: zeros when none is noted. */
 int totp_person(struct keeper *, const uint8_t staff[16], uint8_t person[32], uint8_t passport[32]);
 
@@ -66,6 +68,7 @@ int keeper_on_envelope_new(void *, const struct serve_request *, struct serve_re
 int keeper_on_opening_code_take(void *, const struct serve_request *, struct serve_reply *);
 int keeper_on_opening_code_told(void *, const struct serve_request *, struct serve_reply *);
 int keeper_on_envelope_open(void *, const struct serve_request *, struct serve_reply *);
+int keeper_on_envelope_renew(void *, const struct serve_request *, struct serve_reply *);
 int keeper_on_envelope_done(void *, const struct serve_request *, struct serve_reply *);
 
 /* Destroys what is due: opened envelopes after their half hour, deliveries that are too old, what a crash left behind. */

@@ -172,8 +172,8 @@ totp_person(struct keeper *k, const uint8_t staff[16], uint8_t person[32], uint8
 	return error;
 }
 
-static int
-read_code(const struct message *m, char code[TOTP_DIGITS + 1])
+int
+totp_code(const struct message *m, char code[TOTP_DIGITS + 1])
 {
 	int error = message_string(m, TAG_CODE, code, TOTP_DIGITS + 1);
 
@@ -186,7 +186,7 @@ int
 keeper_on_totp_verify(void *ctx, const struct serve_request *q, struct serve_reply *r)
 {
 	char code[TOTP_DIGITS + 1];
-	int error = read_code(q->message, code);
+	int error = totp_code(q->message, code);
 
 	if (error == 0)
 		error = totp_use(ctx, message_get(q->message, TAG_STAFF, 0)->p, code, &r->tries);
@@ -334,7 +334,7 @@ keeper_on_approve(void *ctx, const struct serve_request *q, struct serve_reply *
 	    bytes_equal(holder, passport, 32) || bytes_equal(identification, passport, 32)))
 		error = ICERT_E_OWN_CASE;
 	if (error == 0)
-		error = read_code(q->message, code);
+		error = totp_code(q->message, code);
 	if (error == 0)
 		error = totp_use(k, staff, code, &r->tries);
 	if (error == 0)

@@ -523,7 +523,90 @@ envelope_tries(void **state)
 	assert_int_equal(left, 0);
 	assert_int_equal(keeper_envelope_open(&portal, id, session, code, key, &left), ICERT_E_CODE_SPENT);
 	assert_int_equal(keeper_envelope_new(&issuer, id, key), ICERT_E_CODE_SPENT);
-	assert_false(file_exists(id, "envelope"));
+	assert_true(file_exists(id, "envelope"));
+}
+
+static void
+copy(const char *from, const char *to)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command), "cp %s/keeper/delivery/%s %s/keeper/delivery/%s", server.folder, from, server.folder, to);
+	assert_int_equal(system(command), 0);
+}
+
+static int
+is_there(const char *name)
+{
+	char path[192];
+
+	snprintf(path, sizeof(path), "%s/keeper/delivery/%s", server.folder, name);
+	return access(path, F_OK) == 0;
+}
+
+static void
+spend_tries(const char *id, const char *code)
+{
+	const uint8_t session[32] = { 1 };
+	char wrong[OPENING_DIGITS + 1];
+	uint8_t key[32];
+	int left;
+
+	strcpy(wrong, code);
+	wrong[0] = wrong[0] == '9' ? '0' : (char)(wrong[0] + 1);
+	for (int i = 4; i >= 0; i--) {
+		assert_int_equal(keeper_envelope_open(&portal, id, session, wrong, key, &left), i > 0 ? ICERT_E_CODE_WRONG : ICERT_E_CODE_SPENT);
+		assert_int_equal(left, i);
+	}
+	assert_int_equal(keeper_envelope_open(&portal, id, session, code, key, &left), ICERT_E_CODE_SPENT);
+}
+
+static void
+envelope_renewed(void **state)
+{
+	const uint8_t session[32] = { 1 };
+	char id[ID_TEXT], staff[ID_TEXT], code[OPENING_DIGITS + 1], former[OPENING_DIGITS + 1], totp[TOTP_DIGITS + 1], name[64];
+	uint8_t key[32], got[32], seed[TOTP_SEED];
+
+	(void)state;
+	*shared_time = START;
+	id_new(staff);
+	assert_int_equal(keeper_totp_enrol(&admin, staff, CEDULA, seed), 0);
+	new_envelope(id, key, code);
+	snprintf(name, sizeof(name), "%s.code", id);
+	copy(name, "former-code");
+	spend_tries(id, code);
+	for (int i = 0; i < 3; i++) {
+		strcpy(former, code);
+		*shared_time += 60;
+		code_for(seed, *shared_time, totp);
+		assert_int_equal(keeper_envelope_renew(&portal, id, staff, totp), ICERT_E_DENIED);
+		assert_int_equal(keeper_envelope_renew(&desk, id, staff, totp), 0);
+		assert_int_equal(keeper_envelope_renew(&desk, id, staff, totp), i < 2 ? ICERT_E_CODE_REPLAYED : ICERT_E_CONFLICT);
+		assert_int_equal(keeper_opening_code_take(&desk, id, staff, code), 0);
+		assert_int_equal(keeper_envelope_open(&portal, id, session, former, got, NULL), ICERT_E_CODE_WRONG);
+		/* neither a restart nor a copy of the former record brings the former code back */
+		if (i == 0) {
+			stop();
+			copy(name, "present-code");
+			copy("former-code", name);
+			start();
+			assert_int_equal(keeper_envelope_open(&portal, id, session, former, got, NULL), ICERT_E_CODE_SPENT);
+			stop();
+			copy("present-code", name);
+			start();
+		}
+	}
+	*shared_time += 60;
+	code_for(seed, *shared_time, totp);
+	assert_int_equal(keeper_envelope_renew(&desk, id, staff, totp), ICERT_E_CONFLICT);
+	/* a refused one uses no second factor up, and leaves the code that is there */
+	assert_int_equal(keeper_totp_verify(&desk, staff, totp), 0);
+	assert_int_equal(keeper_envelope_open(&portal, id, session, code, got, NULL), 0);
+	assert_memory_equal(key, got, 32);
+	*shared_time += 60;
+	code_for(seed, *shared_time, totp);
+	assert_int_equal(keeper_envelope_renew(&desk, id, staff, totp), ICERT_E_STATE);
 }
 
 static void
@@ -568,24 +651,6 @@ purge(void **state)
 	*shared_time = START;
 }
 
-static void
-copy(const char *from, const char *to)
-{
-	char command[512];
-
-	snprintf(command, sizeof(command), "cp %s/keeper/delivery/%s %s/keeper/delivery/%s", server.folder, from, server.folder, to);
-	assert_int_equal(system(command), 0);
-}
-
-static int
-is_there(const char *name)
-{
-	char path[192];
-
-	snprintf(path, sizeof(path), "%s/keeper/delivery/%s", server.folder, name);
-	return access(path, F_OK) == 0;
-}
-
 /*
  * Killed between the list and the unlinking, or before a rename: what is destroyed does not stay on the disk.
  */
@@ -622,8 +687,11 @@ left_by_a_crash(void **state)
 	copy("away2", files[2]);
 	copy("away2", files[3]);
 	start();
-	for (int i = 0; i < 4; i++)
+	for (int i = 2; i < 4; i++)
 		assert_false(is_there(files[i]));
+	/* the envelope is locked, not gone: the copy with its tries gives none back */
+	assert_true(is_there(files[0]));
+	assert_int_equal(keeper_envelope_open(&portal, id, session, code, key, NULL), ICERT_E_CODE_SPENT);
 	assert_true(file_exists(kept, "private"));
 	assert_int_equal(keeper_delivery_get(&issuer, kept, DELIVERY_PRIVATE, key), 0);
 }
@@ -679,6 +747,7 @@ main(void)
 		cmocka_unit_test(tried_is_told),
 		cmocka_unit_test(envelope_opens_once),
 		cmocka_unit_test(envelope_tries),
+		cmocka_unit_test(envelope_renewed),
 		cmocka_unit_test(envelope_done),
 		cmocka_unit_test(purge),
 		cmocka_unit_test(left_by_a_crash),
