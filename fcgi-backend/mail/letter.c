@@ -31,6 +31,7 @@ static const char *const names[MAIL_TEMPLATES] = {
 	[MAIL_EXPIRES] = "expires",
 	[MAIL_CONTRACT_REMINDER] = "contract_reminder",
 	[MAIL_CLOCK_MOVED] = "clock_moved",
+	[MAIL_ENVELOPE_CODE] = "envelope_code",
 	[MAIL_RENEWAL] = "renewal",
 	[MAIL_CONTRACT_INVALID] = "contract_invalid",
 	[MAIL_CONTRACT_RETURNED] = "contract_returned",

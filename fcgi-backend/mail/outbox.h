@@ -50,6 +50,7 @@ enum mail_template {
 	MAIL_CONTRACT_RETURNED,  /* number, words (the director's), until, telephone, hours, token */
 	MAIL_CONTRACT_COMPLETE,  /* number, contract, telephone, hours, token; the PDF with both signatures among its documents */
 	MAIL_TOKEN_CERTIFICATE,  /* number, telephone, hours, token; attaches the certificate and its chain */
+	MAIL_ENVELOPE_CODE,      /* number, event ("locked": stands ("1": the clock does); "renewed": until (of the clock, "" none)), telephone, hours, token */
 	MAIL_RENEWAL,            /* number, serial (of the certificate that signs), until, telephone, hours, token; the PDF among its documents */
 	MAIL_TEMPLATES           /* one above the last */
 };

@@ -280,8 +280,10 @@ fields_issue(struct act *act, const char *application, int version, const char *
 int
 fields_opening_code(struct act *act, const char *application, char code[9])
 {
+	/* Whoever gave the newest new code, else whoever issued. */
 	static const struct db_stmt who = { "fields_issuer",
-		"select p.staff_id from icert.approval p where p.application_id = $1 and p.kind = 'issue' order by p.at desc limit 1" };
+		"select coalesce((select r.staff_id from icert.envelope_renewal r where r.application_id = $1 order by r.round desc limit 1),"
+		" (select p.staff_id from icert.approval p where p.application_id = $1 and p.kind = 'issue' order by p.at desc limit 1))" };
 	struct case_file c;
 	struct db_result *r;
 	int error;

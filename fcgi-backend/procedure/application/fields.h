@@ -44,8 +44,9 @@ int	fields_accept(struct act *, const char *application, int version, const char
  */
 int	fields_issue(struct act *, const char *application, int version, const char *totp);
 
-/* The envelope's opening code, shown to the operator who issued, once
- * (ICERT_E_DESTROYED after).  "Not yet" is ICERT_E_STATE.  code: 9 bytes. */
+/* The envelope's opening code, shown to the operator who issued or who gave a new one
+ * (ICERT_E_DENIED to others), once: again within a minute, ICERT_E_DESTROYED after.  "Not yet" is
+ * ICERT_E_STATE, ICERT_E_CODE_SPENT: it is locked.  code: 9 bytes. */
 int	fields_opening_code(struct act *, const char *application, char code[9]);
 
 #endif

@@ -59,6 +59,7 @@ fill_certificate(struct overview *o, struct db_result *r)
 	c->published = db_bool(r, 0, COL_PUBLISHED);
 	c->has_pkcs12 = strstr(db_text(r, 0, COL_DELIVERIES), "pkcs12") != NULL;
 	c->has_envelope = strstr(db_text(r, 0, COL_DELIVERIES), "envelope") != NULL;
+	o->locked = strstr(db_text(r, 0, COL_DELIVERIES), "locked") != NULL && c->has_envelope;
 	o->contract_by = db_int(r, 0, COL_DUE);
 	snprintf(o->contract.number, sizeof o->contract.number, "%s", db_text(r, 0, COL_CONTRACT));
 	o->contract.made_at = db_int(r, 0, COL_MADE);

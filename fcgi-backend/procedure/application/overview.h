@@ -19,6 +19,7 @@ struct overview {
 	struct province		province;	/* id 0: the form does not say yet */
 	/* The newest; state "" none.  Its ids and reasons stay empty. */
 	struct certificate	certificate;
+	int			locked;		/* the envelope is, until a new code */
 	int64_t			contract_by;	/* when the signed contract is due, business clock; 0 nothing is due */
 	struct contract		contract;	/* number and made_at; number "" none */
 	struct application_mail	mails[OVERVIEW_MAILS];	/* newest first; `at` stays 0 */

@@ -8,8 +8,11 @@
 #include "libicert/error.h"
 #include "libicert/keyproto.h"
 #include "libicert/sealed.h"
+#include "procedure/case.h"
 #include "procedure/certificate/certificate.h"
 #include "procedure/certificate/envelope.h"
+#include "procedure/certificate/token.h"
+#include "procedure/clock/deadline.h"
 
 #define JSON_MAX 1024
 
@@ -18,6 +21,11 @@ static const struct db_stmt sealed_envelope = { "envelope_sealed",
 static const struct db_stmt blank = { "envelope_blank",
 	"update icert.delivery set sealed = null, destroyed_at = $2 where certificate_id = $1 and label = 'envelope'"
 	" and destroyed_at is null" };
+
+static const struct db_stmt hold = { "envelope_hold",
+	"select locked_at from icert.envelope where application_id = $1 for update" };
+static const struct db_stmt lock_now = { "envelope_lock",
+	"update icert.envelope set locked_at = $2 where application_id = $1 and locked_at is null" };
 
 /* Inside the open transaction: the certificate whose envelope may be opened. */
 static int
@@ -80,30 +88,78 @@ open_sealed(struct act *act, const struct certificate *c, const uint8_t key[32],
 	return error;
 }
 
+/*
+ * The keeper has locked it: noted once, with the clock and whoever has to know, in the transaction that is open.  A file's certificate
+ * cannot sign without what is inside; a token's can.
+ */
+static int
+note_locked(struct act *act, const struct case_file *c)
+{
+	int file = strcmp(c->a.container, CONTAINER_TOKEN) != 0, error;
+	int turn = c->a.state == APPLICATION_ISSUED || c->a.state == APPLICATION_CONTRACT_SENT;
+	char dedup[24 + MAILING_MOMENT], at[MAILING_MOMENT];
+
+	mailing_moment(clock_business(), at);
+	if ((error = DB_QUERY(act->db, &lock_now, NULL, P_TEXT(c->a.id), P_INT(clock_business()))) != 0 ||
+	    (error = act_audit(act, "envelope.lock", "application", c->a.id, c->a.id, c->a.province, NULL, NULL)) != 0)
+		return error;
+	if (file && turn && (error = deadline_clock_stop(act, c->a.id, "envelope_locked", NULL)) != 0)
+		return error;
+	snprintf(dedup, sizeof dedup, "envelope_locked:%s", at);
+	if ((error = case_mail_staff(act, c, "envelope", dedup)) != 0)
+		return error;
+	snprintf(dedup, sizeof dedup, "locked:%s", at);
+	return case_mail(act, c, MAIL_ENVELOPE_CODE, (const struct outbox_variable[]){
+	    { "event", "locked" }, { "stands", file && turn ? "1" : "" } }, 2, dedup);
+}
+
+/* Under the lock of its row, which a new code takes too: who comes second sees what the first has done. */
+static int
+open_it(struct act *act, const struct case_file *c, const struct certificate *certificate, const char *code,
+    struct envelope *out, int *tries)
+{
+	struct db_result *r;
+	uint8_t key[32];
+	int error, known;
+
+	if ((error = DB_QUERY(act->db, &hold, &r, P_TEXT(c->a.id))) != 0)
+		return error;
+	known = db_rows(r) == 1 && !db_is_null(r, 0, 0);
+	db_result_free(r);
+	error = keeper_envelope_open(act->keeper, c->a.id, act->identity.hash, code, key, tries);
+	if (error == ICERT_E_CODE_SPENT && !known) {
+		if ((error = note_locked(act, c)) == 0 && code != NULL)
+			error = act_audit_refused(act, "envelope.open", "application", c->a.id, c->a.province, ICERT_E_CODE_SPENT);
+		if (error == 0 && (error = db_commit(act->db)) == 0)
+			error = ICERT_E_CODE_SPENT;
+	}
+	if (error == 0)
+		error = open_sealed(act, certificate, key, out);
+	bytes_wipe(key, sizeof key);
+	return error;
+}
+
 int
 envelope_open(struct act *act, const char *application, const char *code, struct envelope *out, int *tries_left)
 {
-	struct certificate c;
-	uint8_t key[32];
+	struct certificate certificate;
+	struct case_file c;
 	int error, tries = 0;
 
 	memset(out, 0, sizeof *out);
-	if ((error = act_begin(act)) == 0 && (error = standing(act, application, &c)) == 0) {
-		error = keeper_envelope_open(act->keeper, application, act->identity.hash, code, key, &tries);
-		if (error == 0)
-			error = open_sealed(act, &c, key, out);
-		bytes_wipe(key, sizeof key);
-	}
+	if ((error = case_open(act, application, -1, &c)) == 0 && (error = standing(act, application, &certificate)) == 0)
+		error = open_it(act, &c, &certificate, code, out, &tries);
+	bytes_wipe(c.key, sizeof c.key);
 	if (tries_left != NULL)
 		*tries_left = tries;
-	if (error == 0 && (error = act_audit(act, code != NULL ? "envelope.open" : "envelope.again", "certificate", c.id,
-	    application, 0, NULL, NULL)) == 0)
+	if (error == 0 && (error = act_audit(act, code != NULL ? "envelope.open" : "envelope.again", "certificate",
+	    certificate.id, application, 0, NULL, NULL)) == 0)
 		error = db_commit(act->db);
 	if (error == 0)
 		return 0;
 	bytes_wipe(out, sizeof *out);
-	/* Looking whether it can be shown again is no attempt. */
-	if (code == NULL) {
+	/* Looking whether it can be shown again is no attempt; a lock was noted with its refusal. */
+	if (code == NULL || (error == ICERT_E_CODE_SPENT && !db_in_tx(act->db))) {
 		db_rollback(act->db);
 		return error;
 	}

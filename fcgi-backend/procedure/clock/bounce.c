@@ -116,9 +116,8 @@ bounce_mark(struct act *act, const char *application, const char *outbox)
 	    act_refuse(act, "mail.bounce", "application", id_valid(application) ? application : NULL, 0, error);
 }
 
-/* While it is the holder's turn; a file under review has stopped the clock for itself. */
-static int
-run_on(struct act *act, const char *application)
+int
+bounce_run_on(struct act *act, const char *application, const char *reason)
 {
 	struct db_result *r;
 	int error, still;
@@ -131,7 +130,7 @@ run_on(struct act *act, const char *application)
 		return error;
 	still = strcmp(db_text(r, 0, 0), "issued") != 0 && strcmp(db_text(r, 0, 0), "contract_sent") != 0;
 	db_result_free(r);
-	return still ? 0 : deadline_clock_run(act, application, "bounce", 0, NULL);
+	return still ? 0 : deadline_clock_run(act, application, reason, 0, NULL);
 }
 
 int
@@ -149,7 +148,7 @@ bounce_settle(struct act *act, const char *application, const char *template)
 		return 0;
 	if ((error = act_audit(act, "mail.settle", "application", application, application, 0, template, NULL)) != 0)
 		return error;
-	return run_on(act, application);
+	return bounce_run_on(act, application, "bounce");
 }
 
 static int

@@ -28,6 +28,9 @@ int	bounce_mark(struct act *, const char *application, const char *outbox);
  * template is settled, and the clock runs on when nothing else is open. */
 int	bounce_settle(struct act *, const char *application, const char *template);
 
+/* The clock of the 120 hours runs on, if it is the holder's turn and no mail that they need is open; inside the open transaction. */
+int	bounce_run_on(struct act *, const char *application, const char *reason);
+
 /* The clerk: what the receivers' servers have refused for good. */
 int	bounce_watch(struct act *);
 

@@ -215,7 +215,9 @@ delivery_due(struct act *act, struct due *due, enum outcome *outcome)
 	static const struct db_stmt read = { "due_delivery",
 		"select c.application_id::text, coalesce(c.delivery_until, 0) from icert.certificate c where c.id = $1"
 		" and exists (select from icert.delivery d where d.certificate_id = c.id and d.destroyed_at is null)" };
-	struct db_result *r = NULL;
+	static const struct db_stmt locked = { "due_delivery_locked",
+		"select from icert.envelope where application_id = $1 and locked_at is not null" };
+	struct db_result *r = NULL, *lock = NULL;
 	int error;
 
 	if ((error = DB_QUERY(act->db, &read, &r, P_TEXT(due->subject))) != 0)
@@ -224,8 +226,13 @@ delivery_due(struct act *act, struct due *due, enum outcome *outcome)
 		*outcome = OUTCOME_VOID;
 	else if (db_int(r, 0, 1) > due->now)
 		*outcome = deadline_wait(due, db_int(r, 0, 1));
-	else
+	else if ((error = DB_QUERY(act->db, &locked, &lock, P_TEXT(db_text(r, 0, 0)))) == 0) {
 		error = delivery_destroy(act, due->subject, db_text(r, 0, 0), "deadline");
+		/* It stood while the envelope was locked, and runs on now. */
+		if (error == 0 && db_rows(lock) > 0)
+			error = deadline_tell_moved(act, db_text(r, 0, 0), "contract", "envelope", "clock:envelope");
+	}
+	db_result_free(lock);
 	db_result_free(r);
 	return error;
 }

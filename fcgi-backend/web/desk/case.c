@@ -268,6 +268,7 @@ fill_certificate(struct request *rq, const struct application *a, struct view_de
 	out->published = c->published;
 	out->pkcs12 = c->has_pkcs12;
 	out->envelope = c->has_envelope;
+	v->can_code = (rq->session.roles & DESK_WORKS) && c->published && c->has_envelope && strcmp(c->state, "good") == 0;
 	v->can_revoke = (rq->session.roles & ROLE_NATIONAL) && strcmp(c->state, "good") == 0;
 	v->certificate = out;
 	return 0;

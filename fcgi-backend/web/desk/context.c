@@ -13,7 +13,7 @@
 const struct route *const desk_routes[] = {
 	desk_login_routes, desk_queue_routes, desk_case_routes, desk_review_routes, desk_slot_routes,
 	desk_document_routes, desk_upload_routes, desk_identify_routes, desk_issue_routes, desk_token_routes, desk_office_routes, desk_clocks_routes, desk_revoke_routes,
-	desk_extend_routes, desk_outages_routes, desk_template_routes, desk_price_routes, desk_contract_routes, desk_director_routes, desk_signer_routes,
+	desk_extend_routes, desk_outages_routes, desk_template_routes, desk_price_routes, desk_contract_routes, desk_envelope_routes, desk_director_routes, desk_signer_routes,
 	NULL
 };
 
@@ -227,6 +227,17 @@ desk_code(struct request *rq)
 			code[n++] = *typed;
 	code[n] = '\0';
 	return n == 6 && strspn(code, "0123456789") == 6 ? arena_strdup(&rq->arena, code) : "";
+}
+
+int
+desk_refused(struct request *rq, const struct desk_refusal *table, int rv)
+{
+	for (; table->error != 0; table++)
+		if (table->error == rv) {
+			page_field_error(rq, table->field, table->say);
+			return table->status;
+		}
+	return 0;
 }
 
 bool

@@ -70,6 +70,13 @@ int desk_case_page(struct request *, int status, struct application *);
 
 /* The six digits typed as "code", spaces left out; "" when there are not six. */
 const char *desk_code(struct request *);
+/* What the person sees of a refusal: which field (NULL: the page) says which sentence, with which status.  Ends with error 0. */
+struct desk_refusal {
+	int error, status;
+	const char *field, *say;
+};
+/* Notes it; its status, or 0 when it is none of the table: then it is the framework's. */
+int desk_refused(struct request *, const struct desk_refusal *, int rv);
 /* Notes the error of a code that was not taken at its field; false for other errors. */
 bool desk_code_error(struct request *, int rv);
 
@@ -86,7 +93,7 @@ extern const struct route desk_login_routes[], desk_queue_routes[], desk_case_ro
     desk_slot_routes[], desk_document_routes[], desk_upload_routes[], desk_identify_routes[], desk_issue_routes[], desk_token_routes[],
     desk_office_routes[], desk_clocks_routes[], desk_revoke_routes[], desk_extend_routes[], desk_outages_routes[], desk_template_routes[],
     desk_price_routes[],
-    desk_contract_routes[], desk_director_routes[], desk_signer_routes[];
+    desk_contract_routes[], desk_envelope_routes[], desk_director_routes[], desk_signer_routes[];
 
 /* Documents of a case that are read at the desk, in the order of the text. */
 #define DESK_DOCUMENTS 64

@@ -131,23 +131,18 @@ extend_show(struct request *rq)
 static int
 extend_wrong(struct request *rq, const struct application *a, int rv)
 {
-	static const struct { int error, status; const char *say; } refusals[] = {
-		{ ICERT_E_DENIED, 403, "desk.extension.same" },
-		{ ICERT_E_OWN_CASE, 403, "desk.extension.own" },
-		{ ICERT_E_EXISTS, 409, "desk.extension.exists" },
-		{ ICERT_E_STATE, 409, "desk.extension.state" },
-		{ ICERT_E_CONFLICT, 409, "desk.extension.gone" },
-		{ ICERT_E_NOT_FOUND, 409, "desk.extension.gone" },
+	static const struct desk_refusal refusals[] = {
+		{ ICERT_E_DENIED, 403, NULL, "desk.extension.same" },
+		{ ICERT_E_OWN_CASE, 403, NULL, "desk.extension.own" },
+		{ ICERT_E_EXISTS, 409, NULL, "desk.extension.exists" },
+		{ ICERT_E_STATE, 409, NULL, "desk.extension.state" },
+		{ ICERT_E_CONFLICT, 409, NULL, "desk.extension.gone" },
+		{ ICERT_E_NOT_FOUND, 409, NULL, "desk.extension.gone" },
+		{ 0 }
 	};
+	int status = desk_code_error(rq, rv) ? 422 : desk_refused(rq, refusals, rv);
 
-	if (desk_code_error(rq, rv))
-		return extend_page(rq, 422, a);
-	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
-		if (refusals[i].error == rv) {
-			page_field_error(rq, NULL, refusals[i].say);
-			return extend_page(rq, refusals[i].status, a);
-		}
-	return rv;
+	return status != 0 ? extend_page(rq, status, a) : rv;
 }
 
 static int

@@ -213,22 +213,26 @@ issued_show(struct request *rq)
 	return issued_page(rq, 200, a, NULL);
 }
 
-/* Read aloud in the call; whoever reads it here a second time finds it gone. */
+/* Read aloud in the call; whoever asks a minute later finds it gone. */
 static int
 opening_code(struct request *rq)
 {
+	static const struct desk_refusal refusals[] = {
+		{ ICERT_E_STATE, 409, NULL, "desk.code.not_yet" },
+		{ ICERT_E_DENIED, 403, NULL, "desk.code.other" },
+		{ ICERT_E_DESTROYED, 409, NULL, "desk.code.shown" },
+		{ ICERT_E_CODE_SPENT, 409, NULL, "desk.code.locked" },
+		{ 0 }
+	};
 	struct application *a;
 	char code[9] = "";
-	int rv = desk_case(rq, &a);
+	int status, rv = desk_case(rq, &a);
 
 	if (rv != 0)
 		return rv;
 	rv = fields_opening_code(desk_act(rq), a->id, code);
-	if (rv == ICERT_E_STATE || rv == ICERT_E_DESTROYED || rv == ICERT_E_DENIED) {
-		page_field_error(rq, NULL, rv == ICERT_E_STATE ? "desk.code.not_yet" :
-		    rv == ICERT_E_DENIED ? "desk.code.other" : "desk.code.shown");
-		return issued_page(rq, rv == ICERT_E_DENIED ? 403 : 409, a, NULL);
-	}
+	if ((status = desk_refused(rq, refusals, rv)) != 0)
+		return issued_page(rq, status, a, NULL);
 	if (rv == 0)
 		rv = issued_page(rq, 200, a, arena_printf(&rq->arena, "%.4s %.4s", code, code + 4));
 	bytes_wipe(code, sizeof(code));

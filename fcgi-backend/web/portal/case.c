@@ -291,11 +291,17 @@ fill_certificate(struct request *rq, const struct overview *o, struct view_porta
 	out->pkcs12 = c->has_pkcs12;
 	out->token = strcmp(c->container, CONTAINER_TOKEN) == 0;
 	out->envelope = c->has_envelope;
+	out->locked = o->locked;
 	/* A token's envelope is no proof of anything: it stays until it is opened, or its time is over. */
 	out->delivered = !out->token && o->a.state >= APPLICATION_CONTRACT_SIGNED && o->a.state <= APPLICATION_ACTIVE;
 	out->until = c->delivery_until;
 	out->revoked_at = c->revoked_at;
-	if (o->contract_by != 0) {
+	/* A file's contract cannot be signed meanwhile, and its clock stands. */
+	out->stands = o->locked && !out->token && o->contract_by != 0;
+	if (out->stands) {
+		v->by = 0;
+		v->closes = false;
+	} else if (o->contract_by != 0) {
 		v->by = out->contract_by = o->contract_by;
 		v->closes = false;
 	}
@@ -343,7 +349,7 @@ fill_contract(struct request *rq, const struct overview *o, struct view_portal_c
 	out->signed_href = arena_printf(&rq->arena, "/tramite/%s/contrato-firmado.pdf", o->a.id);
 	out->refused = out->open && strcmp(last_word(o), "contract_invalid") == 0;
 	out->returned = out->open && strcmp(last_word(o), "contract_returned") == 0;
-	out->due = o->contract_by;
+	out->due = v->certificate != NULL && v->certificate->stands ? 0 : o->contract_by;
 	v->contract = out;
 }
 

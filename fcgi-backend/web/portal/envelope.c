@@ -4,6 +4,8 @@
 #include "procedure/certificate/certificate.h"
 #include "procedure/certificate/envelope.h"
 #include "procedure/certificate/token.h"
+#include "procedure/clock/deadline.h"
+#include "procedure/people/staff.h"
 #include "web/portal/portal.h"
 #include "web/token_file.h"
 
@@ -82,6 +84,29 @@ opened_page(struct request *rq, const struct application *a, const struct envelo
 	return page_send(rq, 200, portal_envelope_open, &v);
 }
 
+/* What happened, and what to do. */
+static int
+locked_page(struct request *rq, int status, const struct application *a)
+{
+	struct view_portal_envelope_locked v = { 0 };
+	struct province *p = arena_new(&rq->arena, struct province);
+	struct deadline_clock clock;
+	int rv;
+
+	if (p == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = province_get(portal_act(rq), a->province, p)) != 0)
+		return rv;
+	portal_matter(rq, p, a->number);
+	v.id = a->id;
+	v.number = a->number;
+	v.telephone = p->telephone;
+	v.hours = p->hours;
+	v.province = p->name;
+	v.stands = deadline_clock(portal_act(rq), a->id, &clock) == 0 && clock.stopped_at != 0;
+	return page_send(rq, status, portal_envelope_locked, &v);
+}
+
 /* What stands in the way of opening, as a page. */
 static int
 refused(struct request *rq, int rv, const struct application *a, int tries)
@@ -91,7 +116,8 @@ refused(struct request *rq, int rv, const struct application *a, int tries)
 		page_field_error(rq, "code", "envelope.code.wrong");
 		return code_page(rq, 422, a, tries);
 	case ICERT_E_CODE_SPENT:
-		return page_error(rq, 410, "envelope.code.spent");
+		page_field_error(rq, NULL, "envelope.code.spent");
+		return locked_page(rq, 409, a);
 	case ICERT_E_DENIED:
 		return page_error(rq, 403, "envelope.other_session");
 	case ICERT_E_EXPIRED:
@@ -119,6 +145,8 @@ show(struct request *rq)
 		rv = opened_page(rq, a, &e);
 	else if (rv == ICERT_E_STATE)
 		rv = code_page(rq, 200, a, 0);
+	else if (rv == ICERT_E_CODE_SPENT)
+		rv = locked_page(rq, 200, a);
 	else
 		rv = refused(rq, rv, a, 0);
 	bytes_wipe(&e, sizeof(e));
