@@ -80,7 +80,16 @@ BENCH_BINARIES = $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/
 $(B)/bench/%: $(B)/obj/tests/bench/%.o $(TEST_ARCHIVES)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(BACKEND_LDLIBS) $(KEY_LDLIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LDLIBS)
+# What ocsp_post is measured against is a module of nginx, built as ours is.
+BENCH_MODULE = $(B)/bench/ngx_http_bench_module.so
+$(BENCH_MODULE): tests/bench/nginx/ngx_http_bench_module.c tests/bench/nginx/config
+	$(call say,MODULE,$@)
+	$(Q)mkdir -p $(B)/bench/nginx
+	$(Q)cd $(NGINX_SRC) && bash -c '. ./conf_flags; ./configure "$${NGX_CONF_FLAGS[@]}" \
+		--builddir=$(abspath $(B))/bench/nginx --add-dynamic-module=$(TOP)/tests/bench/nginx' > $(abspath $(B))/bench/nginx/configure.log 2>&1
+	$(Q)$(MAKE) -s -C $(NGINX_SRC) -f $(abspath $(B))/bench/nginx/Makefile modules > $(B)/bench/nginx/make.log 2>&1
+	$(Q)cp $(B)/bench/nginx/ngx_http_bench_module.so $@
 # A drawn contract for contract_rate comes from the unit that draws one.
-bench: all $(BENCH_BINARIES) $(B)/test/documents_contract_pdf
+bench: all $(BENCH_BINARIES) $(BENCH_MODULE) $(B)/test/documents_contract_pdf
 	$(Q)node tests/bench/run.mjs

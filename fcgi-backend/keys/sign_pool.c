@@ -7,12 +7,19 @@
 
 #define THREADS_MAX 63
 #define STACK ((size_t)256 << 10)
-#define SHARE 8			/* digests a thread takes at a time */
+#define SHARE 4			/* digests a thread takes at a time */
 #define ALONE 16		/* so few are not worth waking anyone */
+
+/* A thread's own context for the key it signed with last: to make one takes a quarter of a signature. */
+struct signing {
+	EVP_PKEY *key;
+	EVP_PKEY_CTX *ctx;
+};
 
 struct sign_pool {
 	pthread_t thread[THREADS_MAX];
 	unsigned threads;
+	struct signing own;		/* of the one that asks */
 	pthread_mutex_t lock;
 	pthread_cond_t begun, ended;
 	uint64_t job;			/* counts them: a thread sees that there is a new one */
@@ -28,12 +35,37 @@ struct sign_pool {
 };
 
 static void
-sign_shares(struct sign_pool *p)
+signing_end(struct signing *s)
 {
-	EVP_PKEY_CTX *key = EVP_PKEY_CTX_new(p->key, NULL);
+	EVP_PKEY_CTX_free(s->ctx);
+	EVP_PKEY_free(s->key);
+	s->ctx = NULL;
+	s->key = NULL;
+}
+
+/* The reference held keeps another key from standing at the same address. */
+static EVP_PKEY_CTX *
+signing_with(struct signing *s, EVP_PKEY *key)
+{
+	if (s->key == key)
+		return s->ctx;
+	signing_end(s);
+	if (EVP_PKEY_up_ref(key) != 1)
+		return NULL;
+	s->key = key;
+	s->ctx = EVP_PKEY_CTX_new(key, NULL);
+	if (s->ctx == NULL || EVP_PKEY_sign_init(s->ctx) != 1 || EVP_PKEY_CTX_set_signature_md(s->ctx, EVP_sha256()) != 1)
+		signing_end(s);
+	return s->ctx;
+}
+
+static void
+sign_shares(struct sign_pool *p, struct signing *own)
+{
+	EVP_PKEY_CTX *key = signing_with(own, p->key);
 	size_t i, end;
 
-	if (key == NULL || EVP_PKEY_sign_init(key) != 1 || EVP_PKEY_CTX_set_signature_md(key, EVP_sha256()) != 1)
+	if (key == NULL)
 		atomic_store(&p->failed, 1);
 	while (!atomic_load(&p->failed) && (i = atomic_fetch_add(&p->next, SHARE)) < p->n) {
 		for (end = i + SHARE < p->n ? i + SHARE : p->n; i < end; i++) {
@@ -42,12 +74,12 @@ sign_shares(struct sign_pool *p)
 				atomic_store(&p->failed, 1);
 		}
 	}
-	EVP_PKEY_CTX_free(key);
 }
 
 static void *
 work(void *arg)
 {
+	struct signing own = { NULL, NULL };
 	struct sign_pool *p = arg;
 	uint64_t seen = 0;
 
@@ -59,12 +91,13 @@ work(void *arg)
 			break;
 		seen = p->job;
 		pthread_mutex_unlock(&p->lock);
-		sign_shares(p);
+		sign_shares(p, &own);
 		pthread_mutex_lock(&p->lock);
 		if (--p->working == 0)
 			pthread_cond_signal(&p->ended);
 	}
 	pthread_mutex_unlock(&p->lock);
+	signing_end(&own);
 	return NULL;
 }
 
@@ -104,6 +137,7 @@ sign_pool_close(struct sign_pool *p)
 	pthread_mutex_unlock(&p->lock);
 	while (p->threads > 0)
 		pthread_join(p->thread[--p->threads], NULL);
+	signing_end(&p->own);
 	pthread_cond_destroy(&p->begun);
 	pthread_cond_destroy(&p->ended);
 	pthread_mutex_destroy(&p->lock);
@@ -129,7 +163,7 @@ sign_pool_sign(struct sign_pool *p, EVP_PKEY *key, size_t n, const uint8_t *cons
 		pthread_cond_broadcast(&p->begun);
 		pthread_mutex_unlock(&p->lock);
 	}
-	sign_shares(p);
+	sign_shares(p, &p->own);
 	if (together) {
 		pthread_mutex_lock(&p->lock);
 		while (p->working > 0)

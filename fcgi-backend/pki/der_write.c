@@ -1,7 +1,6 @@
 #include "pki/der_write.h"
 #include "libicert/error.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -178,10 +177,18 @@ der_named_bits(struct buf *b, unsigned bits)
 	der_close(b, mark);
 }
 
+static char *
+two_digits(char *p, int n)
+{
+	*p++ = (char)('0' + n / 10);
+	*p++ = (char)('0' + n % 10);
+	return p;
+}
+
 static void
 time_text(struct buf *b, uint8_t tag, int64_t t, int utc)
 {
-	char text[80];
+	char text[16], *p = text;	/* YYYYMMDDhhmmssZ */
 	time_t seconds = (time_t)t;
 	struct tm tm;
 
@@ -189,13 +196,16 @@ time_text(struct buf *b, uint8_t tag, int64_t t, int utc)
 		buf_fail(b, ICERT_E_INVALID);
 		return;
 	}
-	if (utc)
-		snprintf(text, sizeof(text), "%02d%02d%02d%02d%02d%02dZ", tm.tm_year % 100, tm.tm_mon + 1,
-		    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
-	else
-		snprintf(text, sizeof(text), "%04d%02d%02d%02d%02d%02dZ", tm.tm_year + 1900, tm.tm_mon + 1,
-		    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
-	der_text(b, tag, text);
+	if (!utc)
+		p = two_digits(p, (tm.tm_year + 1900) / 100);
+	p = two_digits(p, tm.tm_year % 100);
+	p = two_digits(p, tm.tm_mon + 1);
+	p = two_digits(p, tm.tm_mday);
+	p = two_digits(p, tm.tm_hour);
+	p = two_digits(p, tm.tm_min);
+	p = two_digits(p, tm.tm_sec);
+	*p++ = 'Z';
+	der_value(b, tag, text, (size_t)(p - text));
 }
 
 void

@@ -7,16 +7,73 @@
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>
+#include <pthread.h>
 #include <string.h>
 
 #define REASON_CERTIFICATE_HOLD 6	/* RFC 5280, 5.3.1 */
 
 static const size_t hash_length[OCSP_HASHES] = { 20, 32 };
 
+static EVP_MD *sha256;
+static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
+
+/* Fetched once: to look an algorithm up takes longer than to hash an answer. */
+static void
+fetch(void)
+{
+	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
 static const EVP_MD *
 hash_of(enum ocsp_hash hash)
 {
 	return hash == OCSP_SHA1 ? EVP_sha1() : EVP_sha256();
+}
+
+/* A short piece of DER into its place in the template. */
+static int
+keep(struct buf *b, uint8_t *out, size_t size, size_t *len)
+{
+	int error = buf_error(b);
+
+	if (error == 0 && b->len > size)
+		error = ICERT_E_TOO_LARGE;
+	if (error == 0) {
+		memcpy(out, b->p, b->len);
+		*len = b->len;
+	}
+	buf_free(b);
+	return error;
+}
+
+static int
+certid_make(struct ocsp_template *t, enum ocsp_hash hash)
+{
+	struct buf b = BUF_INIT;
+	size_t algorithm = der_open(&b, DER_SEQUENCE);
+
+	der_oid(&b, hash == OCSP_SHA1 ? OID_SHA1 : OID_SHA256);
+	der_null(&b);
+	der_close(&b, algorithm);
+	der_value(&b, DER_OCTET_STRING, t->name_hash[hash], hash_length[hash]);
+	der_value(&b, DER_OCTET_STRING, t->key_hash[hash], hash_length[hash]);
+	return keep(&b, t->certid[hash], sizeof(t->certid[hash]), &t->certid_len[hash]);
+}
+
+static int
+algorithm_make(struct ocsp_template *t)
+{
+	struct buf b = BUF_INIT;
+	size_t algorithm = der_open(&b, DER_SEQUENCE);
+
+	if (t->signature == OCSP_SHA256_RSA) {
+		der_oid(&b, OID_SHA256_RSA);
+		der_null(&b);
+	} else {
+		der_oid(&b, OID_SHA256_ECDSA);
+	}
+	der_close(&b, algorithm);
+	return keep(&b, t->algorithm, sizeof(t->algorithm), &t->algorithm_len);
 }
 
 static int
@@ -39,6 +96,9 @@ read_issuer(struct ocsp_template *t, X509 *issuer)
 		    EVP_Digest(ASN1_STRING_get0_data(key), (size_t)ASN1_STRING_length(key), t->key_hash[i],
 		    NULL, hash_of(i), NULL) != 1)
 			goto out;
+		if ((error = certid_make(t, (enum ocsp_hash)i)) != 0)
+			goto out;
+		error = ICERT_E_CRYPTO;
 	}
 	error = 0;
 out:
@@ -77,7 +137,7 @@ read_responder(struct ocsp_template *t, X509 *responder, const uint8_t *der, siz
 	buf_put(&t->tail, der, len);
 	der_close(&t->tail, list);
 	der_close(&t->tail, explicit);
-	return 0;
+	return algorithm_make(t);
 }
 
 int
@@ -118,14 +178,9 @@ ocsp_template_free(struct ocsp_template *t)
 static void
 cert_id(struct buf *b, const struct ocsp_template *t, enum ocsp_hash hash, const struct ocsp_single *s)
 {
-	size_t id = der_open(b, DER_SEQUENCE), algorithm;
+	size_t id = der_open(b, DER_SEQUENCE);
 
-	algorithm = der_open(b, DER_SEQUENCE);
-	der_oid(b, hash == OCSP_SHA1 ? OID_SHA1 : OID_SHA256);
-	der_null(b);
-	der_close(b, algorithm);
-	der_value(b, DER_OCTET_STRING, t->name_hash[hash], hash_length[hash]);
-	der_value(b, DER_OCTET_STRING, t->key_hash[hash], hash_length[hash]);
+	buf_put(b, t->certid[hash], t->certid_len[hash]);
 	der_unsigned(b, DER_INTEGER, s->serial, s->serial_len);
 	der_close(b, id);
 }
@@ -222,6 +277,13 @@ response_extensions(struct buf *b, const uint8_t *nonce_value, size_t nonce_len,
 }
 
 int
+ocsp_digest(const void *data, size_t len, uint8_t digest[32])
+{
+	pthread_once(&sha256_once, fetch);
+	return sha256 != NULL && EVP_Digest(data, len, digest, NULL, sha256, NULL) == 1 ? 0 : ICERT_E_CRYPTO;
+}
+
+int
 ocsp_live_data(const struct ocsp_template *t, const struct ocsp_question question[], size_t n, const uint8_t *nonce_value,
     size_t nonce_len, struct buf *b, uint8_t digest[32])
 {
@@ -246,8 +308,7 @@ ocsp_live_data(const struct ocsp_template *t, const struct ocsp_question questio
 	der_close(b, seq);
 	if ((error = buf_error(b)) != 0)
 		return error;
-	return EVP_Digest(b->p + start, b->len - start, digest, NULL, EVP_sha256(), NULL) == 1 ? 0
-	    : ICERT_E_CRYPTO;
+	return ocsp_digest(b->p + start, b->len - start, digest);
 }
 
 int
@@ -277,43 +338,29 @@ whole(size_t length)
 	return 1 + der_length(octets, length) + length;
 }
 
+/* responseStatus successful, and responseType: 1.3.6.1.5.5.7.48.1.1 (RFC 6960, 4.2.1). */
+static const uint8_t status_octets[] = { DER_ENUMERATED, 1, 0 };
+static const uint8_t type_octets[] = { DER_OID, 9, 0x2B, 6, 1, 5, 5, 7, 0x30, 1, 1 };
+
 int
 ocsp_answer_head(const struct ocsp_template *t, const uint8_t *data, size_t data_len,
     const uint8_t *signature, size_t signature_len, struct buf *head)
 {
-	struct buf fixed = BUF_INIT, type = BUF_INIT;
-	size_t algorithm, basic, bytes;
-	int error;
+	size_t basic, bytes;
 
-	algorithm = der_open(&fixed, DER_SEQUENCE);
-	if (t->signature == OCSP_SHA256_RSA) {
-		der_oid(&fixed, OID_SHA256_RSA);
-		der_null(&fixed);
-	} else {
-		der_oid(&fixed, OID_SHA256_ECDSA);
-	}
-	der_close(&fixed, algorithm);
-	der_bits(&fixed, signature, signature_len);
-	der_number(&type, DER_ENUMERATED, 0);
-	der_oid(&type, OID_OCSP_BASIC);
-	if ((error = buf_error(&fixed)) != 0 || (error = buf_error(&type)) != 0)
-		goto out;
-
-	/* type holds responseStatus (3 octets) and responseType. */
-	basic = data_len + fixed.len + t->tail.len;
-	bytes = (type.len - 3) + whole(whole(basic));
-	header(head, DER_SEQUENCE, 3 + whole(whole(bytes)));
-	buf_put(head, type.p, 3);
+	basic = data_len + t->algorithm_len + whole(1 + signature_len) + t->tail.len;
+	bytes = sizeof(type_octets) + whole(whole(basic));
+	header(head, DER_SEQUENCE, sizeof(status_octets) + whole(whole(bytes)));
+	buf_put(head, status_octets, sizeof(status_octets));
 	header(head, DER_CONTEXT_CONSTRUCTED(0), whole(bytes));
 	header(head, DER_SEQUENCE, bytes);
-	buf_put(head, type.p + 3, type.len - 3);
+	buf_put(head, type_octets, sizeof(type_octets));
 	header(head, DER_OCTET_STRING, whole(basic));
 	header(head, DER_SEQUENCE, basic);
 	buf_put(head, data, data_len);
-	buf_put(head, fixed.p, fixed.len);
-	error = buf_error(head);
-out:
-	buf_free(&fixed);
-	buf_free(&type);
-	return error;
+	buf_put(head, t->algorithm, t->algorithm_len);
+	header(head, DER_BIT_STRING, 1 + signature_len);
+	buf_putc(head, 0);
+	buf_put(head, signature, signature_len);
+	return buf_error(head);
 }

@@ -32,7 +32,11 @@ struct ocsp_template {
 	uint8_t name_hash[OCSP_HASHES][32];	/* of the issuer's Name; SHA-1 uses 20 octets */
 	uint8_t key_hash[OCSP_HASHES][32];	/* of the issuer's public key */
 	uint8_t responder[20];			/* SHA-1 of the responder's public key */
+	uint8_t certid[OCSP_HASHES][96];	/* DER of a CertID up to its serial: algorithm and hashes */
+	size_t certid_len[OCSP_HASHES];
 	enum ocsp_signature signature;
+	uint8_t algorithm[16];			/* DER AlgorithmIdentifier of the signatures */
+	size_t algorithm_len;
 	int64_t responder_not_after;		/* no answer may outlive its responder, but the last ones of a CA */
 	int64_t issuer_not_before;		/* the archive cutoff: whatever this CA issued is answered */
 	struct buf tail;			/* [0] { SEQUENCE OF Certificate } */
@@ -66,6 +70,9 @@ struct ocsp_single {
  */
 int ocsp_answer_data(const struct ocsp_template *, enum ocsp_hash, const struct ocsp_single *,
     struct buf *data, uint8_t digest[32]);
+
+/* SHA-256 of what is signed.  0 or ICERT_E_CRYPTO. */
+int ocsp_digest(const void *data, size_t len, uint8_t digest[32]);
 
 /* A question that is answered live: which hash its CertID uses, and what is true of its certificate. */
 struct ocsp_question {

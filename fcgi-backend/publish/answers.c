@@ -21,6 +21,19 @@ answers_until(const struct ocsp_template *template, int64_t now, int64_t validit
 	return now + validity < template->responder_not_after ? now + validity : template->responder_not_after;
 }
 
+/* Made for each batch: the template's responder may be another one by then. */
+static int
+forms(struct answers *a)
+{
+	unsigned h;
+	int error = 0;
+
+	for (h = 0; h < OCSP_HASHES && error == 0; h++)
+		if (a->hashes & 1U << h)
+			error = ocsp_form_init(&a->form[h], a->template, h, a->this_update, a->next_update);
+	return error;
+}
+
 static int
 compose(struct answers *a, size_t *count)
 {
@@ -31,6 +44,8 @@ compose(struct answers *a, size_t *count)
 
 	*count = 0;
 	buf_reset(&a->data);
+	if ((error = forms(a)) != 0)
+		return error;
 	for (i = 0; i < a->n; i++) {
 		single.serial = a->status[i].serial;
 		single.serial_len = sizeof(a->status[i].serial);
@@ -43,7 +58,11 @@ compose(struct answers *a, size_t *count)
 			if ((a->hashes & 1U << h) == 0)
 				continue;
 			start = a->data.len;
-			if ((error = ocsp_answer_data(a->template, h, &single, &a->data, a->digest[*count])) != 0)
+			if (ocsp_form_fits(&single))
+				error = ocsp_form_data(&a->form[h], single.serial, &a->data, a->digest[*count]);
+			else
+				error = ocsp_answer_data(a->template, h, &single, &a->data, a->digest[*count]);
+			if (error != 0)
 				return error;
 			a->data_len[(*count)++] = a->data.len - start;
 		}

@@ -9,7 +9,7 @@
 
 #include "crypt/status_signer.h"
 #include "libicert/status_write.h"
-#include "pki/ocsp_answer.h"
+#include "pki/ocsp_form.h"
 
 /* One certificate's status. */
 struct cert_status {
@@ -36,6 +36,7 @@ struct answers {
 	size_t head_len[STATUS_BATCH];
 
 	/* work space */
+	struct ocsp_form form[OCSP_HASHES];
 	struct buf data;
 	size_t data_len[STATUS_BATCH];
 	uint8_t digest[STATUS_BATCH][32];

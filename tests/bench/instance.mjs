@@ -1,6 +1,9 @@
 // A private instance for a figure: configured for measuring, walked as far as the figure needs.
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { copyFileSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { startInstance } from '../lib/instance.mjs';
 import { until } from '../lib/http.mjs';
 
@@ -8,6 +11,33 @@ export async function benchInstance() {
 	const icert = await startInstance();
 	return icert;
 }
+
+/** Runs a figure with an instance of its own, which ends with it. */
+export async function withInstance(figure) {
+	const icert = await benchInstance();
+	try {
+		return await figure(icert);
+	} finally {
+		await icert.stop();
+	}
+}
+
+/** A program of this folder, as `make bench` has built it. */
+export const binary = (name) => fileURLToPath(new URL(`../../build/bench/${name}`, import.meta.url));
+
+/** The same where the instance's own users can read it. */
+export function copied(icert, name) {
+	const file = join(icert.prefix, 'etc', name);
+	copyFileSync(binary(name), file);
+	return file;
+}
+
+/** Runs one to its end: what it printed. */
+export const tool = async (name, args) => (await promisify(execFile)(binary(name), args.map(String), { maxBuffer: 1 << 24 })).stdout;
+
+/** One address asks for everything: a limit that would hold it back is lifted. */
+export const lift = (icert, zone) => rewrite(join(icert.prefix, 'etc/nginx.conf'),
+	[new RegExp(`icert_limit_zone ${zone} key=(\\S+) rate=\\S+ burst=\\S+`), (_, key) => `icert_limit_zone ${zone} key=${key} rate=1000000/s burst=1000000`]);
 
 /** Changes a file that `up` has written: pairs of [what stands there, what shall]. */
 export function rewrite(file, ...changes) {

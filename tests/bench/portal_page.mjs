@@ -3,10 +3,9 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { until } from '../lib/http.mjs';
 import { issued } from '../system/walk.mjs';
-import { benchInstance, rewrite } from './instance.mjs';
+import { benchInstance, binary, lift, rewrite } from './instance.mjs';
 import { pairs } from './pairs.mjs';
 import { wrk } from './wrk.mjs';
 
@@ -14,7 +13,6 @@ export const name = 'portal_page';
 export const unit = 'pages/s';
 export const bar = 0.35;
 
-const hello = fileURLToPath(new URL('../../build/bench/hello', import.meta.url));
 const CONNECTIONS = 8;
 
 /** The page as a FastCGI answer: the headers that the program itself sends, and the body. */
@@ -38,13 +36,13 @@ export async function run({ say }) {
 		writeFileSync(join(folder, 'answer'), answerOf(page));
 		const socket = join(icert.run, 'bench-hello.fcgi');
 		const workers = readFileSync(join(icert.prefix, 'etc/icert.conf'), 'utf8').match(/^portal_workers = (\d+)/m)[1];
-		server = spawn(hello, [socket, join(folder, 'answer'), workers], { stdio: 'inherit' });
+		server = spawn(binary('hello'), [socket, join(folder, 'answer'), workers], { stdio: 'inherit' });
 
 		const conf = join(icert.prefix, 'etc/nginx.conf');
 		const block = readFileSync(conf, 'utf8').match(/\n\t\tlocation \/ \{\n[\s\S]*?\n\t\t\}\n/)[0];
 		const twin = block.replace('location / {', 'location /bench/ {').replace(/fastcgi_pass [^;]*;/, `fastcgi_pass unix:${socket};`);
-		// One address asks for everything: it is not to be held back.
-		rewrite(conf, [block, () => twin + block], [/icert_limit_zone page key=address rate=\S+ burst=\S+/, 'icert_limit_zone page key=address rate=1000000/s burst=1000000']);
+		rewrite(conf, [block, () => twin + block]);
+		lift(icert, 'page');
 		process.kill(Number(readFileSync(join(icert.run, 'nginx.pid'), 'utf8')), 'SIGHUP');
 		const twinPath = `/bench${path}`;
 		await until(async () => (await applicant.client.visit(twinPath)).body.equals(page.body), { what: 'the reference' });

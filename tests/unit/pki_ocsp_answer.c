@@ -1,6 +1,6 @@
 /* Answers composed from a template, verified as a relying party does: OpenSSL's OCSP_basic_verify. */
 #include "pki_fixture.h"
-#include "pki/ocsp_answer.h"
+#include "pki/ocsp_form.h"
 #include "crypt/status_signer.h"
 #include "libicert/status.h"
 
@@ -147,6 +147,53 @@ test_answers(void **state)
 	buf_free(&whole);
 }
 
+/* A form gives the octets that composing gives, and takes no status that it does not say. */
+static void
+test_form(void **state)
+{
+	uint8_t serial[16] = { 0x7f, 1, 2, 3 }, digest[2][32];
+	struct ocsp_single single = { .serial = serial, .serial_len = 16, .this_update = now, .next_update = now + 3600 }, other;
+	struct buf composed = BUF_INIT, filled = BUF_INIT;
+	struct ocsp_template t;
+	struct ocsp_form form;
+
+	(void)state;
+	assert_int_equal(ocsp_template_init(&t, f.ca_der.p, f.ca_der.len, responder.p, responder.len), 0);
+	for (int hash = 0; hash < OCSP_HASHES; hash++) {
+		assert_int_equal(ocsp_form_init(&form, &t, hash, single.this_update, single.next_update), 0);
+		for (serial[15] = 0; serial[15] < 3; serial[15]++) {
+			buf_reset(&composed);
+			buf_reset(&filled);
+			assert_true(ocsp_form_fits(&single));
+			assert_int_equal(ocsp_answer_data(&t, hash, &single, &composed, digest[0]), 0);
+			assert_int_equal(ocsp_form_data(&form, serial, &filled, digest[1]), 0);
+			assert_int_equal(composed.len, filled.len);
+			assert_memory_equal(composed.p, filled.p, filled.len);
+			assert_memory_equal(digest[0], digest[1], 32);
+		}
+	}
+	other = single;
+	other.revoked = 1;
+	assert_false(ocsp_form_fits(&other));
+	other = single;
+	other.ended = 1;
+	assert_false(ocsp_form_fits(&other));
+	other = single;
+	other.not_issued = 1;
+	assert_false(ocsp_form_fits(&other));
+	other = single;
+	other.serial_len = 15;
+	assert_false(ocsp_form_fits(&other));
+	serial[0] = 0x80;	/* one octet more in DER */
+	assert_false(ocsp_form_fits(&single));
+	serial[0] = 0;
+	assert_false(ocsp_form_fits(&single));
+	assert_int_equal(ocsp_form_init(&form, &t, OCSP_SHA1, now, t.responder_not_after + 1), ICERT_E_INVALID);
+	ocsp_template_free(&t);
+	buf_free(&composed);
+	buf_free(&filled);
+}
+
 static void
 test_refused(void **state)
 {
@@ -286,7 +333,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_answers), cmocka_unit_test(test_refused), cmocka_unit_test(test_rsa_responder),
+		cmocka_unit_test(test_answers), cmocka_unit_test(test_form),
+		cmocka_unit_test(test_refused), cmocka_unit_test(test_rsa_responder),
 		cmocka_unit_test(test_after_the_end), cmocka_unit_test(test_never_issued),
 	};
 
