@@ -16,6 +16,7 @@ struct tariff_item {
 	char container[16];      /* "file", "token", "remote" */
 	char kind[16];           /* "new", "renewal" */
 	int years;
+	char ruc[8];             /* "with" or "without" a RUC in the certificate; "any": the form decides */
 	int64_t net;             /* cents before tax */
 	int tax_bp;              /* hundredths of a percent: 1500 is 15 % */
 	char currency[4];        /* ISO 4217: "USD" */

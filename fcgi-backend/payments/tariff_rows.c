@@ -6,18 +6,18 @@
 #include "payments/tariff.h"
 #include "store/db.h"
 
-#define COLUMNS "id::text, container, kind, years, net, tax_bp, currency, on_sale, coalesce(sale_from, 0)"
+#define COLUMNS "id::text, container, kind, years, net, tax_bp, currency, on_sale, coalesce(sale_from, 0), ruc"
 #define IN_FORCE "valid_from <= $1 and (valid_until is null or valid_until > $1)"
 
 /* Of several rows for one product the newest counts. */
 static const struct db_stmt list = { "tariff_list",
-	"select " COLUMNS " from (select distinct on (container, kind, years) * from icert.tariff where " IN_FORCE
-	" order by container, kind, years, valid_from desc) t"
-	" order by array_position(array['file', 'token', 'remote'], container), kind, years desc" };
+	"select " COLUMNS " from (select distinct on (container, kind, years, ruc) * from icert.tariff where " IN_FORCE
+	" order by container, kind, years, ruc, valid_from desc) t"
+	" order by array_position(array['file', 'token', 'remote'], container), kind, years desc, ruc" };
 
 static const struct db_stmt one = { "tariff_get",
-	"select " COLUMNS " from (select distinct on (container, kind, years) * from icert.tariff where " IN_FORCE
-	" order by container, kind, years, valid_from desc) t where id = $2 and on_sale" };
+	"select " COLUMNS " from (select distinct on (container, kind, years, ruc) * from icert.tariff where " IN_FORCE
+	" order by container, kind, years, ruc, valid_from desc) t where id = $2 and on_sale" };
 
 static void
 read_item(const struct db_result *r, int row, struct tariff_item *item)
@@ -32,6 +32,7 @@ read_item(const struct db_result *r, int row, struct tariff_item *item)
 	snprintf(item->currency, sizeof(item->currency), "%s", db_text(r, row, 6));
 	item->on_sale = db_bool(r, row, 7);
 	item->sale_from = db_int(r, row, 8);
+	snprintf(item->ruc, sizeof(item->ruc), "%s", db_text(r, row, 9));
 }
 
 int

@@ -12,7 +12,7 @@
 enum {
 	COL_ID, COL_NUMBER, COL_STATE, COL_VERSION, COL_PROVINCE, COL_CONTACT, COL_PURCHASE, COL_KEY, COL_CONTAINER, COL_KIND,
 	COL_YEARS, COL_OPERATOR, COL_REASON, COL_CREATED, COL_SUBMITTED, COL_SINCE, COL_CLOSES, COL_CONSENT, COL_FORM,
-	COL_MASKED, COL_EMAIL, COL_WRAPPED, COL_CONTACT_WRAPPED, COL_ENVELOPE, COL_ORIGIN, COL_TOKEN_KEY,
+	COL_MASKED, COL_EMAIL, COL_WRAPPED, COL_CONTACT_WRAPPED, COL_ENVELOPE, COL_ORIGIN, COL_TOKEN_KEY, COL_RUC,
 	COL_OPERATOR_NAME, COL_ALSO, COL_OWN
 };
 
@@ -80,6 +80,7 @@ fill_sealed(struct application *a, struct db_result *r, int row, const uint8_t c
 	snprintf(place, sizeof place, "application|form|%s", a->id);
 	if ((error = open_text(case_key, place, r, row, COL_FORM, &plain)) == 0)
 		error = application_form_read(&a->form, plain.p, plain.len);
+	copy(a->form.sold_ruc, sizeof a->form.sold_ruc, r, row, COL_RUC);
 	buf_reset(&plain);
 	snprintf(place, sizeof place, "contact|email|%s", a->contact);
 	if (error == 0 && (error = open_text(contact_key, place, r, row, COL_EMAIL, &plain)) == 0)

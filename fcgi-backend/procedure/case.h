@@ -57,7 +57,7 @@ extern const struct db_stmt case_select_portal, case_select_desk;
 	" a.operator_id, a.reason, a.created_at, a.submitted_at, a.state_since, a.closes_at, a.consent_at, a.form, c.masked," \
 	" c.email, k.wrapped, ck.wrapped, e.number, coalesce(a.origin_id::text, '')," \
 	" case when a.container = 'token' then (select encode(t.spki_sha256, 'hex') from icert.token_request t" \
-	" where t.application_id = a.id and t.replaced_at is null) end"
+	" where t.application_id = a.id and t.replaced_at is null) end, a.ruc"
 #define CASE_FROM \
 	" from icert.application a join icert.contact c on c.id = a.contact_id join icert.data_key k on k.id = a.key_id" \
 	" join icert.data_key ck on ck.id = c.key_id left join icert.envelope e on e.application_id = a.id"

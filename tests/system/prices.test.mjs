@@ -92,8 +92,8 @@ test('a change counts when another person approves it, and an order keeps its pr
 });
 
 test('from a day on: nothing before it, and no approval after it', async () => {
-	expect(await write(first, { net: '20', day: day(3) }), 200, 'saved');
-	expect(await approve(second, waiting()), 200, 'approved');
+	expect(await write(second, { net: '20', day: day(3) }), 200, 'saved');
+	expect(await approve(first, waiting()), 200, 'approved');
 	assert.match((await first.client.visit('/tarifa')).main, /aprobado, por regir/);
 	const tariff = () => sql(`select net from icert.tariff where container = 'file' and kind = 'new' and years = 2 and valid_from <=
 		${Math.floor(Date.now() / 1000) + icert.ahead} order by valid_from desc limit 1`);
@@ -104,6 +104,32 @@ test('from a day on: nothing before it, and no approval after it', async () => {
 	assert.equal(late.status, 409);
 	assert.match(late.errors.join(), /ya pasó/);
 	assert.match((await first.client.visit('/tarifa')).main, /\$23,00/);
+});
+
+test('a product with a RUC asks for it, and one without does not take it', async () => {
+	await (await first.client.visit(`/tarifa/cambio/${waiting()}`)).form(/retirar$/).submit({});
+	// Each approves with a code of their own: none waits for the next.
+	for (const [ruc, net, writes, approves] of [['with', '31', second, first], ['without', '22', first, second]]) {
+		expect(await write(writes, { net, years: '4', ruc }), 200, ruc);
+		expect(await approve(approves, waiting()), 200, 'approved');
+	}
+	for (const [ruc, words, asked, other] of [['with', 'con RUC', 'yes', 'no'], ['without', 'sin RUC', 'no', 'yes']]) {
+		const buyer = new Applicant(icert);
+		people.push(buyer);
+		buyer.product = `${words}</h2>`;
+		await buyer.order();
+		const paid = await buyer.pay();
+		assert.match(paid.main, new RegExp(`Archivo PKCS#12, ${words}`));
+		await buyer.begin();
+		const at = `/solicitud/${buyer.id}/ruc`;
+		const give = async (invoices) => (await buyer.client.visit(at)).form(/ruc$/).submit({ invoices, ruc: invoices === 'yes' ? buyer.data.ruc : '' });
+		const wrong = await give(other);
+		assert.equal(wrong.status, 422, words);
+		assert.match(wrong.errors.join(), new RegExp(`Compró el certificado ${words}`));
+		expect(await give(asked), 200, words);
+		assert.equal(sql(`select ruc from icert.application where id = '${buyer.id}'`), ruc);
+	}
+	expect(await write(first, { net: '1' }), 200, 'another that waits');
 });
 
 test('nobody approves their own: not by the address, not with another account, not in the database', async () => {

@@ -20,11 +20,11 @@
 #define OPEN_DAYS	30
 
 static const struct db_stmt paid_order = { "application_paid_order",
-	"select p.container, p.kind, p.years, p.state, a.id, coalesce(p.origin_id::text, '') from icert.purchase p"
+	"select p.container, p.kind, p.years, p.state, a.id, coalesce(p.origin_id::text, ''), p.ruc from icert.purchase p"
 	" left join icert.application a on a.purchase_id = p.id and a.state <> 'removed' where p.id = $1" };
 static const struct db_stmt add = { "application_add",
 	"insert into icert.application (id, state, contact_id, purchase_id, key_id, container, kind, years, form, created_at,"
-	" state_since, origin_id) values ($1, 'draft', $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)" };
+	" state_since, origin_id, ruc) values ($1, 'draft', $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11)" };
 static const struct db_stmt save = { "application_save",
 	"update icert.application set form = $3, person_hash = $4, version = version + 1 where id = $1 and version = $2" };
 static const struct db_stmt papers = { "application_papers",
@@ -60,7 +60,7 @@ seal_form(const struct case_file *c, const struct application_form *form, struct
 }
 
 static int
-insert_draft(struct act *act, struct case_file *c, const struct application_form *form)
+insert_draft(struct act *act, struct case_file *c, const struct application_form *form, const char *ruc)
 {
 	struct buf sealed = BUF_INIT;
 	int64_t now = clock_business();
@@ -71,7 +71,7 @@ insert_draft(struct act *act, struct case_file *c, const struct application_form
 		goto out;
 	if ((error = DB_QUERY(act->db, &add, NULL, P_TEXT(c->a.id), P_TEXT(act->id), P_TEXT(c->a.purchase), P_TEXT(c->a.key),
 	    P_TEXT(c->a.container), P_TEXT(c->a.kind), P_INT(c->a.years), P_BYTES(sealed.p, sealed.len), P_INT(now),
-	    P_TEXT(c->a.origin[0] != '\0' ? c->a.origin : NULL))) == 0 &&
+	    P_TEXT(c->a.origin[0] != '\0' ? c->a.origin : NULL), P_TEXT(ruc))) == 0 &&
 	    (error = deadline_add(act, DEADLINE_DRAFT_REMOVE, "application", c->a.id, c->a.id,
 	    now + policy_int(act, "draft.days", DRAFT_DAYS) * DAY_S)) == 0)
 		error = act_audit(act, "application.create", "application", c->a.id, c->a.id, 0, NULL, NULL);
@@ -114,7 +114,7 @@ create_once(struct act *act, const char *purchase, const struct application_form
 			goto out;
 		prefill = &c.a.form;
 	}
-	if ((error = insert_draft(act, &c, prefill != NULL ? prefill : &empty)) == 0 && (error = db_commit(act->db)) == 0)
+	if ((error = insert_draft(act, &c, prefill != NULL ? prefill : &empty, db_text(r, 0, 6))) == 0 && (error = db_commit(act->db)) == 0)
 		snprintf(id, ID_TEXT, "%s", c.a.id);
 out:
 	if (error != 0)

@@ -203,7 +203,11 @@ check_telephone(struct application_form *f)
 static const char *
 check_invoices(struct application_form *f)
 {
-	return is(f->invoices, "yes") || is(f->invoices, "no") ? NULL : "form.invoices.missing";
+	if (!is(f->invoices, "yes") && !is(f->invoices, "no"))
+		return "form.invoices.missing";
+	if (is(f->sold_ruc, "with") && !is(f->invoices, "yes"))
+		return "form.invoices.bought_with";
+	return is(f->sold_ruc, "without") && !is(f->invoices, "no") ? "form.invoices.bought_without" : NULL;
 }
 
 /* The RUC is the holder's own: it begins with the cédula. */

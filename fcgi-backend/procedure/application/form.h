@@ -24,6 +24,7 @@ struct application_form {
 	char	voting_paper[16];	/* "certificate", "conadis", "passport", "other" */
 	char	voting_reason[512];	/* when "other": what justifies not voting */
 	char	privacy[4];		/* "yes": was told what goes into the certificate */
+	char	sold_ruc[8];		/* of the product paid: "with", "without" a RUC, else either; no field */
 	char	kept[96];		/* pages that came filled from an earlier case and nobody has confirmed, "a,b"; no field */
 };
 

@@ -9,15 +9,15 @@
 #include "procedure/people/staff.h"
 
 #define READERS		(BY_ADMIN | BY_FINANCE | BY_AUDITOR)
-#define PRODUCT		"t.container, t.kind, t.years, t.net, t.tax_bp, t.currency, t.on_sale, coalesce(t.sale_from, 0)"
+#define PRODUCT		"t.container, t.kind, t.years, t.net, t.tax_bp, t.currency, t.on_sale, coalesce(t.sale_from, 0), t.ruc"
 
 /* As tariff_list() reads them: of the rows in force the newest of each product counts. */
 static const struct db_stmt prices = { "price_list",
-	"select t.id, " PRODUCT ", t.valid_from, case when t.valid_from > $1 then 0 when t.id in (select distinct on (container, kind, years) id"
+	"select t.id, " PRODUCT ", t.valid_from, case when t.valid_from > $1 then 0 when t.id in (select distinct on (container, kind, years, ruc) id"
 	" from icert.tariff where valid_from <= $1 and (valid_until is null or valid_until > $1)"
-	" order by container, kind, years, valid_from desc) then 1 else 2 end as place from icert.tariff t"
+	" order by container, kind, years, ruc, valid_from desc) then 1 else 2 end as place from icert.tariff t"
 	" order by (case when t.valid_from > $1 then 0 else 1 end), place, array_position(array['file', 'token', 'remote'], t.container),"
-	" t.kind, t.years desc, t.valid_from desc limit $2" };
+	" t.kind, t.years desc, t.ruc, t.valid_from desc limit $2" };
 
 #define CHANGE \
 	"select t.id, " PRODUCT ", coalesce(t.valid_from, 0), t.state, w.name, coalesce(d.name, ''), t.written_at, coalesce(t.decided_at, 0)," \
@@ -26,13 +26,13 @@ static const struct db_stmt prices = { "price_list",
 static const struct db_stmt changes = { "price_changes", CHANGE " order by t.state <> 'draft', t.written_at desc, t.id limit $1" };
 static const struct db_stmt one = { "price_change_get", CHANGE " where t.id = $1" };
 static const struct db_stmt add = { "price_change_add",
-	"insert into icert.tariff_change (id, container, kind, years, net, tax_bp, currency, on_sale, sale_from, valid_from, written_by, written_at)"
-	" values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)" };
+	"insert into icert.tariff_change (id, container, kind, years, net, tax_bp, currency, on_sale, sale_from, valid_from, written_by, written_at,"
+	" ruc) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)" };
 static const struct db_stmt decide = { "price_change_decide",
 	"update icert.tariff_change set state = $2, decided_by = $3, decided_at = $4 where id = $1 and state = 'draft'" };
 static const struct db_stmt into_tariff = { "price_change_into_tariff",
-	"insert into icert.tariff (id, container, kind, years, net, tax_bp, currency, on_sale, sale_from, valid_from, change_id)"
-	" select $2, container, kind, years, net, tax_bp, currency, on_sale, sale_from, coalesce(valid_from, decided_at), id"
+	"insert into icert.tariff (id, container, kind, years, net, tax_bp, currency, on_sale, sale_from, valid_from, change_id, ruc)"
+	" select $2, container, kind, years, net, tax_bp, currency, on_sale, sale_from, coalesce(valid_from, decided_at), id, ruc"
 	" from icert.tariff_change where id = $1" };
 
 static void
@@ -48,6 +48,7 @@ read_item(const struct db_result *r, int row, struct tariff_item *item)
 	snprintf(item->currency, sizeof item->currency, "%s", db_text(r, row, 6));
 	item->on_sale = db_bool(r, row, 7);
 	item->sale_from = db_int(r, row, 8);
+	snprintf(item->ruc, sizeof item->ruc, "%s", db_text(r, row, 9));
 }
 
 static void
@@ -55,13 +56,13 @@ read_change(const struct db_result *r, int row, struct price_change *c)
 {
 	memset(c, 0, sizeof *c);
 	read_item(r, row, &c->item);
-	c->valid_from = db_int(r, row, 9);
-	snprintf(c->state, sizeof c->state, "%s", db_text(r, row, 10));
-	snprintf(c->written_name, sizeof c->written_name, "%s", db_text(r, row, 11));
-	snprintf(c->decided_name, sizeof c->decided_name, "%s", db_text(r, row, 12));
-	c->written_at = db_int(r, row, 13);
-	c->decided_at = db_int(r, row, 14);
-	c->other = db_bool(r, row, 15);
+	c->valid_from = db_int(r, row, 10);
+	snprintf(c->state, sizeof c->state, "%s", db_text(r, row, 11));
+	snprintf(c->written_name, sizeof c->written_name, "%s", db_text(r, row, 12));
+	snprintf(c->decided_name, sizeof c->decided_name, "%s", db_text(r, row, 13));
+	c->written_at = db_int(r, row, 14);
+	c->decided_at = db_int(r, row, 15);
+	c->other = db_bool(r, row, 16);
 }
 
 int
@@ -81,8 +82,8 @@ price_list(struct act *act, struct price *rows, size_t *n)
 		struct price *p = &rows[(*n)++];
 
 		read_item(r, i, &p->item);
-		p->valid_from = db_int(r, i, 9);
-		p->when = db_int(r, i, 10) == 0 ? PRICE_COMING : db_int(r, i, 10) == 1 ? PRICE_NOW : PRICE_PAST;
+		p->valid_from = db_int(r, i, 10);
+		p->when = db_int(r, i, 11) == 0 ? PRICE_COMING : db_int(r, i, 11) == 1 ? PRICE_NOW : PRICE_PAST;
 	}
 	db_result_free(r);
 	return 0;
@@ -144,8 +145,8 @@ audit(struct act *act, const char *action, const char *id, const struct price_ch
 {
 	char detail[256];
 
-	snprintf(detail, sizeof detail, "{\"container\":\"%s\",\"kind\":\"%s\",\"years\":%d,\"net\":%" PRId64 ",\"tax_bp\":%d,\"on_sale\":%s,"
-	    "\"valid_from\":%" PRId64 "}", c->item.container, c->item.kind, c->item.years, c->item.net, c->item.tax_bp,
+	snprintf(detail, sizeof detail, "{\"container\":\"%s\",\"kind\":\"%s\",\"years\":%d,\"ruc\":\"%s\",\"net\":%" PRId64 ",\"tax_bp\":%d,\"on_sale\":%s,"
+	    "\"valid_from\":%" PRId64 "}", c->item.container, c->item.kind, c->item.years, c->item.ruc, c->item.net, c->item.tax_bp,
 	    c->item.on_sale ? "true" : "false", c->valid_from);
 	return act_audit(act, action, "tariff_change", id, NULL, 0, NULL, detail);
 }
@@ -158,6 +159,7 @@ sound(const struct price_change *c, int64_t now)
 
 	return (strcmp(i->container, "file") == 0 || strcmp(i->container, "token") == 0 || strcmp(i->container, "remote") == 0) &&
 	    (strcmp(i->kind, "new") == 0 || strcmp(i->kind, "renewal") == 0) && i->years >= 1 && i->years <= 5 &&
+	    (strcmp(i->ruc, "any") == 0 || strcmp(i->ruc, "with") == 0 || strcmp(i->ruc, "without") == 0) &&
 	    tariff_total(i->net, i->tax_bp, &total) == 0 && (!i->on_sale || i->sale_from == 0) && (c->valid_from == 0 || c->valid_from > now);
 }
 
@@ -173,7 +175,7 @@ price_change_write(struct act *act, const struct price_change *c, char id[ID_TEX
 	if ((act->roles & BY_ADMIN) && (error = id_new(id)) == 0 && (error = act_begin(act)) == 0 &&
 	    (error = DB_QUERY(act->db, &add, NULL, P_TEXT(id), P_TEXT(i->container), P_TEXT(i->kind), P_INT(i->years), P_INT(i->net),
 	    P_INT(i->tax_bp), P_TEXT(i->currency), P_BOOL(i->on_sale), i->sale_from != 0 ? P_INT(i->sale_from) : P_NULL,
-	    c->valid_from != 0 ? P_INT(c->valid_from) : P_NULL, P_TEXT(act->id), P_INT(now))) == 0 &&
+	    c->valid_from != 0 ? P_INT(c->valid_from) : P_NULL, P_TEXT(act->id), P_INT(now), P_TEXT(i->ruc))) == 0 &&
 	    (error = audit(act, "price.draft", id, c)) == 0)
 		error = db_commit(act->db);
 	return error == 0 ? 0 : act_refuse(act, "price.draft", "tariff_change", NULL, 0, error);

@@ -18,10 +18,10 @@
 
 #define COLUMNS \
 	"p.id, p.number, p.state, p.version, p.contact_id, p.key_id, p.tariff_id, p.container, p.kind, p.years, p.net, p.tax," \
-	" p.total, p.tax_bp, p.currency, p.gateway, p.gateway_payment, p.created_at, p.expires_at, p.paid_at"
+	" p.total, p.tax_bp, p.currency, p.gateway, p.gateway_payment, p.created_at, p.expires_at, p.paid_at, p.ruc"
 enum {
 	COL_ID, COL_NUMBER, COL_STATE, COL_VERSION, COL_CONTACT, COL_KEY, COL_TARIFF, COL_CONTAINER, COL_KIND, COL_YEARS,
-	COL_NET, COL_TAX, COL_TOTAL, COL_TAX_BP, COL_CURRENCY, COL_GATEWAY, COL_PAYMENT, COL_CREATED, COL_EXPIRES, COL_PAID,
+	COL_NET, COL_TAX, COL_TOTAL, COL_TAX_BP, COL_CURRENCY, COL_GATEWAY, COL_PAYMENT, COL_CREATED, COL_EXPIRES, COL_PAID, COL_RUC,
 	COL_APPLICATION, COL_BILLING, COL_WRAPPED
 };
 
@@ -32,8 +32,8 @@ enum {
 static const struct db_stmt number = { "purchase_number", "select nextval('icert.purchase_number')" };
 static const struct db_stmt add = { "purchase_add",
 	"insert into icert.purchase (id, number, state, contact_id, key_id, tariff_id, container, kind, years, net, tax, total,"
-	" tax_bp, currency, billing, once, created_at, state_since, expires_at, origin_id)"
-	" values ($1, $2, 'created', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $16, $17, $18)" };
+	" tax_bp, currency, billing, once, created_at, state_since, expires_at, origin_id, ruc)"
+	" values ($1, $2, 'created', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $16, $17, $18, $19)" };
 static const struct db_stmt by_once = { "purchase_by_once",
 	"select id from icert.purchase where contact_id = $1 and once = $2" };
 static const struct db_stmt get = { "purchase_get", WITH_CASE " where p.id = $1" };
@@ -72,6 +72,7 @@ fill(struct purchase *p, struct db_result *r, int row)
 	p->created_at = db_int(r, row, COL_CREATED);
 	p->expires_at = db_int(r, row, COL_EXPIRES);
 	p->paid_at = db_int(r, row, COL_PAID);
+	snprintf(p->ruc, sizeof p->ruc, "%s", db_text(r, row, COL_RUC));
 	snprintf(p->application, sizeof p->application, "%s", db_text(r, row, COL_APPLICATION));
 }
 
@@ -127,7 +128,7 @@ insert(struct act *act, struct purchase *p, const uint8_t *key, const char *once
 		error = DB_QUERY(act->db, &add, NULL, P_TEXT(p->id), P_TEXT(p->number), P_TEXT(p->contact), P_TEXT(p->key),
 		    P_TEXT(p->tariff), P_TEXT(p->container), P_TEXT(p->kind), P_INT(p->years), P_INT(p->net), P_INT(p->tax),
 		    P_INT(p->total), P_INT(p->tax_bp), P_TEXT(p->currency), P_BYTES(sealed.p, sealed.len), P_TEXT(once),
-		    P_INT(p->created_at), P_INT(p->expires_at), P_TEXT(p->origin[0] != '\0' ? p->origin : NULL));
+		    P_INT(p->created_at), P_INT(p->expires_at), P_TEXT(p->origin[0] != '\0' ? p->origin : NULL), P_TEXT(p->ruc));
 	buf_free(&plain);
 	buf_free(&sealed);
 	return error;
@@ -147,6 +148,7 @@ priced(struct act *act, struct purchase *p, const char *tariff)
 	snprintf(p->tariff, sizeof p->tariff, "%s", item.id);
 	snprintf(p->container, sizeof p->container, "%s", item.container);
 	snprintf(p->kind, sizeof p->kind, "%s", item.kind);
+	snprintf(p->ruc, sizeof p->ruc, "%s", item.ruc);
 	snprintf(p->currency, sizeof p->currency, "%s", item.currency);
 	p->years = item.years;
 	p->tax_bp = item.tax_bp;

@@ -24,6 +24,7 @@ struct purchase {
 	char		key[ID_TEXT];
 	char		tariff[ID_TEXT];
 	char		container[16], kind[16];
+	char		ruc[8];			/* "with", "without", "any": as the tariff's */
 	int		years;
 	int64_t		net, tax, total;	/* cents */
 	int		tax_bp;

@@ -14,6 +14,7 @@
 
 static const char *const containers[] = { "file", "token", "remote", NULL };
 static const char *const kinds[] = { "new", "renewal", NULL };
+static const char *const rucs[] = { "any", "with", "without", NULL };
 
 /* "15" or "12,5": hundredths of a percent without trailing zeros. */
 static const char *
@@ -34,6 +35,7 @@ fill_price(struct request *rq, struct view_desk_prices_rows *row, const struct p
 	row->container = p->item.container;
 	row->renewal = strcmp(p->item.kind, "renewal") == 0;
 	row->years = p->item.years;
+	row->ruc = p->item.ruc;
 	row->net = total.net;
 	row->percent = percent(rq, p->item.tax_bp);
 	row->total = total.total;
@@ -70,6 +72,7 @@ list_page(struct request *rq)
 		lines[i].container = c->item.container;
 		lines[i].renewal = strcmp(c->item.kind, "renewal") == 0;
 		lines[i].years = c->item.years;
+		lines[i].ruc = c->item.ruc;
 		lines[i].net = c->item.net;
 		lines[i].state = c->state;
 		lines[i].by = c->written_name;
@@ -97,7 +100,8 @@ price_of(struct request *rq, const char *id, const struct tariff_item *product)
 	for (size_t i = 0; i < n; i++)
 		if (id != NULL ? strcmp(prices[i].item.id, id) == 0 :
 		    prices[i].when == PRICE_NOW && strcmp(prices[i].item.container, product->container) == 0 &&
-		    strcmp(prices[i].item.kind, product->kind) == 0 && prices[i].item.years == product->years)
+		    strcmp(prices[i].item.kind, product->kind) == 0 && prices[i].item.years == product->years &&
+		    strcmp(prices[i].item.ruc, product->ruc) == 0)
 			return &prices[i];
 	return NULL;
 }
@@ -117,7 +121,7 @@ edit_page(struct request *rq, int status)
 {
 	const char *from = request_query(rq, "de");
 	const struct price *p = from != NULL ? price_of(rq, from, NULL) : NULL;
-	const struct tariff_item none = { .container = "file", .kind = "new", .years = 2 }, *item = p != NULL ? &p->item : &none;
+	const struct tariff_item none = { .container = "file", .kind = "new", .years = 2, .ruc = "any" }, *item = p != NULL ? &p->item : &none;
 	static const char *const sale[] = { "yes", "no", NULL };
 	struct view_desk_price_edit v = { .back = "/tarifa" };
 	char net[24] = "";
@@ -126,6 +130,7 @@ edit_page(struct request *rq, int status)
 		tariff_format(item->net, net, sizeof(net));
 	v.containers = desk_options(rq, containers, "container.", typed(rq, "container", item->container), &v.ncontainers);
 	v.kinds = desk_options(rq, kinds, "kind.", typed(rq, "kind", item->kind), &v.nkinds);
+	v.rucs = desk_options(rq, rucs, "desk.price.ruc.", typed(rq, "ruc", item->ruc), &v.nrucs);
 	v.sale = desk_options(rq, sale, "desk.price.sale.", typed(rq, "sale", p == NULL || item->on_sale ? "yes" : "no"), &v.nsale);
 	v.years = page_field(rq, "years", arena_printf(&rq->arena, "%d", item->years));
 	v.net = page_field(rq, "net", arena_strdup(&rq->arena, net));
@@ -176,7 +181,7 @@ static void
 read_change(struct request *rq, struct price_change *c)
 {
 	const char *container = one_of(containers, request_form(rq, "container")), *kind = one_of(kinds, request_form(rq, "kind"));
-	const char *years = request_form(rq, "years"), *sale = request_form(rq, "sale");
+	const char *ruc = one_of(rucs, request_form(rq, "ruc")), *years = request_form(rq, "years"), *sale = request_form(rq, "sale");
 	int64_t percent_cents = 0;
 
 	if (container == NULL)
@@ -187,6 +192,7 @@ read_change(struct request *rq, struct price_change *c)
 		page_field_error(rq, "kind", "desk.price.kind");
 	else
 		strcpy(c->item.kind, kind);
+	strcpy(c->item.ruc, ruc != NULL ? ruc : "any");
 	c->item.years = years != NULL && strlen(years) == 1 ? years[0] - '0' : 0;
 	if (c->item.years < 1 || c->item.years > 5)
 		page_field_error(rq, "years", "desk.price.years");
@@ -247,6 +253,7 @@ change_page(struct request *rq, int status)
 	v.container = c->item.container;
 	v.renewal = strcmp(c->item.kind, "renewal") == 0;
 	v.years = c->item.years;
+	v.ruc = c->item.ruc;
 	v.net = total.net;
 	v.percent = percent(rq, c->item.tax_bp);
 	v.tax = total.tax;

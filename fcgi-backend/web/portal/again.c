@@ -9,23 +9,28 @@
 
 #define ITEMS_MAX 32
 
-/* The item on sale that is like what the case had: first the same years. */
+/* The item on sale that is most like what the case had: the same years, and with or without a RUC as before. */
 static int
-item_for(struct request *rq, const struct anew *a, const struct tariff_item **out)
+item_for(struct request *rq, const struct anew *a, const char *ruc, const struct tariff_item **out)
 {
 	struct tariff_item *items = arena_array(&rq->arena, struct tariff_item, ITEMS_MAX);
 	size_t n = ITEMS_MAX;
-	int rv;
+	int rv, best = -1;
 
 	*out = NULL;
 	if (items == NULL)
 		return ICERT_E_MEMORY;
 	if ((rv = tariff_list(portal_of(rq)->db, portal_now(), items, &n)) != 0)
 		return rv;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		int alike = 2 * (items[i].years == a->years) + (strcmp(items[i].ruc, ruc) == 0);
+
 		if (items[i].on_sale && strcmp(items[i].kind, a->kind) == 0 && strcmp(items[i].container, a->container) == 0 &&
-		    (*out == NULL || items[i].years == a->years))
+		    alike > best) {
 			*out = &items[i];
+			best = alike;
+		}
+	}
 	return 0;
 }
 
@@ -48,7 +53,7 @@ again_show(struct request *rq)
 	v.opens = again.opens_at;
 	v.under_way = again.open[0] != '\0';
 	if (again.kind[0] != '\0') {
-		if ((rv = item_for(rq, &again, &item)) != 0)
+		if ((rv = item_for(rq, &again, a->form.sold_ruc, &item)) != 0)
 			return rv;
 		v.possible = true;
 		v.href = arena_printf(&rq->arena, "/tarifas");

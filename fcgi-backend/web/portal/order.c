@@ -9,13 +9,15 @@
 
 /* From the product to the payment: billing data, order, checkout, return. */
 
+/* "Archivo PKCS#12", or "Archivo PKCS#12, con RUC" where that is a product of its own. */
 static const char *
-product_name(const char *container)
+product_name(struct request *rq, const char *container, const char *ruc)
 {
-	char key[48];
+	const char *name = catalogue(arena_printf(&rq->arena, "container.%s", container));
 
-	snprintf(key, sizeof(key), "container.%s", container);
-	return catalogue(key);
+	if (strcmp(ruc, "any") == 0)
+		return name;
+	return arena_printf(&rq->arena, "%s, %s", name, catalogue(arena_printf(&rq->arena, "ruc.%s", ruc)));
 }
 
 /* ---- billing data ---- */
@@ -71,7 +73,7 @@ billing_page(struct request *rq, int status)
 		return rv;
 	v.tariff = item->id;
 	v.once = request_form(rq, "once") != NULL ? request_form(rq, "once") : arena_strdup(&rq->arena, once);
-	v.product = product_name(item->container);
+	v.product = product_name(rq, item->container, item->ruc);
 	v.years = item->years;
 	v.net = total.net;
 	v.tax = total.tax;
@@ -171,7 +173,7 @@ order_page(struct request *rq, int status, const struct purchase *p, bool waitin
 	v.id = p->id;
 	v.number = p->number;
 	v.state = p->state;
-	v.product = product_name(p->container);
+	v.product = product_name(rq, p->container, p->ruc);
 	v.total = p->total;
 	v.invoice_name = p->billing.name;
 	v.application = p->application;
@@ -211,7 +213,7 @@ checkout(struct request *rq, const struct purchase *p, const char *name, struct 
 
 	ask.order = p->id;
 	ask.number = p->number;
-	ask.description = product_name(p->container);
+	ask.description = product_name(rq, p->container, p->ruc);
 	ask.cents = p->total;
 	ask.currency = p->currency;
 	ask.return_url = arena_printf(&rq->arena, "%s/orden/%s/vuelta", portal->public_url, p->id);

@@ -37,6 +37,7 @@ show(struct request *rq)
 		rows[i].container = items[i].container;
 		rows[i].kind = items[i].kind;
 		rows[i].years = items[i].years;
+		rows[i].ruc = items[i].ruc;
 		rows[i].net = total.net;
 		rows[i].tax = total.tax;
 		rows[i].total = total.total;
