@@ -13,7 +13,7 @@ call_begin(struct call *c, struct keyclient *client, uint16_t op)
 	c->error = 0;
 	c->fd_in = -1;
 	c->fd_out = NULL;
-	c->timeout_ms = 0;
+	c->timeout_ms = c->probe = 0;
 	keyclient_begin(client, &c->request, op);
 }
 
@@ -111,8 +111,10 @@ call_do(struct call *c, int again)
 		return c->error;
 	if (c->timeout_ms > usual)
 		c->client->timeout_ms = c->timeout_ms;
+	c->client->probe = c->probe;
 	c->error = keyclient_call(c->client, &c->request, c->fd_in, &c->reply, c->fd_out, again);
 	c->client->timeout_ms = usual;
+	c->client->probe = 0;
 	return c->error;
 }
 

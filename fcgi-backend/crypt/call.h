@@ -17,6 +17,7 @@ struct call {
 	int fd_in;
 	int *fd_out;
 	int timeout_ms;		/* 0: the client's */
+	int probe;		/* a child works for it: the process itself answers a ping meanwhile */
 };
 
 void call_begin(struct call *, struct keyclient *, uint16_t op);

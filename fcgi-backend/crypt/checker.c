@@ -17,6 +17,7 @@ checker_check(struct keyclient *client, int fd, enum check_kind expected, enum c
 	memset(out, 0, sizeof(*out));
 	call_begin(&c, client, OP_CHECK);
 	c.timeout_ms = CHECK_TIMEOUT;
+	c.probe = 1;
 	c.fd_in = fd;
 	c.fd_out = out_fd;
 	call_byte(&c, TAG_KIND, (int)expected);

@@ -92,6 +92,35 @@ send_packet(struct keyclient *c, const struct buf *request, int fd, int64_t unti
 	    ? ICERT_E_UNAVAILABLE : error;
 }
 
+static int
+is_there(const char *path)
+{
+	struct keyclient other;
+	int error;
+
+	keyclient_init(&other, path);
+	error = keyclient_ping(&other);
+	keyclient_close(&other);
+	return error == 0;
+}
+
+/* A long job is waited for as long as its process answers others; one that hangs has the call fail, and those soon after it. */
+static int
+wait_for_reply(struct keyclient *c, int64_t until)
+{
+	for (;;) {
+		int64_t now = clock_mono_ms(), step = c->probe && until - now > KEYCLIENT_TIMEOUT ? now + KEYCLIENT_TIMEOUT : until;
+		int error = wait_for(c->fd, POLLIN, step);
+
+		if (error != ICERT_E_TIMEOUT || step == until)
+			return error;
+		if (!is_there(c->path)) {
+			c->closed_until = clock_mono_ms() + KEYCLIENT_BREAK;
+			return ICERT_E_TIMEOUT;
+		}
+	}
+}
+
 /* The length of the reply in c->packet, or an error. */
 static ssize_t
 receive_packet(struct keyclient *c, int *fd, int64_t until)
@@ -100,7 +129,7 @@ receive_packet(struct keyclient *c, int *fd, int64_t until)
 	int error;
 
 	do {
-		error = wait_for(c->fd, POLLIN, until);
+		error = wait_for_reply(c, until);
 		if (error != 0)
 			return error;
 		n = message_recv(c->fd, c->packet, MESSAGE_MAX, fd);
@@ -179,6 +208,8 @@ keyclient_call(struct keyclient *c, const struct buf *request, int fd_in, struct
 	c->detail[0] = 0;
 	if (error != 0)
 		return error;
+	if (c->closed_until != 0 && clock_mono_ms() < c->closed_until)
+		return ICERT_E_TIMEOUT;
 	if (c->packet == NULL && (c->packet = malloc(MESSAGE_MAX)) == NULL)
 		return ICERT_E_MEMORY;
 	n = exchange(c, request, fd_in, &fd, again);

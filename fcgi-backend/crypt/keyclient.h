@@ -19,10 +19,13 @@ struct keyclient {
 	int fd;			/* -1: not connected */
 	uint64_t next_id;
 	uint8_t *packet;	/* the last reply, MESSAGE_MAX bytes */
+	int probe;		/* while a call takes long, the process is asked every KEYCLIENT_TIMEOUT whether it is there */
+	int64_t closed_until;	/* monotonic ms; it was not: nobody waits for it before */
 	char detail[256];	/* what the last refusal said about itself, "" when nothing: for logs and the desk */
 };
 
 #define KEYCLIENT_TIMEOUT 2000	/* milliseconds */
+#define KEYCLIENT_BREAK 2000	/* milliseconds */
 
 /* path belongs to the caller and must outlive the client.  Connects nothing yet. */
 void keyclient_init(struct keyclient *, const char *path);

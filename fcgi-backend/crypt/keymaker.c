@@ -15,6 +15,7 @@ keymaker_make(struct keyclient *client, const char *case_id, const uint8_t priva
 
 	call_begin(&c, client, OP_KEY_MAKE);
 	c.timeout_ms = MAKE_TIMEOUT;
+	c.probe = 1;
 	call_id(&c, TAG_CASE, case_id);
 	call_bytes(&c, TAG_KEY, private_key_key, 32);
 	call_do(&c, 1);
@@ -34,6 +35,7 @@ keymaker_pack(struct keyclient *client, const char *case_id, const struct keymak
 		return ICERT_E_INVALID;
 	call_begin(&c, client, OP_KEY_PACK);
 	c.timeout_ms = PACK_TIMEOUT;
+	c.probe = 1;
 	call_id(&c, TAG_CASE, case_id);
 	call_bytes(&c, TAG_KEY_PRIVATE, pack->key_private, 32);
 	call_bytes(&c, TAG_KEY_PKCS12, pack->key_pkcs12, 32);
@@ -60,6 +62,7 @@ keymaker_envelope(struct keyclient *client, const char *case_id, const uint8_t k
 	call_id(&c, TAG_CASE, case_id);
 	call_bytes(&c, TAG_KEY_ENVELOPE, key_envelope, 32);
 	c.timeout_ms = PACK_TIMEOUT;
+	c.probe = 1;
 	call_do(&c, 1);
 	call_get_buf(&c, TAG_SEALED_ENVELOPE, sealed_envelope);
 	call_get(&c, TAG_HASH, revocation_code_sha256, 32);

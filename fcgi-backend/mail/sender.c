@@ -21,6 +21,11 @@
 #include "store/db.h"
 
 #define GIVE_UP_S 259200         /* three days after the row was written */
+#define SMTP_REFUSES 400         /* RFC 5321, 4.2.1: replies from here on */
+#define REFUSED_S 30             /* until the next try at a server that said "later", doubled up to ... */
+#define REFUSED_MOST_S 14400
+#define OWN_MOST_S 15            /* the same, from a second on, when it was not the server that said so */
+#define REST_MOST_MS 8000        /* nobody is tried while what all mails need is not there */
 
 /*
  * What has left, kept outside the database: a database that was restored still names as
@@ -35,20 +40,22 @@ struct sender {
 	struct id_list sent;     /* [mail] sent_file; fd -1: none is kept */
 	char domain[128];        /* of [mail] from, for Message-ID */
 	int64_t down_since;      /* the server was not reached since (business clock); 0: it was */
+	int64_t rest_until;      /* monotonic ms: what all mails need is not there */
+	int rest_ms;             /* how long the last such pause was; 0: none */
 	size_t failed;           /* mails that failed for good */
 };
 
 /*
- * Takes one due row and pushes its next try away in the same statement: while
- * it is being sent nobody else takes it, and after a crash it is tried again.
- * $1 real time, $2 business time; the delay is 30 s, doubled up to four hours.
+ * Takes one due row and pushes its next try away in the same statement: after a crash it is tried again
+ * in moments, and one at which the program dies each time more and more seldom.  One program sends.
+ * $1 real time, $2 business time; the delay is two seconds, doubled up to four hours.
  */
 static const struct db_stmt take = { "outbox_take",
 	"with due as (select o.id from icert.outbox o where o.state = 'waiting' and o.next_try_at <= $1"
 	" and o.not_before <= $2 and (o.certificate_id is null or coalesce((select s.published_epoch is not null"
 	" from icert.status_change s where s.certificate_id = o.certificate_id order by s.id desc limit 1), false))"
 	" order by o.next_try_at, o.created_at limit 1 for update skip locked)"
-	" update icert.outbox o set tries = o.tries + 1, next_try_at = $1 + least(30 * (1::bigint << least(o.tries, 20)),"
+	" update icert.outbox o set tries = o.tries + 1, next_try_at = $1 + least(2 * (1::bigint << least(o.tries, 20)),"
 	" 14400) from due where o.id = due.id returning o.id::text, o.template, o.contact_id::text, o.application_id::text,"
 	" o.certificate_id::text, o.variables, o.created_at, o.tries,"
 	" (select c.email from icert.contact c where c.id = o.contact_id),"
@@ -60,7 +67,8 @@ static const struct db_stmt take = { "outbox_take",
 static const struct db_stmt finish = { "outbox_finish",
 	"update icert.outbox set state = $2, outcome = $3, sent_at = case when $2 = 'sent' then $4::bigint end where id = $1" };
 
-static const struct db_stmt note = { "outbox_note", "update icert.outbox set outcome = $2 where id = $1" };
+static const struct db_stmt note = { "outbox_note",
+	"update icert.outbox set outcome = $2, next_try_at = $3 where id = $1" };
 
 /* One row in hand; texts are borrowed from the result. */
 struct job {
@@ -347,6 +355,32 @@ sent_note(struct sender *sender, const struct job *job)
 		log_error("mail_not_noted", "row %s: %s", job->id, icert_err_code(error));
 }
 
+/* Neither this mail's fault nor this receiver's: the others would fare no better. */
+static int
+is_common(int error, const struct smtp_result *result)
+{
+	return result->code < SMTP_REFUSES && (error == ICERT_E_UNAVAILABLE || error == ICERT_E_TIMEOUT);
+}
+
+/* Without a mail server or a keeper only one mail is tried at a time, and seldom; when they are back all go out in moments. */
+static void
+rest(struct sender *sender, int common)
+{
+	sender->rest_ms = !common ? 0 : sender->rest_ms == 0 ? 1000 : sender->rest_ms < REST_MOST_MS ? 2 * sender->rest_ms : REST_MOST_MS;
+	sender->rest_until = clock_mono_ms() + sender->rest_ms;
+}
+
+/* When a mail is tried again: the server's wish is respected, our own troubles are short. */
+static int64_t
+next_try(const struct job *job, const struct smtp_result *result)
+{
+	int64_t first = result->code >= SMTP_REFUSES ? REFUSED_S : 1, most = result->code >= SMTP_REFUSES ? REFUSED_MOST_S : OWN_MOST_S;
+	int doubled = job->tries < 1 ? 0 : job->tries > 20 ? 20 : job->tries - 1;
+	int64_t wait = first << doubled;
+
+	return clock_real() + (wait < most ? wait : most);
+}
+
 static int
 send_one(struct sender *sender, struct db *db)
 {
@@ -380,8 +414,9 @@ send_one(struct sender *sender, struct db *db)
 		sender->down_since = clock_business();
 	state = state_after(&job, sending);
 	sender->failed += state != NULL && strcmp(state, "failed") == 0;
+	rest(sender, is_common(sending, &result));
 	if (state == NULL)
-		error = DB_QUERY(db, &note, NULL, P_TEXT(job.id), P_TEXT(outcome));
+		error = DB_QUERY(db, &note, NULL, P_TEXT(job.id), P_TEXT(outcome), P_INT(next_try(&job, &result)));
 	else
 		error = job_finish(db, &job, state, outcome);
 	if (sending != 0)
@@ -399,7 +434,7 @@ sender_run(struct sender *sender, struct db *db, size_t most, size_t *sent)
 	size_t i, n = 0;
 	int error = 0;
 
-	for (i = 0; i < most; i++) {
+	for (i = 0; i < most && clock_mono_ms() >= sender->rest_until; i++) {
 		if ((error = send_one(sender, db)) < 0)
 			break;
 		n += error == 0;

@@ -22,6 +22,7 @@
 #define STEADY_MS 10000		/* alive so long: earlier deaths are forgotten */
 #define STOP_MS 8000
 #define POLL_MS 20
+#define ASK_MS 200		/* in one turn, of units that are not ready */
 #define START_DEATHS 4		/* dying so often, it will not come up */
 
 static sigset_t supervisor_set;
@@ -266,7 +267,7 @@ static void
 supervisor_restart(struct supervisor *s)
 {
 	int64_t now = clock_mono_ms();
-	int k, changed = 0;
+	int k, n, changed = 0;
 
 	supervisor_hear(s);
 	for (k = 0; k < s->n; k++) {
@@ -277,6 +278,11 @@ supervisor_restart(struct supervisor *s)
 				u->restart_at = now + PAUSE_MOST_MS;
 			changed = 1;
 		}
+	}
+	/* Who does not answer takes a second of asking; the next turn goes on with the next, and starts whoever died meanwhile. */
+	for (n = 0; n < s->n && clock_mono_ms() - now < ASK_MS; n++) {
+		struct unit *u = &s->units[s->asked++ % (unsigned)s->n];
+
 		if (u->pid != 0 && !u->is_ready && (u->ready != NULL ?
 		    u->ready(s->instance, u) : u->told)) {
 			u->is_ready = 1;

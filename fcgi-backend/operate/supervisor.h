@@ -41,6 +41,7 @@ struct supervisor {
 	struct instance *instance;
 	struct unit units[UNITS_MAX];
 	int n;
+	unsigned asked;			/* whose turn it is to be asked whether it is ready */
 	int stopping;
 	int notify_fd;			/* where units say that they work */
 	int64_t began;			/* clock_real() */

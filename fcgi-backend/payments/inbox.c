@@ -34,7 +34,7 @@ static const struct db_stmt event_take = { "payment_event_take",
 	"with due as (select e.gateway, e.event_id from icert.payment_event e where e.applied_at is null"
 	" and e.next_try_at <= $1 order by e.next_try_at, e.received_at limit 1 for update skip locked)"
 	" update icert.payment_event e set tries = e.tries + 1,"
-	" next_try_at = $1 + least(5 * (1::bigint << least(e.tries, 20)), 3600)"
+	" next_try_at = $1 + least(1::bigint << least(e.tries, 20), 3600)"
 	" from due where e.gateway = due.gateway and e.event_id = due.event_id"
 	" returning e.gateway, e.event_id, e.body, e.tries, (select k.wrapped from icert.data_key k where k.id = e.key_id)" };
 static const struct db_stmt event_done = { "payment_event_done",

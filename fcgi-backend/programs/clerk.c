@@ -44,7 +44,7 @@
 #define HOUSEKEEPING_MS 600000
 #define SWEEP_MS 86400000
 #define SWEEP_AGE_S 3600         /* of a file whose row a request may still add */
-#define CONTRACT_PAUSE 10        /* rounds after one in which a contract could not be made */
+#define CONTRACT_PAUSE 10        /* rounds that are left out at most after those in which a contract could not be made */
 #define JOB_WORKS SIGRTMIN        /* a job's first round was complete */
 #define ASK_S 120                /* an order without news for so long is asked about (business clock) */
 
@@ -60,7 +60,7 @@ struct hand {
 	int mail_seen;           /* bounces and the server's state were looked at since the start ... */
 	size_t mail_failed;      /* ... when so many mails had failed for good ... */
 	int mail_down;           /* ... and the server was not reached */
-	int pause;               /* rounds that are left out */
+	int pause, failed;       /* rounds that are left out; that many did not succeed before */
 	int64_t kept_at_ms;      /* when this job last did its housekeeping; 0 never */
 	int64_t swept_at_ms;     /* when files without a row were last looked for; 0 never */
 };
@@ -203,8 +203,9 @@ contract_round(struct hand *hand)
 		hand->pause--;
 		return 0;
 	}
-	if ((error = contract_run(&act, &hand->documents, &hand->checker, AT_ONCE, &done)) != 0)
-		hand->pause = CONTRACT_PAUSE;
+	error = contract_run(&act, &hand->documents, &hand->checker, AT_ONCE, &done);
+	hand->failed = error == 0 ? 0 : hand->failed < CONTRACT_PAUSE ? hand->failed + 1 : CONTRACT_PAUSE;
+	hand->pause = hand->failed;
 	return error;
 }
 

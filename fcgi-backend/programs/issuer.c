@@ -20,7 +20,7 @@
 
 #define WAIT_MS 1000
 #define BATCH 100
-#define FAILED_PAUSE 5		/* rounds that are left out after one that failed */
+#define FAILED_PAUSE 5		/* rounds that are left out at most: one after the first that failed, two after the next */
 #define CERTIFICATE_MAX 65536
 #define HANDS_MAX 4		/* no more than the keymaker has children */
 
@@ -168,7 +168,7 @@ work(struct hand *hands, size_t n_hands, struct round *r, struct db *listener)
 		if (pause > 0)
 			pause--;
 		else if (round_of(hands, n_hands, r) != 0)
-			pause = FAILED_PAUSE, failed = 1;
+			pause = failed = failed < FAILED_PAUSE ? failed + 1 : FAILED_PAUSE;
 		else if (failed)
 			failed = 0, log_info("issuer_recovered", "the round was complete");
 		if (!ready && can_work(&hands[0].issuance))

@@ -21,6 +21,7 @@ start(struct app *app)
 	if (config_conninfo(app->config, "webhook", conninfo, sizeof(conninfo)) != 0 ||
 	    (context.db = db_open(conninfo)) == NULL)
 		return -1;
+	db_patience(context.db, DB_PERSON_QUIET_MS, DB_PERSON_MOST_MS);
 	n = gateway_names(app->config, context.names);
 	for (i = 0; i < n; i++)
 		if (gateway_open(app->config, context.names[i], GATEWAY_NOTICES, &context.gateways[i]) != 0)

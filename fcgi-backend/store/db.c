@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libicert/clock.h"
 #include "libicert/error.h"
 #include "libicert/log.h"
 #include "store/db_private.h"
 
-#define CONNECT_TIMEOUT_S "3"
+#define CONNECT_TIMEOUT_S "2"	/* the least that libpq takes for a limit */
+#define CONNECT_SLOW_MS 1000	/* a failure that took so long is a server that hangs */
 
 struct db *
 db_open(const char *conninfo)
@@ -21,7 +23,15 @@ db_open(const char *conninfo)
 		free(db);
 		return NULL;
 	}
+	db->most_ms = DB_MOST_MS;
 	return db;
+}
+
+void
+db_patience(struct db *db, int quiet_ms, int most_ms)
+{
+	db->quiet_ms = quiet_ms;
+	db->most_ms = most_ms;
 }
 
 void
@@ -74,19 +84,36 @@ alive(struct db *db)
 	return PQstatus(db->conn) == CONNECTION_OK;
 }
 
+static const char *const keys[] = { "dbname", "connect_timeout", "client_encoding", NULL };
+
+int
+db_server_answers(const struct db *db)
+{
+	const char *const values[] = { db->conninfo, CONNECT_TIMEOUT_S, "UTF8", NULL };
+
+	/* That it takes nobody in at the moment is an answer too. */
+	return PQpingParams(keys, values, 1) != PQPING_NO_RESPONSE;
+}
+
 int
 db_connected(struct db *db)
 {
-	static const char *const keys[] = { "dbname", "connect_timeout", "client_encoding", NULL };
 	const char *const values[] = { db->conninfo, CONNECT_TIMEOUT_S, "UTF8", NULL };
+	int64_t began;
 
 	if (db->conn != NULL && alive(db))
 		return 0;
 	db_disconnect(db);
+	if ((began = clock_mono_ms()) < db->closed_until) {
+		snprintf(db->detail, sizeof db->detail, "the server hangs");
+		return ICERT_E_UNAVAILABLE;
+	}
 	db->conn = PQconnectdbParams(keys, values, 1);
 	if (db->conn == NULL)
 		return ICERT_E_MEMORY;
 	if (PQstatus(db->conn) != CONNECTION_OK) {
+		if (db->quiet_ms != 0 && clock_mono_ms() - began >= CONNECT_SLOW_MS)
+			db->closed_until = clock_mono_ms() + DB_BREAK_MS;
 		snprintf(db->detail, sizeof db->detail, "connect: %.120s", PQerrorMessage(db->conn));
 		log_error("db_connect", "%s", db->detail);
 		db_disconnect(db);
@@ -107,6 +134,8 @@ db_lost(struct db *db, int error)
 		snprintf(db->detail, sizeof db->detail, "lost: %.120s", PQerrorMessage(db->conn));
 	log_warn("db_lost", "%s", db->detail);
 	db_disconnect(db);
+	if (error == ICERT_E_TIMEOUT && db->quiet_ms != 0)
+		db->closed_until = clock_mono_ms() + DB_BREAK_MS;
 	if (db->error == 0)
 		db->error = error;
 	return error;

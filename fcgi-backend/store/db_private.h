@@ -35,6 +35,9 @@ struct db {
 	int		 unsynced;	/* queued since the last sync */
 	int		 error;		/* first one of this transaction */
 	int		 session_over;	/* one has failed with ICERT_E_SESSION */
+	int		 quiet_ms;	/* db_patience(); 0: the server is never asked */
+	int		 most_ms;
+	int64_t		 closed_until;	/* monotonic ms: nothing is tried before */
 	struct pending	 queue[PENDING_MAX];
 	size_t		 head, tail;	/* next to read, next to write */
 	struct {
@@ -53,6 +56,8 @@ struct db_result {
 
 /* Connects when there is no connection. */
 int	db_connected(struct db *);
+/* Does the server say anything to somebody new?  Within CONNECT_TIMEOUT_S. */
+int	db_server_answers(const struct db *);
 /* Gives the connection up: what was under way is lost.  Returns the error. */
 int	db_lost(struct db *, int error);
 void	db_disconnect(struct db *);

@@ -11,7 +11,6 @@
 #include "libicert/log.h"
 #include "store/db_private.h"
 
-#define COMMAND_TIMEOUT_MS	15000
 #define PARAMS_MAX		48
 
 static int
@@ -190,20 +189,26 @@ db_send(struct db *db, const struct db_stmt *stmt, const struct db_param *params
 static int
 await(struct db *db)
 {
-	int64_t until = clock_mono_ms() + COMMAND_TIMEOUT_MS;
+	int64_t now = clock_mono_ms(), until = now + db->most_ms, quiet = db->quiet_ms != 0 ? now + db->quiet_ms : INT64_MAX;
 
-	while (PQisBusy(db->conn)) {
+	for (; PQisBusy(db->conn); now = clock_mono_ms()) {
 		struct pollfd pfd = { .fd = PQsocket(db->conn), .events = POLLIN };
-		int64_t left = until - clock_mono_ms();
+		int64_t left = (quiet < until ? quiet : until) - now;
 		int unsent = PQflush(db->conn);
 
 		if (unsent < 0)
 			return db_lost(db, ICERT_E_UNAVAILABLE);
 		if (unsent > 0)
 			pfd.events |= POLLOUT;
-		if (left <= 0) {
-			snprintf(db->detail, sizeof db->detail, "no answer in %d ms", COMMAND_TIMEOUT_MS);
+		if (now >= until || (now >= quiet && !db_server_answers(db))) {
+			snprintf(db->detail, sizeof db->detail, now >= until ? "no answer in %d ms" : "no answer in %d ms, and none to anybody",
+			    now >= until ? db->most_ms : db->quiet_ms);
 			return db_lost(db, ICERT_E_TIMEOUT);
+		}
+		if (now >= quiet) {
+			/* It is there and busy, and may have answered meanwhile. */
+			quiet = clock_mono_ms() + db->quiet_ms;
+			left = 0;
 		}
 		if (poll(&pfd, 1, (int)left) < 0 && errno != EINTR)
 			return db_lost(db, ICERT_E_UNAVAILABLE);

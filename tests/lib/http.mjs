@@ -190,7 +190,7 @@ export class Client {
 		};
 		return new Promise((resolve, reject) => {
 			const req = (secure ? https : http).request(url, {
-				method, headers: sent, agent: secure ? this.agent : this.plain, localAddress: this.localAddress, ...(secure ? this.tls : {}),
+				method, headers: sent, agent: secure ? this.agent : this.plain, localAddress: this.localAddress, ...(this.localAddress ? { family: 4 } : {}), ...(secure ? this.tls : {}),
 			}, (res) => {
 				const chunks = [];
 				res.on('data', (c) => chunks.push(c));

@@ -10,6 +10,7 @@ export class Mail {
 	constructor(base, raw) {
 		this.base = base;
 		this.id = raw.id;
+		this.messageId = raw.messageId ?? '';
 		this.subject = raw.subject ?? '';
 		this.text = raw.text ?? '';
 		this.html = raw.html ?? '';

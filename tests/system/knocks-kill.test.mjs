@@ -3,6 +3,6 @@
 // `make soak` does the same for many rounds.
 import { killing } from './killing.mjs';
 
-const { KILL_SEED: seed = Date.now() % 1e9, KILL_ROUNDS: rounds = 1, KILL_APART_MS: apart = 1200 } = process.env;
+const { KILL_SEED: seed = Date.now() % 1e9, KILL_ROUNDS: rounds = 1, KILL_APART_MS: apart = 600 } = process.env;
 
 killing(Number(seed), Number(rounds), Number(apart));

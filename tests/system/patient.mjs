@@ -24,7 +24,7 @@ export function cedula(n) {
 
 /** What is wrong with an answer that says that something does not work; undefined when it says so well. */
 export function badFailure(page) {
-	if (page.status < 500) return undefined;
+	if (page.status < 500 && page.status !== 429) return undefined;
 	if (page.status !== 503) return `status ${page.status}`;
 	if (!(Number(page.headers['retry-after']) > 0)) return 'no Retry-After';
 	if (/<center>nginx/.test(page.html)) return "nginx's own page";
@@ -54,7 +54,7 @@ export class PatientClient extends Client {
 				await rest(PAUSE_MS);
 				continue;
 			}
-			if (page.status < 500) return page;
+			if (page.status < 500 && page.status !== 429) return page;
 			const bad = badFailure(page);
 			if (bad) this.seen.bad.push(`${method} ${page.path.replace(/[0-9a-f-]{36}/g, 'ID')}: ${bad}: ${page.main.slice(0, 120)}`);
 			this.seen.refused++;
@@ -62,6 +62,14 @@ export class PatientClient extends Client {
 			await rest(PAUSE_MS);
 		}
 	}
+}
+
+/** Everybody asks from an address of their own, as the edge counts them. */
+const address = (n, staff) => `127.0.${staff ? 2 : 1}.${n + 1}`;
+
+class Gate {
+	isOpen = false;
+	opened = new Promise((resolve) => { this.letThrough = () => { this.isOpen = true; resolve(); }; });
 }
 
 /** One case from the tariff onwards, at its own pace; `run()` walks it to the last step. */
@@ -74,9 +82,11 @@ export class Case {
 		this.operator = new Operator(icert, login);
 		for (const [who, base] of [[this.applicant, icert.portal], [this.operator, icert.desk]]) {
 			who.client.close();
-			who.client = new PatientClient({ base, ca: icert.ca }, seen);
+			who.client = new PatientClient({ base, ca: icert.ca, localAddress: address(n, base === icert.desk) }, seen);
 		}
 		this.step = 'nothing';
+		this.gates = [new Gate(), new Gate()];
+		this.ended = 0;		// parts of the way
 	}
 
 	/** SQL that waits for the database as the people do. */
@@ -229,13 +239,29 @@ export class Case {
 		return keys(page);
 	}
 
+	/** There are two gates, before the order and before the certificate, at which everybody waits to be let through. */
+	async pass(gate) {
+		this.step = 'waiting at a gate';
+		await this.gates[gate].opened;
+		this.part = gate;
+	}
+
 	async run(director, folder) {
-		await this.apply();
-		await this.review();
-		await this.issue();
-		await this.receive(folder);
-		await this.contract(director, folder);
-		this.step = 'done';
+		try {
+			await this.pass(0);
+			await this.apply();
+			await this.review();
+			this.part = undefined;
+			this.ended = 1;
+			await this.pass(1);
+			await this.issue();
+			await this.receive(folder);
+			await this.contract(director, folder);
+			this.step = 'done';
+		} finally {
+			this.part = undefined;
+			this.ended = 2;
+		}
 	}
 
 	close() { this.applicant.close(); this.operator.close(); }
@@ -245,7 +271,7 @@ export class Case {
 export async function director(icert, seen) {
 	const one = new Director(icert);
 	one.client.close();
-	one.client = new PatientClient({ base: icert.desk, ca: icert.ca }, seen);
+	one.client = new PatientClient({ base: icert.desk, ca: icert.ca, localAddress: address(99, true) }, seen);
 	await one.signIn();
 	return one;
 }

@@ -33,6 +33,8 @@ desk_start(struct app *app)
 	desk.config = c;
 	if (config_conninfo(c, "desk", conninfo, sizeof(conninfo)) != 0 || (desk.db = db_open(conninfo)) == NULL)
 		return ICERT_E_CONFIG;
+	/* Lists may take long; a server that hangs is found out all the same. */
+	db_patience(desk.db, DB_PERSON_QUIET_MS, DB_MOST_MS);
 	keyclient_init(&desk.keeper, config_require(c, "sockets", "keeper-desk"));
 	keyclient_init(&desk.checker, config_require(c, "sockets", "checker-desk"));
 	app->ctx = &desk;

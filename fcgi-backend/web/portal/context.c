@@ -34,6 +34,7 @@ portal_start(struct app *app)
 	if (config_conninfo(c, "portal", conninfo, sizeof(conninfo)) != 0 ||
 	    (portal.db = db_open(conninfo)) == NULL)
 		return ICERT_E_CONFIG;
+	db_patience(portal.db, DB_PERSON_QUIET_MS, DB_PERSON_MOST_MS);
 	if ((portal.cache = cache_open(config_get(c, "redis", "socket"))) == NULL)
 		return ICERT_E_MEMORY;
 	keyclient_init(&portal.keeper, config_require(c, "sockets", "keeper-portal"));
