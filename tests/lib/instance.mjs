@@ -70,7 +70,7 @@ export function newFolder() {
 	return folder;
 }
 
-function refuseReport(text, where) {
+export function refuseReport(text, where) {
 	if (REPORT.test(text)) throw new Error(`a sanitizer's report in ${where}:\n${text}`);
 }
 

@@ -1,0 +1,90 @@
+// An nginx of a test's own, beside the instance's: another edge on the same files, a server that staples.
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { until } from './http.mjs';
+import { build, freePortBase, refuseReport } from './instance.mjs';
+
+const sanitized = process.env.ICERT_BUILD?.includes('asan');
+const listens = (port) => new Promise((resolve) => {
+	const socket = connect(port, '127.0.0.1', () => { socket.destroy(); resolve(true); }).on('error', () => resolve(false));
+});
+
+/** Debian's nginx knows no sanitizer: the runtime that our module was built with has to be there first. */
+const preload = () => (sanitized ? {
+	LD_PRELOAD: execFileSync('cc', ['-print-file-name=libasan.so'], { encoding: 'utf8' }).trim(),
+	ASAN_OPTIONS: `${process.env.ASAN_OPTIONS}:leak_check_at_exit=0`,
+} : {});
+
+const running = new Set();
+process.on('exit', () => { for (const nginx of running) nginx.child.kill('SIGKILL'); });
+
+export class Nginx {
+	/** `http(port)` gives the text of the http block; the folder is the caller's and keeps its logs. */
+	constructor(folder, http, { workers = 2 } = {}) {
+		Object.assign(this, { folder, http, workers, config: join(folder, 'nginx.conf'), log: join(folder, 'error.log'), access: join(folder, 'access.log') });
+	}
+
+	configure(http = this.http) {
+		writeFileSync(this.config, `load_module ${build}/modules/ngx_icert_module.so;
+${process.getuid() === 0 ? 'user root;' : ''}
+worker_processes ${this.workers};
+daemon off;
+pid ${this.folder}/nginx.pid;
+error_log ${this.log} info;
+events { worker_connections 256; }
+http {
+	log_format edge '$request_method $status "$request_uri" $icert_ocsp_result';
+	access_log ${this.access} edge;
+	client_body_temp_path ${this.folder}/t1; proxy_temp_path ${this.folder}/t2; fastcgi_temp_path ${this.folder}/t3;
+	uwsgi_temp_path ${this.folder}/t4; scgi_temp_path ${this.folder}/t5;
+${http(this.port)}
+}
+`);
+	}
+
+	async start() {
+		mkdirSync(this.folder, { recursive: true });
+		chmodSync(this.folder, 0o755);
+		this.port ??= await freePortBase();
+		this.url = `http://127.0.0.1:${this.port}`;
+		this.configure();
+		this.child = spawn('nginx', ['-e', this.log, '-p', this.folder, '-c', this.config], { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...preload() } });
+		this.errors = '';
+		this.child.stderr.on('data', (text) => { this.errors += text; });
+		this.ended = new Promise((resolve) => this.child.once('exit', (code) => { running.delete(this); resolve(code); }));
+		running.add(this);
+		await until(async () => {
+			if (this.child.exitCode !== null) throw new Error(`nginx: ${this.errors}${this.logged()}`);
+			return listens(this.port);
+		}, { what: 'nginx', timeout: 20_000, every: 50 });
+		return this;
+	}
+
+	/** What it wrote into its log. */
+	logged() { try { return readFileSync(this.log, 'utf8'); } catch { return ''; } }
+	asked() { try { return readFileSync(this.access, 'utf8').trim().split('\n'); } catch { return []; } }
+
+	/** Its worker processes, those of before a reload included. */
+	pids() {
+		return readdirSync('/proc').filter((n) => /^\d+$/.test(n)).filter((n) => {
+			try { return readFileSync(`/proc/${n}/stat`, 'latin1').split(') ')[1].split(' ')[1] === String(this.child.pid); } catch { return false; }
+		}).map(Number);
+	}
+
+	async reload(http) {
+		if (http) this.configure(http);
+		const before = new Set(this.pids());
+		this.child.kill('SIGHUP');
+		await until(() => this.pids().filter((pid) => !before.has(pid)).length >= this.workers, { what: 'new workers', every: 50 });
+		return [...before];
+	}
+
+	async stop() {
+		this.child.kill('SIGQUIT');
+		const code = await this.ended;
+		refuseReport(this.logged() + this.errors, 'a test\'s nginx');
+		if (code !== 0) throw new Error(`nginx ended with ${code}\n${this.errors}${this.logged()}`);
+	}
+}
