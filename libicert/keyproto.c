@@ -20,6 +20,7 @@
 #define ONE(tag, len) SPAN(tag, len, len)
 #define NUM(tag) ONE(tag, 8)
 #define MANY(tag, least, most, from, to) { (tag), (least), (most), (from), (to) }
+#define MAYBE(tag, len) MANY(tag, 0, 1, len, len)
 #define RULES(name, ...) static const struct message_rule name[] = { __VA_ARGS__, { 0, 0, 0, 0, 0 } }
 
 static const struct message_rule nothing[] = { { 0, 0, 0, 0, 0 } };
@@ -71,15 +72,16 @@ RULES(sign_certificate, ONE(TAG_CASE, ID_RAW), ONE(TAG_SERIAL, 16), NUM(TAG_TIME
     SPAN(TAG_SPKI, 1, SPKI_MAX), MANY(TAG_STATEMENT, 1, 3, STATEMENT_LEN_MIN, STATEMENT_LEN_MAX),
     MANY(TAG_WORD, 0, 1, STATEMENT_LEN_MIN, STATEMENT_LEN_MAX), MANY(TAG_REQUEST, 0, 1, 1, CSR_MAX));
 RULES(cert_reply, SPAN(TAG_CERT, 1, CERT_MAX));
-RULES(sign_crl, SPAN(TAG_LABEL, 1, 16), NUM(TAG_NUMBER), NUM(TAG_TIME), NUM(TAG_TIME_NEXT));
+RULES(sign_crl, MAYBE(TAG_ISSUER, 8), MAYBE(TAG_PARTITION, 8), NUM(TAG_NUMBER), NUM(TAG_TIME), NUM(TAG_TIME_NEXT));
 RULES(sign_crl_reply, NUM(TAG_NUMBER));
-RULES(sign_responder, SPAN(TAG_SPKI, 1, SPKI_MAX), SPAN(TAG_PROOF, 1, PROOF_MAX));
+RULES(sign_responder, SPAN(TAG_SPKI, 1, SPKI_MAX), SPAN(TAG_PROOF, 1, PROOF_MAX), MAYBE(TAG_ISSUER, 8));
 
+RULES(status_issuer, MAYBE(TAG_ISSUER, 8));
 RULES(status_info_reply, MANY(TAG_CERT, 0, 1, 1, CERT_MAX), SPAN(TAG_SPKI, 1, SPKI_MAX));
 RULES(status_sign, MANY(TAG_DIGEST, 1, STATUS_BATCH, 32, 32), MANY(TAG_HASH, 0, 1, 32, 32));
 RULES(status_sign_reply, MANY(TAG_SIGNATURE, 1, STATUS_BATCH, 1, STATUS_SIGNATURE_MAX));
 RULES(status_new_key_reply, SPAN(TAG_SPKI, 1, SPKI_MAX), SPAN(TAG_PROOF, 1, PROOF_MAX));
-RULES(status_install, SPAN(TAG_CERT, 1, CERT_MAX));
+RULES(status_install, SPAN(TAG_CERT, 1, CERT_MAX), MAYBE(TAG_ISSUER, 8));
 
 RULES(check, ONE(TAG_KIND, 1), ONE(TAG_PURPOSE, 1));
 RULES(check_reply, ONE(TAG_TYPE, 1), NUM(TAG_FLAGS), NUM(TAG_WIDTH), NUM(TAG_HEIGHT), NUM(TAG_PAGES),
@@ -113,9 +115,9 @@ static const struct keyproto_spec specs[] = {
 	{ OP_SIGN_CERTIFICATE, "sign-certificate", sign_certificate, cert_reply, 0, 0 },
 	{ OP_SIGN_CRL, "sign-crl", sign_crl, sign_crl_reply, 1, 1 },
 	{ OP_SIGN_RESPONDER, "sign-responder", sign_responder, cert_reply, 0, 0 },
-	{ OP_STATUS_INFO, "status-info", nothing, status_info_reply, 0, 0 },
+	{ OP_STATUS_INFO, "status-info", status_issuer, status_info_reply, 0, 0 },
 	{ OP_STATUS_SIGN, "status-sign", status_sign, status_sign_reply, 0, 0 },
-	{ OP_STATUS_NEW_KEY, "status-new-key", nothing, status_new_key_reply, 0, 0 },
+	{ OP_STATUS_NEW_KEY, "status-new-key", status_issuer, status_new_key_reply, 0, 0 },
 	{ OP_STATUS_INSTALL, "status-install", status_install, nothing, 0, 0 },
 	{ OP_CHECK, "check", check, check_reply, 1, 1 }
 };

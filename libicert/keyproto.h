@@ -92,7 +92,9 @@ enum keyproto_tag {
 	TAG_FLAGS = 39,
 	TAG_MEAN = 40,
 	TAG_DEVIATION = 41,
-	TAG_REQUEST = 42	/* DER certification request of a token's key */
+	TAG_REQUEST = 42,	/* DER certification request of a token's key */
+	TAG_ISSUER = 43,	/* number of an issuing CA (pki/issuer_list.h); absent: the first */
+	TAG_PARTITION = 44	/* number of a partition of its list; absent: the whole */
 };
 
 enum datakey_kind {

@@ -93,7 +93,7 @@ read_crl(int fd, struct buf *out)
 }
 
 int
-signer_crl(struct keyclient *client, const char *issuer, uint64_t number, int64_t this_update, int64_t next_update,
+signer_crl(struct keyclient *client, unsigned issuer, unsigned partition, uint64_t number, int64_t this_update, int64_t next_update,
     const struct crl_entry *entries, size_t n, struct buf *crl_der)
 {
 	int fd = entries_file(entries, n);
@@ -106,7 +106,9 @@ signer_crl(struct keyclient *client, const char *issuer, uint64_t number, int64_
 	c.timeout_ms = SIGNER_TIMEOUT;
 	c.fd_in = fd;
 	c.fd_out = &out;
-	call_string(&c, TAG_LABEL, issuer);
+	call_number(&c, TAG_ISSUER, issuer);
+	if (partition != 0)
+		call_number(&c, TAG_PARTITION, partition);
 	call_number(&c, TAG_NUMBER, number);
 	call_number(&c, TAG_TIME, (uint64_t)this_update);
 	call_number(&c, TAG_TIME_NEXT, (uint64_t)next_update);
@@ -119,13 +121,14 @@ signer_crl(struct keyclient *client, const char *issuer, uint64_t number, int64_
 }
 
 int
-signer_responder(struct keyclient *client, const uint8_t *spki, size_t spki_len, const uint8_t *proof, size_t proof_len,
+signer_responder(struct keyclient *client, unsigned issuer, const uint8_t *spki, size_t spki_len, const uint8_t *proof, size_t proof_len,
     struct buf *cert_der)
 {
 	struct call c;
 
 	call_begin(&c, client, OP_SIGN_RESPONDER);
 	c.timeout_ms = SIGNER_TIMEOUT;
+	call_number(&c, TAG_ISSUER, issuer);
 	call_bytes(&c, TAG_SPKI, spki, spki_len);
 	call_bytes(&c, TAG_PROOF, proof, proof_len);
 	call_do(&c, 1);

@@ -32,17 +32,18 @@ struct signer_order {
 int signer_certificate(struct keyclient *, const struct signer_order *, struct buf *cert_der);
 
 /*
- * A complete CRL of the issuing key ("issuing").  number: the cRLNumber; times UTC seconds; entries in any order.
+ * A CRL of the issuing CA with this number (pki/issuer_list.h), complete or of one partition (else 0).  number: the cRLNumber;
+ * times UTC seconds, next_update STATUS_NEVER for the last of a CA that has ended; entries in any order.
  * [publisher]
  */
-int signer_crl(struct keyclient *, const char *issuer, uint64_t number, int64_t this_update, int64_t next_update,
+int signer_crl(struct keyclient *, unsigned issuer, unsigned partition, uint64_t number, int64_t this_update, int64_t next_update,
     const struct crl_entry *entries, size_t n, struct buf *crl_der);
 
 /*
- * A certificate for an OCSP responder's key, for at most 30 days; proof is the status signer's word
+ * A certificate by this CA for an OCSP responder's key, for at most 30 days; proof is the status signer's word
  * that the key is its own, at most an hour old, under the identity pinned at the ceremony.  [publisher]
  */
-int signer_responder(struct keyclient *, const uint8_t *spki, size_t spki_len, const uint8_t *proof, size_t proof_len,
+int signer_responder(struct keyclient *, unsigned issuer, const uint8_t *spki, size_t spki_len, const uint8_t *proof, size_t proof_len,
     struct buf *cert_der);
 
 #endif

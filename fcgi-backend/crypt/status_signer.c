@@ -9,11 +9,12 @@
 #define NEW_KEY_TIMEOUT 30000
 
 int
-status_signer_info(struct keyclient *client, struct buf *cert_der, struct buf *spki)
+status_signer_info(struct keyclient *client, unsigned issuer, struct buf *cert_der, struct buf *spki)
 {
 	struct call c;
 
 	call_begin(&c, client, OP_STATUS_INFO);
+	call_number(&c, TAG_ISSUER, issuer);
 	call_do(&c, 1);
 	call_get_buf(&c, TAG_CERT, cert_der);
 	call_get_buf(&c, TAG_SPKI, spki);
@@ -58,11 +59,12 @@ status_signer_sign_as(struct keyclient *client, const uint8_t certificate_sha256
 }
 
 int
-status_signer_new_key(struct keyclient *client, struct buf *spki, struct buf *proof)
+status_signer_new_key(struct keyclient *client, unsigned issuer, struct buf *spki, struct buf *proof)
 {
 	struct call c;
 
 	call_begin(&c, client, OP_STATUS_NEW_KEY);
+	call_number(&c, TAG_ISSUER, issuer);
 	c.timeout_ms = NEW_KEY_TIMEOUT;
 	call_do(&c, 0);
 	call_get_buf(&c, TAG_SPKI, spki);
@@ -71,11 +73,12 @@ status_signer_new_key(struct keyclient *client, struct buf *spki, struct buf *pr
 }
 
 int
-status_signer_install_certificate(struct keyclient *client, const uint8_t *cert_der, size_t len)
+status_signer_install_certificate(struct keyclient *client, unsigned issuer, const uint8_t *cert_der, size_t len)
 {
 	struct call c;
 
 	call_begin(&c, client, OP_STATUS_INSTALL);
+	call_number(&c, TAG_ISSUER, issuer);
 	call_bytes(&c, TAG_CERT, cert_der, len);
 	call_do(&c, 1);
 	return call_end(&c);

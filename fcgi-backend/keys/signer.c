@@ -3,9 +3,7 @@
 #include "libicert/clock.h"
 #include "libicert/error.h"
 #include "libicert/log.h"
-#include "pki/crl.h"
 #include "pki/lint.h"
-#include "pki/lint_crl.h"
 #include "pki/spki.h"
 
 #include <openssl/evp.h>
@@ -13,16 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define HOUR 3600
 #define DETAIL 256
 #define REFUSALS_PER_HOUR 600	/* journalled; further ones are only logged */
 #define RESPONDERS_PER_HOUR 10
-#define CRL_ENTRIES_MAX 4000000
 
 static int
 sha256(const void *p, size_t len, uint8_t out[32])
@@ -47,14 +41,19 @@ order_hash(const struct signer_request *r, uint8_t out[32])
 	return error;
 }
 
-static int
-sign(struct signer *s, const struct buf *tbs, struct buf *der)
+int
+signer_sign(struct signer *s, const struct signer_ca *ca, const struct buf *tbs, struct buf *der)
 {
 	struct buf signature = BUF_INIT;
 	uint8_t digest[32];
 	int error;
 
-	if ((error = sha256(tbs->p, tbs->len, digest)) == 0)
+	if ((error = sha256(tbs->p, tbs->len, digest)) == 0 && s->chosen != ca) {
+		s->chosen = NULL;
+		if ((error = pkcs11_choose(s->token, ca->key)) == 0)
+			s->chosen = ca;
+	}
+	if (error == 0)
 		error = pkcs11_sign(s->token, digest, &signature);
 	/*
 	 * A token that has gone (an HSM started anew, a connection lost) does not come back to this process, whose doors
@@ -71,14 +70,14 @@ sign(struct signer *s, const struct buf *tbs, struct buf *der)
 
 /* Lint, signature, lint: whatever is to be signed as a certificate goes through here. */
 static int
-sign_linted(struct signer *s, const struct lint_expect *expect, const struct buf *tbs, struct buf *der, char *detail)
+sign_linted(struct signer *s, const struct signer_ca *ca, const struct lint_expect *expect, const struct buf *tbs, struct buf *der, char *detail)
 {
 	struct lint_finding finding;
 	int error;
 
 	error = lint_tbs(expect, tbs->p, tbs->len, &finding);
 	if (error == 0)
-		error = sign(s, tbs, der);
+		error = signer_sign(s, ca, tbs, der);
 	if (error == 0)
 		error = lint_certificate(expect, tbs->p, tbs->len, der->p, der->len, &finding);
 	if (error == ICERT_E_LINT)
@@ -89,41 +88,69 @@ sign_linted(struct signer *s, const struct lint_expect *expect, const struct buf
 static int
 make(struct signer *s, const struct signer_request *r, struct buf *der, char *detail)
 {
-	struct lint_expect expect = { .kind = LINT_PERSON, .issuer = s->issuer_der.p, .issuer_len = s->issuer_der.len,
+	const struct signer_ca *ca = s->issuing;
+	struct profile_issuer issuer = ca->issuer;
+	char crl_url[ISSUER_URL];
+	struct lint_expect expect = { .kind = LINT_PERSON, .issuer = ca->der.p, .issuer_len = ca->der.len,
 	    .serial = r->serial, .not_before = r->not_before, .spki = r->spki, .spki_len = r->spki_len,
-	    .organization = s->organization, .ocsp_url = s->issuer.ocsp_url, .issuer_url = s->issuer.issuer_url,
-	    .crl_url = s->issuer.crl_url, .cps_url = s->issuer.cps_url, .fields = &r->fields };
+	    .organization = s->organization, .ocsp_url = issuer.ocsp_url, .issuer_url = issuer.issuer_url,
+	    .crl_url = crl_url, .cps_url = issuer.cps_url, .fields = &r->fields };
 	struct buf tbs = BUF_INIT;
 	int error;
 
-	error = profile_person(&s->issuer, &r->fields, r->serial, r->not_before, r->spki, r->spki_len, &tbs);
+	/* Where its revocation will be read stands in it for its whole life. */
+	if ((error = issuer_name(crl_url, sizeof(crl_url), ca->crl_url, ISSUER_FIRST,
+	    issuer_partition_of(r->serial, ca->partitions))) != 0)
+		return error;
+	issuer.crl_url = crl_url;
+	error = profile_person(&issuer, &r->fields, r->serial, r->not_before, r->spki, r->spki_len, &tbs);
 	if (error == ICERT_E_INVALID || error == ICERT_E_MALFORMED) {
 		snprintf(detail, DETAIL, "the fields or the key cannot be encoded");
 		error = ICERT_E_LINT;
 	} else if (error == 0) {
-		error = sign_linted(s, &expect, &tbs, der, detail);
+		error = sign_linted(s, ca, &expect, &tbs, der, detail);
 	}
 	buf_free(&tbs);
 	return error;
 }
 
-/* What the journal says against it: another certificate of the case, a serial or key that was used. */
+/* What the journals say against it: a serial or key that was used, with whichever CA. */
 static int
-check_journal(struct signer *s, const struct signer_request *r, int64_t now, char *detail)
+check_journals(struct signer *s, const struct signer_request *r, int64_t now, char *detail)
 {
-	if (journal_by_serial(s->journal, r->serial) != NULL) {
-		snprintf(detail, DETAIL, "the serial number was used before");
-		return ICERT_E_EXISTS;
+	size_t i, count = 0;
+
+	for (i = 0; i < s->n; i++) {
+		if (journal_by_serial(s->ca[i].journal, r->serial) != NULL) {
+			snprintf(detail, DETAIL, "the serial number was used before");
+			return ICERT_E_EXISTS;
+		}
+		if (journal_by_spki(s->ca[i].journal, r->spki_hash) != NULL) {
+			snprintf(detail, DETAIL, "the key was certified before");
+			return ICERT_E_EXISTS;
+		}
+		count += journal_certificates_since(s->ca[i].journal, now - HOUR);
 	}
-	if (journal_by_spki(s->journal, r->spki_hash) != NULL) {
-		snprintf(detail, DETAIL, "the key was certified before");
-		return ICERT_E_EXISTS;
-	}
-	if (journal_certificates_since(s->journal, now - HOUR) >= s->ceiling) {
+	if (count >= s->ceiling) {
 		snprintf(detail, DETAIL, "%zu certificates in an hour", s->ceiling);
 		return ICERT_E_CEILING;
 	}
 	return 0;
+}
+
+static const struct journal_certificate *
+of_case(struct signer *s, const uint8_t case_id[16], struct journal **journal)
+{
+	const struct journal_certificate *c;
+	size_t i;
+
+	for (i = 0; i < s->n; i++) {
+		if ((c = journal_by_case(s->ca[i].journal, case_id)) != NULL) {
+			*journal = s->ca[i].journal;
+			return c;
+		}
+	}
+	return NULL;
 }
 
 int
@@ -131,16 +158,21 @@ signer_issue(struct signer *s, const struct signer_request *r, int64_t now, stru
 {
 	struct journal_certificate c;
 	const struct journal_certificate *before;
+	struct journal *journal;
 	const char *why = "";
 	int error;
 
 	if ((error = order_hash(r, c.order)) != 0)
 		return error;
-	if ((before = journal_by_case(s->journal, r->case_id)) != NULL) {
+	if ((before = of_case(s, r->case_id, &journal)) != NULL) {
 		if (memcmp(before->order, c.order, sizeof(c.order)) == 0)
-			return journal_read(s->journal, before, der);
+			return journal_read(journal, before, der);
 		snprintf(detail, DETAIL, "the case has a certificate already");
 		return ICERT_E_EXISTS;
+	}
+	if (s->issuing == NULL) {
+		snprintf(detail, DETAIL, "no CA issues any more");
+		return ICERT_E_STATE;
 	}
 	if ((error = signer_approved(s, r, now, &why)) != 0) {
 		snprintf(detail, DETAIL, "%s", why);
@@ -150,33 +182,46 @@ signer_issue(struct signer *s, const struct signer_request *r, int64_t now, stru
 		snprintf(detail, DETAIL, "notBefore is not of today");
 		return ICERT_E_STALE;
 	}
-	if ((error = check_journal(s, r, now, detail)) != 0)
+	if ((error = check_journals(s, r, now, detail)) != 0)
 		return error;
 	if ((error = make(s, r, der, detail)) != 0)
 		return error;
 	memcpy(c.case_id, r->case_id, sizeof(c.case_id));
 	memcpy(c.serial, r->serial, sizeof(c.serial));
 	memcpy(c.spki, r->spki_hash, sizeof(c.spki));
-	return journal_certificate(s->journal, now, &c, der->p, der->len);
+	return journal_certificate(s->issuing->journal, now, &c, der->p, der->len);
+}
+
+struct signer_ca *
+signer_ca_of(struct signer *s, const struct message *m)
+{
+	uint64_t number = message_number(m, TAG_ISSUER, ISSUER_FIRST);
+	size_t i;
+
+	for (i = 0; i < s->n; i++)
+		if (s->ca[i].number == number)
+			return &s->ca[i];
+	return NULL;
 }
 
 /* A refusal is on record, without a name; a flood of them does not fill the disk. */
-static void
-refused(struct signer *s, const char *what, const uint8_t *case_id, int error, const char *detail)
+void
+signer_refused(struct signer *s, const char *what, const uint8_t *case_id, int error, const char *detail)
 {
+	struct journal *journal = s->ca[s->n - 1].journal;
 	int64_t now = clock_real();
 	char id[ID_TEXT] = "-", text[420], *p;
 
 	if (case_id != NULL)
 		id_text(case_id, id);
 	log_warn("signer_refused", "%s %s: %s: %s", what, id, icert_err_code(error), detail);
-	if (journal_refusals_since(s->journal, now - HOUR) >= REFUSALS_PER_HOUR)
+	if (journal_refusals_since(journal, now - HOUR) >= REFUSALS_PER_HOUR)
 		return;
 	snprintf(text, sizeof(text), "what=%s case=%s code=%s detail=%s", what, id, icert_err_code(error), detail);
 	for (p = text; *p != '\0'; p++)
 		if (*p < ' ' || *p > '~')
 			*p = '?';
-	if (journal_append(s->journal, JOURNAL_REFUSED, now, text) != 0)
+	if (journal_append(journal, JOURNAL_REFUSED, now, text) != 0)
 		log_error("journal_failed", "a refusal is not in the journal");
 }
 
@@ -233,168 +278,9 @@ on_certificate(void *ctx, const struct serve_request *request, struct serve_repl
 	if (error == 0)
 		message_put(&reply->body, TAG_CERT, der.p, der.len);
 	else
-		refused(s, "certificate", r.case_id, error, reply->detail);
+		signer_refused(s, "certificate", r.case_id, error, reply->detail);
 	buf_free(&der);
 	buf_free(&store);
-	return error;
-}
-
-/* The entries of a CRL out of the file that came along. */
-static int
-read_entries(int fd, struct crl_entry **entries, size_t *n)
-{
-	const uint8_t *map;
-	struct stat st;
-	size_t i;
-
-	*entries = NULL;
-	*n = 0;
-	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size % CRL_ENTRY != 0 ||
-	    st.st_size / CRL_ENTRY > CRL_ENTRIES_MAX)
-		return ICERT_E_MALFORMED;
-	if (st.st_size == 0)
-		return 0;
-	*n = (size_t)st.st_size / CRL_ENTRY;
-	if ((*entries = calloc(*n, sizeof(**entries))) == NULL)
-		return ICERT_E_MEMORY;
-	/* Read, not mapped: the sender could cut a mapped file under us. */
-	map = malloc((size_t)st.st_size);
-	if (map == NULL)
-		return ICERT_E_MEMORY;
-	if (pread(fd, (void *)(uintptr_t)map, (size_t)st.st_size, 0) != st.st_size) {
-		free((void *)(uintptr_t)map);
-		return ICERT_E_MALFORMED;
-	}
-	for (i = 0; i < *n; i++)
-		crl_entry_decode(&(*entries)[i], map + i * CRL_ENTRY);
-	free((void *)(uintptr_t)map);
-	return 0;
-}
-
-static int
-write_memory(const struct buf *der)
-{
-	int fd = memfd_create("crl", MFD_CLOEXEC);
-
-	if (fd >= 0 && write(fd, der->p, der->len) != (ssize_t)der->len) {
-		close(fd);
-		fd = -1;
-	}
-	return fd;
-}
-
-/* When the certificate ends; INT64_MAX for one that this signer knows nothing of. */
-static int64_t
-end_of(const struct signer *s, const uint8_t serial[16])
-{
-	const struct journal_certificate *c = journal_by_serial(s->journal, serial);
-	struct buf der = BUF_INIT;
-	int64_t end = INT64_MAX;
-	const uint8_t *at;
-	X509 *x = NULL;
-	struct tm tm;
-
-	if (c != NULL && journal_read(s->journal, c, &der) == 0) {
-		at = der.p;
-		if ((x = d2i_X509(NULL, &at, (long)der.len)) != NULL && ASN1_TIME_to_tm(X509_get0_notAfter(x), &tm) == 1)
-			end = (int64_t)timegm(&tm);
-	}
-	X509_free(x);
-	buf_free(&der);
-	return end;
-}
-
-/* What this list is the first to name goes into the journal: no later one may leave it out. */
-static int
-note_revoked(struct signer *s, const struct crl *crl, int64_t now)
-{
-	struct revoked *fresh = calloc(crl->n + 1, sizeof(*fresh));
-	size_t i, n = 0;
-	int error;
-
-	if (fresh == NULL)
-		return ICERT_E_MEMORY;
-	for (i = 0; i < crl->n; i++) {
-		if (revoked_has(journal_revocations(s->journal), crl->entries[i].serial))
-			continue;
-		memcpy(fresh[n].serial, crl->entries[i].serial, sizeof(fresh[n].serial));
-		fresh[n].revoked_at = crl->entries[i].revoked_at;
-		fresh[n].not_after = end_of(s, crl->entries[i].serial);
-		n++;
-	}
-	error = journal_revoked(s->journal, now, fresh, n);
-	free(fresh);
-	return error;
-}
-
-/* The entries in order.  Is one left out that was signed as revoked before? */
-static int
-nothing_forgotten(struct signer *s, const struct crl *crl, char *detail)
-{
-	/* As the publisher counts: from thisUpdate of the list before, which was signed a moment later. */
-	int64_t ended = journal_crl_time(s->journal) - SIGNER_CLOCK_SKEW;
-	const struct revoked *r = revoked_missing(journal_revocations(s->journal), crl->entries, crl->n, ended);
-	char serial[33];
-
-	if (r == NULL)
-		return 0;
-	bytes_to_hex(serial, r->serial, sizeof(r->serial));
-	snprintf(detail, DETAIL, "serial %s was signed as revoked and is left out", serial);
-	return ICERT_E_MISMATCH;
-}
-
-static int
-sign_crl(struct signer *s, struct crl *crl, int64_t now, struct buf *der, char *detail)
-{
-	struct lint_finding finding;
-	struct buf tbs = BUF_INIT;
-	uint8_t digest[32];
-	int error = ICERT_E_INVALID;
-
-	if (crl->number <= journal_crl_number(s->journal) || crl->number > INT64_MAX)
-		snprintf(detail, DETAIL, "cRLNumber does not grow (RFC 5280, 5.2.3)");
-	else if (crl->this_update > now + SIGNER_CLOCK_SKEW || crl->this_update < now - HOUR ||
-	    crl->next_update > crl->this_update + SIGNER_CRL_SECONDS)
-		snprintf(detail, DETAIL, "thisUpdate is not of now, or nextUpdate above 7 days later");
-	else if ((error = crl_compose(crl, &tbs)) == ICERT_E_INVALID)
-		snprintf(detail, DETAIL, "a reason, a time or a repeated serial (RFC 5280, 5.3)");
-	if (error == 0 && (error = nothing_forgotten(s, crl, detail)) == 0)
-		error = sign(s, &tbs, der);
-	if (error == 0 && (error = lint_crl(s->issuer_der.p, s->issuer_der.len, crl, der->p, der->len, &finding)) == ICERT_E_LINT)
-		snprintf(detail, DETAIL, "%s (%s): %s", finding.rule, finding.source, finding.detail);
-	if (error == 0 && (error = sha256(der->p, der->len, digest)) == 0 && (error = note_revoked(s, crl, now)) == 0)
-		error = journal_crl(s->journal, now, crl->number, crl->n, digest);
-	buf_free(&tbs);
-	return error;
-}
-
-static int
-on_crl(void *ctx, const struct serve_request *request, struct serve_reply *reply)
-{
-	const struct message *m = request->message;
-	struct signer *s = ctx;
-	struct crl crl = { .issuer = &s->issuer };
-	struct buf der = BUF_INIT;
-	char label[20];
-	int error;
-
-	if ((error = message_string(m, TAG_LABEL, label, sizeof(label))) != 0)
-		return error;
-	if (strcmp(label, "issuing") != 0)
-		return ICERT_E_NOT_FOUND;
-	crl.number = message_number(m, TAG_NUMBER, 0);
-	crl.this_update = (int64_t)message_number(m, TAG_TIME, 0);
-	crl.next_update = (int64_t)message_number(m, TAG_TIME_NEXT, 0);
-	if ((error = read_entries(request->fd, &crl.entries, &crl.n)) == 0)
-		error = sign_crl(s, &crl, clock_real(), &der, reply->detail);
-	if (error == 0 && (reply->fd = write_memory(&der)) < 0)
-		error = ICERT_E_SYSTEM;
-	if (error == 0)
-		message_put_number(&reply->body, TAG_NUMBER, crl.number);
-	else
-		refused(s, "crl", NULL, error, reply->detail);
-	free(crl.entries);
-	buf_free(&der);
 	return error;
 }
 
@@ -432,29 +318,29 @@ check_responder(struct signer *s, const struct message_field *spki, const struct
 }
 
 static int
-sign_responder(struct signer *s, const uint8_t *spki, size_t spki_len, int64_t now, struct buf *der, char *detail)
+sign_responder(struct signer *s, struct signer_ca *ca, const uint8_t *spki, size_t spki_len, int64_t now, struct buf *der, char *detail)
 {
 	/* A little into the past, for clients whose clocks are behind. */
 	int64_t not_before = now - 300, not_after = not_before + (int64_t)s->responder_days * 86400;
 	struct buf tbs = BUF_INIT, text = BUF_INIT;
 	uint8_t serial[PROFILE_SERIAL];
-	struct lint_expect expect = { .kind = LINT_RESPONDER, .issuer = s->issuer_der.p, .issuer_len = s->issuer_der.len,
+	struct lint_expect expect = { .kind = LINT_RESPONDER, .issuer = ca->der.p, .issuer_len = ca->der.len,
 	    .serial = serial, .not_before = not_before, .not_after = not_after, .spki = spki, .spki_len = spki_len,
 	    .organization = s->organization, .ocsp_url = "", .issuer_url = "", .crl_url = "", .cps_url = "" };
 	int error;
 
 	if ((error = profile_serial(serial)) != 0)
 		return error;
-	error = profile_responder(&s->issuer, &s->responder_name, serial, not_before, not_after, spki, spki_len, &tbs);
+	error = profile_responder(&ca->issuer, &s->responder_name, serial, not_before, not_after, spki, spki_len, &tbs);
 	if (error == 0)
-		error = sign_linted(s, &expect, &tbs, der, detail);
+		error = sign_linted(s, ca, &expect, &tbs, der, detail);
 	if (error == 0) {
 		buf_puts(&text, "serial=");
 		buf_hex(&text, serial, sizeof(serial));
 		buf_puts(&text, " der=");
 		buf_hex(&text, der->p, der->len);
 		if ((error = buf_error(&text)) == 0)
-			error = journal_append(s->journal, JOURNAL_RESPONDER, now, buf_str(&text));
+			error = journal_append(ca->journal, JOURNAL_RESPONDER, now, buf_str(&text));
 	}
 	buf_free(&tbs);
 	buf_free(&text);
@@ -469,20 +355,23 @@ on_responder(void *ctx, const struct serve_request *request, struct serve_reply 
 	static int64_t signed_at[RESPONDERS_PER_HOUR];
 	static size_t turn;
 	struct signer *s = ctx;
+	struct signer_ca *ca = signer_ca_of(s, request->message);
 	struct buf der = BUF_INIT;
 	int64_t now = clock_real();
 	int error;
 
-	if (signed_at[turn] > now - HOUR)
+	if (ca == NULL)
+		error = ICERT_E_NOT_FOUND;
+	else if (signed_at[turn] > now - HOUR)
 		error = ICERT_E_CEILING;
 	else if ((error = check_responder(s, spki, proof, now, reply->detail)) == 0)
-		error = sign_responder(s, spki->p, spki->len, now, &der, reply->detail);
+		error = sign_responder(s, ca, spki->p, spki->len, now, &der, reply->detail);
 	if (error == 0) {
 		signed_at[turn] = now;
 		turn = (turn + 1) % RESPONDERS_PER_HOUR;
 		message_put(&reply->body, TAG_CERT, der.p, der.len);
 	} else {
-		refused(s, "responder", NULL, error, reply->detail);
+		signer_refused(s, "responder", NULL, error, reply->detail);
 	}
 	buf_free(&der);
 	return error;
@@ -490,7 +379,7 @@ on_responder(void *ctx, const struct serve_request *request, struct serve_reply 
 
 const struct serve_op signer_ops[] = {
 	{ .op = OP_SIGN_CERTIFICATE, .sockets = "signer-issuer", .handler = on_certificate },
-	{ .op = OP_SIGN_CRL, .sockets = "signer-publisher", .handler = on_crl },
+	{ .op = OP_SIGN_CRL, .sockets = "signer-publisher", .handler = signer_on_crl },
 	{ .op = OP_SIGN_RESPONDER, .sockets = "signer-publisher", .handler = on_responder },
 };
 const size_t signer_ops_n = sizeof(signer_ops) / sizeof(signer_ops[0]);

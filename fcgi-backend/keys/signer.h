@@ -4,27 +4,41 @@
 #include "keys/serve.h"
 #include "keys/signer_journal.h"
 #include "libicert/approval.h"
+#include "pki/issuer_list.h"
 #include "pki/pkcs11.h"
 #include "pki/profile.h"
 
 /*
- * The signer: the issuing key behind PKCS#11, typed requests in, certificates and CRLs out.
+ * The signer: the issuing keys behind PKCS#11, typed requests in, certificates and CRLs out.  One of the CAs issues; those
+ * before it sign their lists and their responders' certificates, and nothing else.
  * It trusts neither the desk nor the database: what it signs rests on statements verified with the public
  * keys pinned at the ceremony, on the profile and its lint, and on its own journal.
  */
 
-#define SIGNER_KEY_LABEL "icert-issuing"	/* CKA_LABEL of the issuing key */
 #define SIGNER_APPROVAL_AGE 86400		/* seconds an approval is good for */
 #define SIGNER_CLOCK_SKEW 60			/* seconds a statement may lie in the future */
 #define SIGNER_RESPONDER_AGE 3600
 #define SIGNER_RESPONDER_DAYS 30		/* at most */
 #define SIGNER_CRL_SECONDS (7 * 86400)		/* from thisUpdate to nextUpdate at most */
 
-struct signer {
-	struct pkcs11 *token;			/* logged in, the key chosen */
+/* One issuing CA. */
+struct signer_ca {
+	unsigned number;
+	enum issuer_state state;
+	char key[ISSUER_NAME];			/* CKA_LABEL */
 	struct journal *journal;
-	struct buf issuer_der;			/* the issuing certificate */
-	struct profile_issuer issuer;
+	struct buf der;				/* its certificate */
+	struct profile_issuer issuer;		/* its addresses are the two below */
+	char issuer_url[ISSUER_URL], crl_url[ISSUER_URL];
+	unsigned partitions;			/* of its list, for what it issues now; 0: none */
+};
+
+struct signer {
+	struct pkcs11 *token;			/* logged in */
+	const struct signer_ca *chosen;		/* whose key is chosen in it */
+	struct signer_ca ca[ISSUERS_MAX];
+	size_t n;
+	struct signer_ca *issuing;		/* NULL: none issues */
 	const char *organization;
 	struct profile_name responder_name;
 	int responder_days;
@@ -41,7 +55,9 @@ struct config;
 int signer_open(struct signer *, const struct config *);
 void signer_close(struct signer *);
 
-/* The ceremony's part: an empty journal in the signer's folder.  ICERT_E_EXISTS when there is one. */
+/*
+ * The ceremony's part: an empty journal in the signer's folder for the CA that issues.  ICERT_E_EXISTS when there is one.
+ */
 int signer_init(const struct config *);
 
 /* The operations, for serve_run(); the context is a struct signer. */
@@ -75,5 +91,15 @@ int signer_approved(const struct signer *, const struct signer_request *, int64_
 
 /* Signs, or gives the journalled certificate again.  Errors as crypt/signer.h; detail has room for 256 bytes. */
 int signer_issue(struct signer *, const struct signer_request *, int64_t now, struct buf *der, char *detail);
+
+/* Signs a TBS with this CA's key into a whole certificate or list.  Ends the program when the token has gone. */
+int signer_sign(struct signer *, const struct signer_ca *, const struct buf *tbs, struct buf *der);
+/* A refusal goes on record, without a name; case_id may be NULL. */
+void signer_refused(struct signer *, const char *what, const uint8_t *case_id, int error, const char *detail);
+/* The CA that a request names; without a number the first.  NULL: this signer has no such one. */
+struct signer_ca *signer_ca_of(struct signer *, const struct message *);
+
+/* OP_SIGN_CRL (signer_crl.c). */
+int signer_on_crl(void *ctx, const struct serve_request *, struct serve_reply *);
 
 #endif

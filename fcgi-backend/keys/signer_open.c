@@ -1,4 +1,5 @@
 #include "keys/signer.h"
+#include "keys/token.h"
 #include "libicert/clock.h"
 #include "libicert/config.h"
 #include "libicert/error.h"
@@ -6,15 +7,11 @@
 #include "pki/keyfile.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* From the configuration to a signer that may be asked: the order in which things are opened. */
 
 #define PATH 512
-#define PIN_MAX 256
 
 static int
 open_pin(const char *pins, const char *name, uint8_t key[32])
@@ -39,70 +36,78 @@ open_pins(struct signer *s, const char *pins)
 }
 
 static int
-open_issuer(struct signer *s, const char *dir)
+read_certificate(struct signer_ca *ca, const char *dir)
 {
-	char path[PATH];
+	char path[PATH], name[ISSUER_NAME];
 	int error;
 
-	snprintf(path, sizeof(path), "%s/emisora.cer", dir);
-	if ((error = keyfile_read(path, 65536, &s->issuer_der)) == 0)
-		error = profile_issuer_read(&s->issuer, s->issuer_der.p, s->issuer_der.len);
+	if ((error = issuer_name(name, sizeof(name), ISSUER_CERTIFICATE, ca->number, 0)) != 0)
+		return error;
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if ((error = keyfile_read(path, 65536, &ca->der)) == 0)
+		error = profile_issuer_read(&ca->issuer, ca->der.p, ca->der.len);
 	if (error != 0)
 		log_error("issuer_unreadable", "%s: %s", path, icert_err_code(error));
 	return error;
 }
 
+/* The key in the token must be the one that the CA's certificate names. */
 static int
-read_pin(const char *path, char pin[PIN_MAX])
-{
-	struct buf b = BUF_INIT;
-	int error;
-
-	if ((error = keyfile_read(path, PIN_MAX - 1, &b)) == 0) {
-		snprintf(pin, PIN_MAX, "%s", buf_str(&b));
-		pin[strcspn(pin, "\r\n")] = '\0';
-	}
-	buf_free(&b);
-	return error;
-}
-
-static int
-open_token(struct signer *s, const struct config *config, const char *dir)
-{
-	const char *module = config_require(config, "signer", "module");
-	const char *label = config_require(config, "signer", "token");
-	char conf[PATH], pin[PIN_MAX];
-	struct stat st;
-	int error;
-
-	snprintf(conf, sizeof(conf), "%s/softhsm2.conf", dir);
-	if ((error = read_pin(config_require(config, "signer", "pin_file"), pin)) != 0) {
-		log_error("pin_file_unreadable", "%s", icert_err_code(error));
-		return error;
-	}
-	if ((error = pkcs11_load(&s->token, module, stat(conf, &st) == 0 ? conf : NULL)) != 0)
-		log_error("token_module", "%s does not load", module);
-	if (error == 0 && ((error = pkcs11_login(s->token, label, pin)) != 0 ||
-	    (error = pkcs11_choose(s->token, SIGNER_KEY_LABEL)) != 0))
-		log_error("token_login", "%s", pkcs11_detail(s->token));
-	bytes_wipe(pin, sizeof(pin));
-	return error;
-}
-
-/* The key in the token must be the one the issuing certificate names. */
-static int
-check_pair(struct signer *s)
+check_pair(struct signer *s, const struct signer_ca *ca)
 {
 	struct buf spki = BUF_INIT;
 	int error;
 
-	if ((error = pkcs11_spki(s->token, &spki)) == 0 &&
-	    memmem(s->issuer_der.p, s->issuer_der.len, spki.p, spki.len) == NULL) {
-		log_error("token_key", "the token's key is not the issuing certificate's");
+	if ((error = pkcs11_choose(s->token, ca->key)) != 0 || (error = pkcs11_spki(s->token, &spki)) != 0) {
+		log_error("token_key", "%s: %s", ca->key, pkcs11_detail(s->token));
+	} else if (memmem(ca->der.p, ca->der.len, spki.p, spki.len) == NULL) {
+		log_error("token_key", "%s is not the key of its CA's certificate", ca->key);
 		error = ICERT_E_MISMATCH;
 	}
 	buf_free(&spki);
 	return error;
+}
+
+static int
+open_journal(struct signer_ca *ca, const char *dir)
+{
+	char first[PATH], path[PATH];
+	int error;
+
+	snprintf(first, sizeof(first), "%s/journal", dir);
+	if ((error = issuer_name(path, sizeof(path), first, ca->number, 0)) != 0)
+		return error;
+	if ((error = journal_open(&ca->journal, path)) != 0) {
+		log_error("journal_refused", "%s: %s%s", path, icert_err_code(error), error == ICERT_E_NOT_FOUND ?
+		    "; restore it: without it, nothing says what was signed" : "");
+		return error;
+	}
+	return journal_append(ca->journal, JOURNAL_BEGIN, clock_real(), "");
+}
+
+static int
+open_ca(struct signer *s, const struct issuer_entry *entry, const struct config *config, const char *dir)
+{
+	struct signer_ca *ca = &s->ca[s->n++];
+	int error;
+
+	ca->number = entry->number;
+	ca->state = entry->state;
+	ca->partitions = issuer_partitions(config, ca->number);
+	if ((error = issuer_name(ca->key, sizeof(ca->key), ISSUER_KEY, ca->number, 0)) != 0 ||
+	    (error = issuer_name(ca->issuer_url, sizeof(ca->issuer_url), config_require(config, "public", "issuer_url"),
+	    ca->number, 0)) != 0 || (error = issuer_name(ca->crl_url, sizeof(ca->crl_url),
+	    config_require(config, "public", "crl_url"), ca->number, 0)) != 0)
+		return error;
+	ca->issuer.ocsp_url = config_require(config, "public", "ocsp_url");
+	ca->issuer.issuer_url = ca->issuer_url;
+	ca->issuer.crl_url = ca->crl_url;
+	ca->issuer.cps_url = config_require(config, "public", "cps_url");
+	if (ca->state == ISSUER_ISSUES)
+		s->issuing = ca;
+	if ((error = read_certificate(ca, dir)) != 0 || (error = check_pair(s, ca)) != 0)
+		return error;
+	return open_journal(ca, dir);
 }
 
 static void
@@ -110,10 +115,6 @@ read_policy(struct signer *s, const struct config *config)
 {
 	const char *second = config_get(config, "signer", "require_second");
 
-	s->issuer.ocsp_url = config_require(config, "public", "ocsp_url");
-	s->issuer.issuer_url = config_require(config, "public", "issuer_url");
-	s->issuer.crl_url = config_require(config, "public", "crl_url");
-	s->issuer.cps_url = config_require(config, "public", "cps_url");
 	s->organization = config_require(config, "ca", "organization");
 	s->responder_name.country = config_require(config, "ca", "country");
 	s->responder_name.locality = config_require(config, "ca", "locality");
@@ -128,9 +129,18 @@ read_policy(struct signer *s, const struct config *config)
 int
 signer_init(const struct config *config)
 {
-	char path[PATH];
+	char first[PATH], path[PATH];
+	const struct issuer_entry *issuing;
+	struct issuer_list list;
+	int error;
 
-	snprintf(path, sizeof(path), "%s/journal", config_require(config, "paths", "signer_dir"));
+	if ((error = issuer_list_read(&list, config)) != 0)
+		return error;
+	if ((issuing = issuer_list_issues(&list)) == NULL)
+		return ICERT_E_STATE;
+	snprintf(first, sizeof(first), "%s/journal", config_require(config, "paths", "signer_dir"));
+	if ((error = issuer_name(path, sizeof(path), first, issuing->number, 0)) != 0)
+		return error;
 	return journal_make(path, clock_real());
 }
 
@@ -138,28 +148,31 @@ int
 signer_open(struct signer *s, const struct config *config)
 {
 	const char *dir = config_require(config, "paths", "signer_dir");
-	char path[PATH];
+	struct issuer_list list;
+	size_t i;
 	int error;
 
 	memset(s, 0, sizeof(*s));
 	read_policy(s, config);
-	if ((error = open_pins(s, config_require(config, "paths", "pins"))) != 0 ||
-	    (error = open_issuer(s, dir)) != 0 || (error = open_token(s, config, dir)) != 0 || (error = check_pair(s)) != 0)
+	if ((error = issuer_list_read(&list, config)) != 0 ||
+	    (error = open_pins(s, config_require(config, "paths", "pins"))) != 0 ||
+	    (error = token_open(&s->token, config, "signer", dir)) != 0)
 		return error;
-	snprintf(path, sizeof(path), "%s/journal", dir);
-	if ((error = journal_open(&s->journal, path)) != 0) {
-		log_error("journal_refused", "%s: %s%s", path, icert_err_code(error), error == ICERT_E_NOT_FOUND ?
-		    "; restore it: without it, nothing says what was signed" : "");
-		return error;
-	}
-	return journal_append(s->journal, JOURNAL_BEGIN, clock_real(), "");
+	for (i = 0; i < list.n && error == 0; i++)
+		error = open_ca(s, &list.at[i], config, dir);
+	s->chosen = NULL;
+	return error;
 }
 
 void
 signer_close(struct signer *s)
 {
+	size_t i;
+
 	pkcs11_free(s->token);
-	journal_close(s->journal);
-	profile_issuer_free(&s->issuer);
-	buf_free(&s->issuer_der);
+	for (i = 0; i < s->n; i++) {
+		journal_close(s->ca[i].journal);
+		profile_issuer_free(&s->ca[i].issuer);
+		buf_free(&s->ca[i].der);
+	}
 }

@@ -64,6 +64,7 @@ revoked_decode(struct revoked *r, const uint8_t in[REVOKED_ENTRY])
 	memcpy(r->serial, in, 16);
 	r->revoked_at = (int64_t)get_u64be(in + 16);
 	r->not_after = (int64_t)get_u64be(in + 24);
+	r->partition = REVOKED_PARTITION_UNREAD;
 }
 
 const struct revoked *

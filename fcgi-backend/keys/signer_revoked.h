@@ -16,6 +16,7 @@ struct revoked {
 	uint8_t serial[16];
 	int64_t revoked_at;
 	int64_t not_after;	/* of its certificate; INT64_MAX when this signer did not sign it */
+	int partition;		/* of the list, as its certificate says; REVOKED_PARTITION_UNREAD */
 };
 
 struct revoked_list {
@@ -23,6 +24,7 @@ struct revoked_list {
 	size_t n, room;
 };
 
+#define REVOKED_PARTITION_UNREAD (-1)	/* as the journal's line is read: it stands in the certificate */
 #define REVOKED_ENTRY 32	/* octets of one in the journal: serial, times big-endian */
 
 void revoked_free(struct revoked_list *);

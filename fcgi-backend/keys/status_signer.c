@@ -1,6 +1,8 @@
 #include "keys/status_signer.h"
 #include "keys/responder_word.h"
+#include "keys/token.h"
 #include "libicert/clock.h"
+#include "libicert/config.h"
 #include "libicert/error.h"
 #include "libicert/log.h"
 #include "libicert/sealed.h"
@@ -75,42 +77,50 @@ status_signer_init(const char *folder)
 	return error;
 }
 
-/* A key's file holds: u32 length of the private key (PKCS#8 DER), the key, its certificate. */
-static int
-save_key(const struct status_signer *s, const char *name, EVP_PKEY *key, const struct buf *certificate)
+/* "current", or for another CA than the first "current-2". */
+static void
+file_of(char out[32], const char *name, unsigned issuer)
 {
-	struct buf plain = BUF_INIT;
-	unsigned char *der = NULL;
-	int n, error = ICERT_E_CRYPTO;
+	issuer_name(out, 32, name, issuer, 0);
+}
 
-	if ((n = i2d_PrivateKey(key, &der)) > 0) {
-		buf_u32be(&plain, (uint32_t)n);
-		buf_put(&plain, der, (size_t)n);
+/* A key's file holds: u32 length of what responder_key_put() wrote, that, its certificate. */
+static int
+save_key(const struct status_signer *s, const char *name, unsigned issuer, const struct responder_key *key,
+    const struct buf *certificate)
+{
+	struct buf plain = BUF_INIT, kept = BUF_INIT;
+	char file[32];
+	int error;
+
+	file_of(file, name, issuer);
+	if ((error = responder_key_put(key, &kept)) == 0) {
+		buf_u32be(&plain, (uint32_t)kept.len);
+		buf_put(&plain, kept.p, kept.len);
 		buf_put(&plain, certificate->p, certificate->len);
 		if ((error = buf_error(&plain)) == 0)
-			error = write_sealed(s->folder, name, s->seal, CONTEXT_KEY, plain.p, plain.len);
-		bytes_wipe(der, (size_t)n);
+			error = write_sealed(s->folder, file, s->seal, CONTEXT_KEY, plain.p, plain.len);
 	}
-	OPENSSL_free(der);
+	buf_free(&kept);
 	buf_free(&plain);
 	return error;
 }
 
 static int
-load_key(const struct status_signer *s, const char *name, EVP_PKEY **key, struct buf *certificate)
+load_key(struct status_signer *s, const char *name, unsigned issuer, struct responder_key *key, struct buf *certificate)
 {
 	struct buf plain = BUF_INIT;
-	const unsigned char *p;
+	char file[32];
 	uint32_t n;
 	int error;
 
-	if ((error = read_sealed(s->folder, name, s->seal, CONTEXT_KEY, &plain)) != 0)
+	file_of(file, name, issuer);
+	if ((error = read_sealed(s->folder, file, s->seal, CONTEXT_KEY, &plain)) != 0)
 		goto out;
 	error = ICERT_E_MALFORMED;
 	if (plain.len < 4 || (n = get_u32be(plain.p)) > plain.len - 4)
 		goto out;
-	p = plain.p + 4;
-	if ((*key = d2i_AutoPrivateKey(NULL, &p, (long)n)) == NULL)
+	if ((error = responder_key_get(&s->store, plain.p + 4, n, key)) != 0)
 		goto out;
 	buf_put(certificate, plain.p + 4 + n, plain.len - 4 - n);
 	error = buf_error(certificate);
@@ -120,20 +130,39 @@ out:
 }
 
 static int
-hash_certificate(struct status_signer *s)
+hash_certificate(struct responder *r)
 {
-	return EVP_Digest(s->certificate.p, s->certificate.len, s->certificate_sha256, NULL, EVP_sha256(), NULL) == 1 ? 0
+	return EVP_Digest(r->certificate.p, r->certificate.len, r->certificate_sha256, NULL, EVP_sha256(), NULL) == 1 ? 0
 	    : ICERT_E_CRYPTO;
 }
 
-int
-status_signer_open(struct status_signer *s, const char *folder)
+static int
+load_responder(struct status_signer *s, unsigned issuer)
 {
-	struct buf seed = BUF_INIT, none = BUF_INIT;
+	struct responder *r = &s->responder[issuer - ISSUER_FIRST];
+	struct buf none = BUF_INIT;
+	int error;
+
+	if ((error = load_key(s, "current", issuer, &r->current, &r->certificate)) == 0 && (error = hash_certificate(r)) == 0)
+		error = load_key(s, "next", issuer, &r->next, &none);
+	buf_free(&none);
+	/* One that the token has no longer (a rotation was broken off there) is as if it never was: the publisher asks for another. */
+	if (error != 0)
+		log_error("responder_key", "of CA %u: %s", issuer, icert_err_code(error));
+	return error;
+}
+
+int
+status_signer_open(struct status_signer *s, const char *folder, const struct responder_store *store)
+{
+	struct buf seed = BUF_INIT;
 	char path[512];
+	unsigned i;
 	int error;
 
 	memset(s, 0, sizeof(*s));
+	if (store != NULL)
+		s->store = *store;
 	snprintf(s->folder, sizeof(s->folder), "%s", folder);
 	path_of(path, folder, "seal.key");
 	if ((error = keyfile_read_exact(path, s->seal, sizeof(s->seal))) != 0 ||
@@ -144,14 +173,30 @@ status_signer_open(struct status_signer *s, const char *folder)
 		goto out;
 	}
 	memcpy(s->identity, seed.p, sizeof(s->identity));
-	if ((error = load_key(s, "current", &s->current, &s->certificate)) == 0 && (error = hash_certificate(s)) == 0)
-		error = load_key(s, "next", &s->next, &none);
+	for (i = ISSUER_FIRST; i < ISSUER_FIRST + ISSUERS_MAX && error == 0; i++)
+		error = load_responder(s, i);
 out:
 	buf_free(&seed);
-	buf_free(&none);
 	if (error != 0)
 		status_signer_close(s);
 	return error;
+}
+
+int
+status_signer_store(struct responder_store *store, const struct config *config)
+{
+	const char *key = config_get(config, "status_signer", "key"), *module = config_get(config, "status_signer", "module");
+
+	memset(store, 0, sizeof(*store));
+	if (key != NULL && strcmp(key, "rsa2048") == 0) {
+		store->kind = RESPONDER_RSA2048;
+	} else if (key != NULL && *key != '\0' && strcmp(key, "p256") != 0) {
+		log_error("config_value", "[status_signer] key = %s: p256 or rsa2048", key);
+		return ICERT_E_CONFIG;
+	}
+	if (module == NULL || *module == '\0')
+		return 0;
+	return token_open(&store->token, config, "status_signer", config_require(config, "paths", "status_signer_dir"));
 }
 
 int
@@ -165,11 +210,28 @@ status_signer_threads(struct status_signer *s)
 void
 status_signer_close(struct status_signer *s)
 {
+	unsigned i;
+
 	sign_pool_close(s->pool);
-	EVP_PKEY_free(s->current);
-	EVP_PKEY_free(s->next);
-	buf_free(&s->certificate);
+	for (i = 0; i < ISSUERS_MAX; i++) {
+		responder_key_free(&s->responder[i].current);
+		responder_key_free(&s->responder[i].next);
+		buf_free(&s->responder[i].certificate);
+	}
+	pkcs11_free(s->store.token);
 	bytes_wipe(s, sizeof(*s));
+}
+
+/* Which CA a request is about; without a word the first.  NULL: there is no such number. */
+static struct responder *
+responder_of(struct status_signer *s, const struct message *m, unsigned *issuer)
+{
+	uint64_t n = message_number(m, TAG_ISSUER, ISSUER_FIRST);
+
+	if (n < ISSUER_FIRST || n >= ISSUER_FIRST + ISSUERS_MAX)
+		return NULL;
+	*issuer = (unsigned)n;
+	return &s->responder[n - ISSUER_FIRST];
 }
 
 static int
@@ -190,18 +252,47 @@ put_spki(struct serve_reply *reply, EVP_PKEY *key, uint8_t hash[32])
 static int
 on_info(void *ctx, const struct serve_request *request, struct serve_reply *reply)
 {
-	struct status_signer *s = ctx;
-	EVP_PKEY *key = s->current != NULL ? s->current : s->next;
+	struct responder *r;
 	uint8_t hash[32];
+	EVP_PKEY *key;
+	unsigned issuer;
 
-	(void)request;
-	if (key == NULL) {
+	if ((r = responder_of(ctx, request->message, &issuer)) == NULL)
+		return ICERT_E_NOT_FOUND;
+	if ((key = r->current.key != NULL ? r->current.key : r->next.key) == NULL) {
 		snprintf(reply->detail, sizeof(reply->detail), "no key yet");
 		return ICERT_E_STATE;
 	}
-	if (s->certificate.len > 0)
-		message_put(&reply->body, TAG_CERT, s->certificate.p, s->certificate.len);
+	if (r->certificate.len > 0)
+		message_put(&reply->body, TAG_CERT, r->certificate.p, r->certificate.len);
 	return put_spki(reply, key, hash);
+}
+
+/* Two names in a token take turns: what a broken-off rotation left is destroyed by the next. */
+static void
+slot_of(char out[RESPONDER_LABEL], unsigned issuer, const struct responder_key *current)
+{
+	snprintf(out, RESPONDER_LABEL, "icert-ocsp-%u-a", issuer);
+	if (strcmp(out, current->label) == 0)
+		out[strlen(out) - 1] = 'b';
+}
+
+static int
+new_key(struct status_signer *s, struct responder *r, unsigned issuer)
+{
+	struct responder_key key;
+	struct buf none = BUF_INIT;
+	char slot[RESPONDER_LABEL];
+	int error;
+
+	slot_of(slot, issuer, &r->current);
+	if ((error = responder_key_make(&s->store, slot, &key)) != 0 || (error = save_key(s, "next", issuer, &key, &none)) != 0) {
+		responder_key_free(&key);
+		return error;
+	}
+	responder_key_free(&r->next);
+	r->next = key;
+	return 0;
 }
 
 /* A key and the word for it; the key is used once its certificate is there. */
@@ -210,21 +301,20 @@ on_new_key(void *ctx, const struct serve_request *request, struct serve_reply *r
 {
 	struct status_signer *s = ctx;
 	struct responder_word word = { .time = clock_real() };
-	struct buf none = BUF_INIT, proof = BUF_INIT;
+	struct buf proof = BUF_INIT;
 	struct statement statement;
-	EVP_PKEY *key;
+	struct responder *r;
+	unsigned issuer;
 	int error;
 
-	(void)request;
-	if ((key = EVP_EC_gen("P-256")) == NULL)
-		return ICERT_E_CRYPTO;
-	if ((error = save_key(s, "next", key, &none)) != 0) {
-		EVP_PKEY_free(key);
+	if ((r = responder_of(s, request->message, &issuer)) == NULL)
+		return ICERT_E_NOT_FOUND;
+	if ((error = new_key(s, r, issuer)) != 0) {
+		if (s->store.token != NULL)
+			snprintf(reply->detail, sizeof(reply->detail), "%s", pkcs11_detail(s->store.token));
 		return error;
 	}
-	EVP_PKEY_free(s->next);
-	s->next = key;
-	if ((error = put_spki(reply, key, word.spki_sha256)) == 0 &&
+	if ((error = put_spki(reply, r->next.key, word.spki_sha256)) == 0 &&
 	    (error = responder_word_build(&word, &statement)) == 0 &&
 	    (error = statement_sign(&statement, s->identity)) == 0) {
 		statement_encode(&statement, &proof);
@@ -236,35 +326,36 @@ on_new_key(void *ctx, const struct serve_request *request, struct serve_reply *r
 }
 
 static int
-is_for(X509 *certificate, EVP_PKEY *key)
+is_for(X509 *certificate, const struct responder_key *k)
 {
-	return key != NULL && EVP_PKEY_eq(X509_get0_pubkey(certificate), key) == 1;
+	return k->key != NULL && EVP_PKEY_eq(X509_get0_pubkey(certificate), k->key) == 1;
 }
 
 static int
-install(struct status_signer *s, X509 *x, const struct message_field *f)
+install(struct status_signer *s, struct responder *r, unsigned issuer, X509 *x, const struct message_field *f)
 {
-	EVP_PKEY *key = is_for(x, s->next) ? s->next : is_for(x, s->current) ? s->current : NULL;
+	struct responder_key *key = is_for(x, &r->next) ? &r->next : is_for(x, &r->current) ? &r->current : NULL;
 	struct buf certificate = BUF_INIT;
-	char path[512];
+	char path[512], file[32];
 	int error;
 
 	if (key == NULL)
 		return ICERT_E_MISMATCH;
 	buf_put(&certificate, f->p, f->len);
-	if ((error = buf_error(&certificate)) != 0 || (error = save_key(s, "current", key, &certificate)) != 0) {
+	if ((error = buf_error(&certificate)) != 0 || (error = save_key(s, "current", issuer, key, &certificate)) != 0) {
 		buf_free(&certificate);
 		return error;
 	}
-	buf_free(&s->certificate);
-	s->certificate = certificate;
-	if ((error = hash_certificate(s)) != 0)
+	buf_free(&r->certificate);
+	r->certificate = certificate;
+	if ((error = hash_certificate(r)) != 0)
 		return error;
-	if (key == s->next) {
-		EVP_PKEY_free(s->current);
-		s->current = s->next;
-		s->next = NULL;
-		path_of(path, s->folder, "next");
+	if (key == &r->next) {
+		responder_key_free(&r->current);
+		r->current = r->next;
+		memset(&r->next, 0, sizeof(r->next));
+		file_of(file, "next", issuer);
+		path_of(path, s->folder, file);
 		unlink(path);
 	}
 	return 0;
@@ -276,37 +367,62 @@ on_install(void *ctx, const struct serve_request *request, struct serve_reply *r
 	const struct message_field *f = message_get(request->message, TAG_CERT, 0);
 	const uint8_t *p = f->p;
 	X509 *x = d2i_X509(NULL, &p, (long)f->len);
+	struct responder *r;
+	unsigned issuer;
 	int error;
 
 	(void)reply;
 	if (x == NULL || p != f->p + f->len)
 		error = ICERT_E_MALFORMED;
+	else if ((r = responder_of(ctx, request->message, &issuer)) == NULL)
+		error = ICERT_E_NOT_FOUND;
 	else
-		error = install(ctx, x, f);
+		error = install(ctx, r, issuer, x, f);
 	ERR_clear_error();
 	X509_free(x);
 	return error;
+}
+
+/* By its certificate, where the request names one: an answer must not carry one key's certificate and another's signature. */
+static struct responder *
+signing(struct status_signer *s, const struct message *m)
+{
+	const struct message_field *expected = message_get(m, TAG_HASH, 0);
+	unsigned issuer;
+	size_t i;
+
+	if (expected == NULL)
+		return responder_of(s, m, &issuer);
+	for (i = 0; i < ISSUERS_MAX; i++)
+		if (s->responder[i].certificate.len > 0 && memcmp(expected->p, s->responder[i].certificate_sha256, 32) == 0)
+			return &s->responder[i];
+	return NULL;
 }
 
 static int
 on_sign(void *ctx, const struct serve_request *request, struct serve_reply *reply)
 {
 	struct status_signer *s = ctx;
-	const struct message_field *expected = message_get(request->message, TAG_HASH, 0);
+	struct responder *r = signing(s, request->message);
 	const uint8_t *digest[STATUS_BATCH];
 	size_t i, n = message_count(request->message, TAG_DIGEST);
 	int error;
 
-	if (s->current == NULL || s->certificate.len == 0) {
+	if (r == NULL)
+		return ICERT_E_MISMATCH;
+	if (r->current.key == NULL || r->certificate.len == 0) {
 		snprintf(reply->detail, sizeof(reply->detail), "no certificate for the responder's key yet");
 		return ICERT_E_STATE;
 	}
-	/* Who asks knows a certificate: an answer must not carry one key's certificate and another's signature. */
-	if (expected != NULL && memcmp(expected->p, s->certificate_sha256, 32) != 0)
-		return ICERT_E_MISMATCH;
 	for (i = 0; i < n; i++)
 		digest[i] = message_get(request->message, TAG_DIGEST, i)->p;
-	if ((error = sign_pool_sign(s->pool, s->current, n, digest, s->signature)) != 0)
+	error = responder_key_sign(&s->store, s->pool, &r->current, n, digest, s->signature);
+	if (error != 0 && r->current.label[0] != '\0') {
+		/* As with the issuing key: a token that has gone is opened again by the next process. */
+		log_error("token_failed", "%s", pkcs11_detail(s->store.token));
+		_exit(1);
+	}
+	if (error != 0)
 		return error;
 	for (i = 0; i < n; i++)
 		message_put(&reply->body, TAG_SIGNATURE, s->signature[i].bytes, s->signature[i].len);

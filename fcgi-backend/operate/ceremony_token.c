@@ -13,6 +13,7 @@
 #include "libicert/error.h"
 #include "operate/files.h"
 #include "pki/crl.h"
+#include "pki/issuer_list.h"
 #include "pki/keyfile.h"
 #include "pki/lint.h"
 #include "pki/lint_crl.h"
@@ -21,7 +22,6 @@
 
 #define KEY_BITS 4096
 #define ROOT_KEY "icert-root"
-#define ISSUING_KEY "icert-issuing"	/* the signer's SIGNER_KEY_LABEL */
 #define SPKI_MAX_OCTETS 4096
 
 #define CEREMONY_HEADSTART 3600	/* seconds */
@@ -119,7 +119,7 @@ ceremony_issuing_half(const struct config *config, int spki_out)
 	struct buf spki = BUF_INIT;
 	int error;
 
-	error = token_open(&token, config, "signer", config_require(config, "paths", "signer_dir"), ISSUING_KEY);
+	error = token_open(&token, config, "signer", config_require(config, "paths", "signer_dir"), ISSUER_KEY);
 	if (error == 0)
 		error = pkcs11_spki(token, &spki);
 	if (error == 0 && write(spki_out, spki.p, spki.len) != (ssize_t)spki.len)

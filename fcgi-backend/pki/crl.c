@@ -1,8 +1,10 @@
 #include "pki/crl.h"
 #include "pki/der_write.h"
 #include "pki/oid.h"
+#include "pki/issuer_list.h"
 #include "libicert/error.h"
 
+#include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,11 +46,14 @@ check(const struct crl *crl)
 }
 
 static void
-extension(struct buf *b, const char *oid, const struct buf *value)
+extension(struct buf *b, const char *oid, int critical, const struct buf *value)
 {
+	static const uint8_t yes = 0xFF;
 	size_t seq = der_open(b, DER_SEQUENCE);
 
 	der_oid(b, oid);
+	if (critical)
+		der_value(b, DER_BOOLEAN, &yes, 1);
 	der_value(b, DER_OCTET_STRING, value->p, value->len);
 	der_close(b, seq);
 }
@@ -64,10 +69,29 @@ entry(struct buf *b, const struct crl_entry *e, struct buf *scratch)
 		buf_reset(scratch);
 		der_number(scratch, DER_ENUMERATED, e->reason);
 		list = der_open(b, DER_SEQUENCE);
-		extension(b, OID_REASON_CODE, scratch);
+		extension(b, OID_REASON_CODE, 0, scratch);
 		der_close(b, list);
 	}
 	der_close(b, seq);
+}
+
+/* RFC 5280, 5.2.5: the scope, for the certificates of people that name this point. */
+static void
+distribution_point(struct buf *b, const char *url, struct buf *scratch)
+{
+	static const uint8_t yes = 0xFF;
+	size_t idp, point, name;
+
+	buf_reset(scratch);
+	idp = der_open(scratch, DER_SEQUENCE);
+	point = der_open(scratch, DER_CONTEXT_CONSTRUCTED(0));
+	name = der_open(scratch, DER_CONTEXT_CONSTRUCTED(0));
+	der_value(scratch, DER_CONTEXT(6), url, strlen(url));
+	der_close(scratch, name);
+	der_close(scratch, point);
+	der_value(scratch, DER_CONTEXT(1), &yes, 1);	/* onlyContainsUserCerts */
+	der_close(scratch, idp);
+	extension(b, OID_ISSUING_DP, 1, scratch);
 }
 
 static void
@@ -80,10 +104,12 @@ extensions(struct buf *b, const struct crl *crl, struct buf *scratch)
 	aki = der_open(scratch, DER_SEQUENCE);
 	der_value(scratch, DER_CONTEXT(0), crl->issuer->key_id.p, crl->issuer->key_id.len);
 	der_close(scratch, aki);
-	extension(b, OID_AKI, scratch);
+	extension(b, OID_AKI, 0, scratch);
 	buf_reset(scratch);
 	der_number(scratch, DER_INTEGER, crl->number);
-	extension(b, OID_CRL_NUMBER, scratch);
+	extension(b, OID_CRL_NUMBER, 0, scratch);
+	if (crl->point != NULL)
+		distribution_point(b, crl->point, scratch);
 	der_close(b, list);
 	der_close(b, explicit);
 }
@@ -117,5 +143,40 @@ crl_compose(const struct crl *crl, struct buf *b)
 	if ((error = buf_error(b)) == 0)
 		error = buf_error(&scratch);
 	buf_free(&scratch);
+	return error;
+}
+
+/* The first address of the first point, which is all that our certificates have. */
+static const ASN1_STRING *
+first_address(const STACK_OF(DIST_POINT) *points)
+{
+	const DIST_POINT *point = sk_DIST_POINT_num(points) > 0 ? sk_DIST_POINT_value(points, 0) : NULL;
+	const GENERAL_NAME *name;
+
+	if (point == NULL || point->distpoint == NULL || point->distpoint->type != 0 ||
+	    sk_GENERAL_NAME_num(point->distpoint->name.fullname) < 1)
+		return NULL;
+	name = sk_GENERAL_NAME_value(point->distpoint->name.fullname, 0);
+	return name->type == GEN_URI ? name->d.uniformResourceIdentifier : NULL;
+}
+
+int
+crl_point_partition(const X509 *x, const char *url, unsigned *partition)
+{
+	STACK_OF(DIST_POINT) *points = X509_get_ext_d2i(x, NID_crl_distribution_points, NULL, NULL);
+	const ASN1_STRING *address = points == NULL ? NULL : first_address(points);
+	int error = address == NULL ? ICERT_E_MALFORMED : ICERT_E_NOT_FOUND;
+	char wanted[ISSUER_URL];
+	unsigned part;
+
+	for (part = 0; part <= CRL_PARTITIONS_MAX && error == ICERT_E_NOT_FOUND; part++) {
+		if (issuer_name(wanted, sizeof(wanted), url, ISSUER_FIRST, part) == 0 &&
+		    (size_t)ASN1_STRING_length(address) == strlen(wanted) &&
+		    memcmp(ASN1_STRING_get0_data(address), wanted, strlen(wanted)) == 0) {
+			*partition = part;
+			error = 0;
+		}
+	}
+	sk_DIST_POINT_pop_free(points, DIST_POINT_free);
 	return error;
 }

@@ -5,8 +5,11 @@
 #include "libicert/keyproto.h"
 #include "pki/profile.h"
 
+#include <openssl/x509.h>
+
 /*
- * Certificate revocation lists (RFC 5280, 5): version 2, complete, with
+ * Certificate revocation lists (RFC 5280, 5): version 2, complete or of one partition (then with a critical
+ * issuingDistributionPoint, whose name is octet by octet that of the certificates' cRLDistributionPoints), with
  * authorityKeyIdentifier and cRLNumber; entries with a reason code except
  * for "unspecified", which RFC 5280, 5.3.1 asks to leave out.
  */
@@ -26,6 +29,7 @@ struct crl {
 	uint64_t number;
 	int64_t this_update;		/* UTC seconds */
 	int64_t next_update;
+	const char *point;		/* of a partition: its distribution point's address; NULL: a complete list */
 	struct crl_entry *entries;	/* put into the order of their serials */
 	size_t n;
 };
@@ -36,5 +40,11 @@ struct crl {
  * ICERT_E_TOO_LARGE.
  */
 int crl_compose(const struct crl *, struct buf *tbs);
+
+/*
+ * The partition that a certificate's cRLDistributionPoints name, where `url` is the address of its CA's complete list: 0 for
+ * that one.  0, ICERT_E_NOT_FOUND (neither the list nor a partition of it), ICERT_E_MALFORMED.
+ */
+int crl_point_partition(const X509 *, const char *url, unsigned *partition);
 
 #endif

@@ -24,6 +24,25 @@ time_is(const ASN1_TIME *t, int64_t wanted)
 	return t != NULL && ASN1_TIME_to_tm(t, &tm) == 1 && (int64_t)timegm(&tm) == wanted;
 }
 
+/* Critical, one name, which is the address asked for, and for people's certificates alone. */
+static int
+point_is(X509_CRL *crl, const char *url)
+{
+	int critical = -1, same = 0;
+	ISSUING_DIST_POINT *idp = X509_CRL_get_ext_d2i(crl, NID_issuing_distribution_point, &critical, NULL);
+	const GENERAL_NAME *name;
+
+	if (idp != NULL && critical == 1 && idp->onlyuser && !idp->onlyCA && !idp->onlyattr && !idp->indirectCRL &&
+	    idp->onlysomereasons == NULL && idp->distpoint != NULL && idp->distpoint->type == 0 &&
+	    sk_GENERAL_NAME_num(idp->distpoint->name.fullname) == 1) {
+		name = sk_GENERAL_NAME_value(idp->distpoint->name.fullname, 0);
+		same = name->type == GEN_URI && (size_t)ASN1_STRING_length(name->d.uniformResourceIdentifier) == strlen(url) &&
+		    memcmp(ASN1_STRING_get0_data(name->d.uniformResourceIdentifier), url, strlen(url)) == 0;
+	}
+	ISSUING_DIST_POINT_free(idp);
+	return same;
+}
+
 static int
 check_extensions(X509_CRL *crl, X509 *issuer, const struct crl *expect, struct lint_finding *f)
 {
@@ -32,8 +51,10 @@ check_extensions(X509_CRL *crl, X509 *issuer, const struct crl *expect, struct l
 	uint64_t value = 0;
 	int error = 0;
 
-	if (X509_CRL_get_ext_count(crl) != 2)
-		error = broken(f, "crl-extensions", "RFC 5280, 5.2", "not two extensions");
+	if (X509_CRL_get_ext_count(crl) != (expect->point == NULL ? 2 : 3))
+		error = broken(f, "crl-extensions", "RFC 5280, 5.2", "not as many extensions as its kind has");
+	else if (expect->point != NULL && !point_is(crl, expect->point))
+		error = broken(f, "crl-point", "RFC 5280, 5.2.5", "not a critical issuingDistributionPoint of this address");
 	else if (aki == NULL || aki->keyid == NULL ||
 	    ASN1_OCTET_STRING_cmp(aki->keyid, X509_get0_subject_key_id(issuer)) != 0)
 		error = broken(f, "crl-aki", "RFC 5280, 5.2.1", "not the issuer's key identifier");

@@ -19,6 +19,7 @@
 #define OID_KEY_USAGE "2.5.29.15"
 #define OID_SAN "2.5.29.17"
 #define OID_BASIC_CONSTRAINTS "2.5.29.19"
+#define OID_ISSUING_DP "2.5.29.28"
 #define OID_CRL_NUMBER "2.5.29.20"
 #define OID_REASON_CODE "2.5.29.21"
 #define OID_CRL_DP "2.5.29.31"

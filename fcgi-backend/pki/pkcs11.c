@@ -12,6 +12,11 @@
 #define SIGNATURE_MAX 1024
 #define LABEL_LENGTH 32		/* CK_TOKEN_INFO's, padded with spaces */
 
+/* ECParameters: the named curve 1.2.840.10045.3.1.7 (RFC 5480, 2.1.1.1). */
+static const CK_BYTE prime256v1[] = { 0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07 };
+#define POINT 65		/* octets of an uncompressed point */
+#define SCALAR 32
+
 struct pkcs11 {
 	void *module;
 	CK_FUNCTION_LIST *f;
@@ -19,6 +24,7 @@ struct pkcs11 {
 	CK_SESSION_HANDLE session;
 	int open;
 	CK_OBJECT_HANDLE key, public;
+	CK_KEY_TYPE type;		/* of the chosen key */
 	int chosen;
 	char detail[96];
 };
@@ -181,22 +187,19 @@ find_key(struct pkcs11 *p, CK_OBJECT_CLASS class, const char *label, CK_OBJECT_H
 	return n == 1 ? 0 : fail(p, "no such key", 0, ICERT_E_NOT_FOUND);
 }
 
-int
-pkcs11_make_rsa(struct pkcs11 *p, const char *label, unsigned bits)
+/* What every private key of ours is, and what its public half is not. */
+static int
+make(struct pkcs11 *p, const char *label, CK_MECHANISM_TYPE type, CK_ATTRIBUTE *of_type, size_t of_type_n)
 {
-	CK_MECHANISM mechanism = { CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0 };
+	CK_MECHANISM mechanism = { type, NULL, 0 };
 	CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
-	CK_BYTE exponent[] = { 1, 0, 1 };
-	CK_ULONG modulus = bits;
 	void *name = (void *)(uintptr_t)label;
 	CK_ULONG name_len = strlen(label);
-	CK_ATTRIBUTE public[] = {
+	CK_ATTRIBUTE public[8] = {
 		{ CKA_TOKEN, &yes, sizeof(yes) },
 		{ CKA_VERIFY, &yes, sizeof(yes) },
 		{ CKA_ENCRYPT, &no, sizeof(no) },
 		{ CKA_WRAP, &no, sizeof(no) },
-		{ CKA_MODULUS_BITS, &modulus, sizeof(modulus) },
-		{ CKA_PUBLIC_EXPONENT, exponent, sizeof(exponent) },
 		{ CKA_LABEL, name, name_len },
 		{ CKA_ID, name, name_len },
 	};
@@ -216,9 +219,53 @@ pkcs11_make_rsa(struct pkcs11 *p, const char *label, unsigned bits)
 
 	if (find_key(p, CKO_PRIVATE_KEY, label, &handle) == 0)
 		return fail(p, "C_GenerateKeyPair", 0, ICERT_E_EXISTS);
-	rv = p->f->C_GenerateKeyPair(p->session, &mechanism, public, sizeof(public) / sizeof(public[0]), private,
+	memcpy(&public[6], of_type, of_type_n * sizeof(*of_type));
+	rv = p->f->C_GenerateKeyPair(p->session, &mechanism, public, 6 + of_type_n, private,
 	    sizeof(private) / sizeof(private[0]), &other, &handle);
 	return rv == CKR_OK ? 0 : fail(p, "C_GenerateKeyPair", rv, ICERT_E_CRYPTO);
+}
+
+int
+pkcs11_make_rsa(struct pkcs11 *p, const char *label, unsigned bits)
+{
+	CK_BYTE exponent[] = { 1, 0, 1 };
+	CK_ULONG modulus = bits;
+	CK_ATTRIBUTE of_type[] = {
+		{ CKA_MODULUS_BITS, &modulus, sizeof(modulus) },
+		{ CKA_PUBLIC_EXPONENT, exponent, sizeof(exponent) },
+	};
+
+	return make(p, label, CKM_RSA_PKCS_KEY_PAIR_GEN, of_type, 2);
+}
+
+int
+pkcs11_make_p256(struct pkcs11 *p, const char *label)
+{
+	CK_BYTE curve[sizeof(prime256v1)];
+	CK_ATTRIBUTE of_type[] = { { CKA_EC_PARAMS, curve, sizeof(curve) } };
+
+	memcpy(curve, prime256v1, sizeof(curve));
+	return make(p, label, CKM_EC_KEY_PAIR_GEN, of_type, 1);
+}
+
+int
+pkcs11_destroy(struct pkcs11 *p, const char *label)
+{
+	static const CK_OBJECT_CLASS halves[] = { CKO_PRIVATE_KEY, CKO_PUBLIC_KEY };
+	CK_OBJECT_HANDLE handle;
+	CK_RV rv;
+	int i, error;
+
+	p->chosen = 0;
+	for (i = 0; i < 2; i++) {
+		if ((error = find_key(p, halves[i], label, &handle)) == ICERT_E_NOT_FOUND)
+			continue;
+		if (error != 0)
+			return error;
+		if ((rv = p->f->C_DestroyObject(p->session, handle)) != CKR_OK)
+			return fail(p, "C_DestroyObject", rv, ICERT_E_CRYPTO);
+	}
+	return 0;
 }
 
 int
@@ -228,6 +275,7 @@ pkcs11_choose(struct pkcs11 *p, const char *label)
 	CK_ATTRIBUTE asked[] = {
 		{ CKA_EXTRACTABLE, &extractable, sizeof(extractable) },
 		{ CKA_SENSITIVE, &sensitive, sizeof(sensitive) },
+		{ CKA_KEY_TYPE, &p->type, sizeof(p->type) },
 	};
 	CK_RV rv;
 	int error;
@@ -236,12 +284,44 @@ pkcs11_choose(struct pkcs11 *p, const char *label)
 	if ((error = find_key(p, CKO_PRIVATE_KEY, label, &p->key)) != 0 ||
 	    (error = find_key(p, CKO_PUBLIC_KEY, label, &p->public)) != 0)
 		return error;
-	if ((rv = p->f->C_GetAttributeValue(p->session, p->key, asked, 2)) != CKR_OK)
+	if ((rv = p->f->C_GetAttributeValue(p->session, p->key, asked, 3)) != CKR_OK)
 		return fail(p, "C_GetAttributeValue", rv, ICERT_E_CRYPTO);
 	if (extractable != CK_FALSE || sensitive != CK_TRUE)
 		return fail(p, "the key can leave the token", 0, ICERT_E_DENIED);
+	if (p->type != CKK_RSA && p->type != CKK_EC)
+		return fail(p, "neither RSA nor P-256", 0, ICERT_E_UNSUPPORTED);
 	p->chosen = 1;
 	return 0;
+}
+
+/* CKA_EC_POINT is the point in an OCTET STRING. */
+static int
+spki_ec(struct pkcs11 *p, struct buf *b)
+{
+	CK_BYTE curve[64], point[2 + POINT];
+	CK_ATTRIBUTE asked[] = {
+		{ CKA_EC_PARAMS, curve, sizeof(curve) },
+		{ CKA_EC_POINT, point, sizeof(point) },
+	};
+	size_t seq, algorithm, bits;
+	CK_RV rv;
+
+	if ((rv = p->f->C_GetAttributeValue(p->session, p->public, asked, 2)) != CKR_OK)
+		return fail(p, "C_GetAttributeValue", rv, ICERT_E_CRYPTO);
+	if (asked[0].ulValueLen != sizeof(prime256v1) || memcmp(curve, prime256v1, sizeof(prime256v1)) != 0 ||
+	    asked[1].ulValueLen != sizeof(point) || point[0] != DER_OCTET_STRING || point[1] != POINT || point[2] != 4)
+		return fail(p, "not a key on P-256", 0, ICERT_E_UNSUPPORTED);
+	seq = der_open(b, DER_SEQUENCE);
+	algorithm = der_open(b, DER_SEQUENCE);
+	der_oid(b, "1.2.840.10045.2.1");	/* id-ecPublicKey */
+	buf_put(b, prime256v1, sizeof(prime256v1));
+	der_close(b, algorithm);
+	bits = der_open(b, DER_BIT_STRING);
+	buf_putc(b, 0);
+	buf_put(b, point + 2, POINT);
+	der_close(b, bits);
+	der_close(b, seq);
+	return buf_error(b);
 }
 
 int
@@ -257,6 +337,8 @@ pkcs11_spki(struct pkcs11 *p, struct buf *b)
 
 	if (!p->chosen)
 		return ICERT_E_STATE;
+	if (p->type == CKK_EC)
+		return spki_ec(p, b);
 	if ((rv = p->f->C_GetAttributeValue(p->session, p->public, asked, 2)) != CKR_OK)
 		return fail(p, "C_GetAttributeValue", rv, ICERT_E_CRYPTO);
 	seq = der_open(b, DER_SEQUENCE);
@@ -275,25 +357,59 @@ pkcs11_spki(struct pkcs11 *p, struct buf *b)
 	return buf_error(b);
 }
 
+static int
+sign(struct pkcs11 *p, CK_MECHANISM_TYPE type, CK_BYTE *in, size_t len, CK_BYTE out[SIGNATURE_MAX], CK_ULONG *n)
+{
+	CK_MECHANISM mechanism = { type, NULL, 0 };
+	CK_RV rv;
+
+	*n = SIGNATURE_MAX;
+	if ((rv = p->f->C_SignInit(p->session, &mechanism, p->key)) != CKR_OK)
+		return fail(p, "C_SignInit", rv, ICERT_E_CRYPTO);
+	if ((rv = p->f->C_Sign(p->session, in, len, out, n)) != CKR_OK)
+		return fail(p, "C_Sign", rv, ICERT_E_CRYPTO);
+	return 0;
+}
+
+/* r and s one behind the other become an Ecdsa-Sig-Value (RFC 3279, 2.2.3). */
+static int
+sign_ec(struct pkcs11 *p, const uint8_t digest[32], struct buf *signature)
+{
+	CK_BYTE in[32], out[SIGNATURE_MAX];
+	CK_ULONG n;
+	size_t seq;
+	int error;
+
+	memcpy(in, digest, sizeof(in));
+	if ((error = sign(p, CKM_ECDSA, in, sizeof(in), out, &n)) != 0)
+		return error;
+	if (n != 2 * SCALAR)
+		return fail(p, "C_Sign gives another length", 0, ICERT_E_CRYPTO);
+	seq = der_open(signature, DER_SEQUENCE);
+	der_unsigned(signature, DER_INTEGER, out, SCALAR);
+	der_unsigned(signature, DER_INTEGER, out + SCALAR, SCALAR);
+	der_close(signature, seq);
+	return buf_error(signature);
+}
+
 int
 pkcs11_sign(struct pkcs11 *p, const uint8_t digest[32], struct buf *signature)
 {
 	/* DigestInfo { sha256, NULL, OCTET STRING of 32 } up to the digest (RFC 8017, 9.2, note 1). */
 	static const uint8_t prefix[] = { 0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65,
 	    0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20 };
-	CK_MECHANISM mechanism = { CKM_RSA_PKCS, NULL, 0 };
 	CK_BYTE info[sizeof(prefix) + 32], out[SIGNATURE_MAX];
-	CK_ULONG n = sizeof(out);
-	CK_RV rv;
+	CK_ULONG n;
+	int error;
 
 	if (!p->chosen)
 		return ICERT_E_STATE;
+	if (p->type == CKK_EC)
+		return sign_ec(p, digest, signature);
 	memcpy(info, prefix, sizeof(prefix));
 	memcpy(info + sizeof(prefix), digest, 32);
-	if ((rv = p->f->C_SignInit(p->session, &mechanism, p->key)) != CKR_OK)
-		return fail(p, "C_SignInit", rv, ICERT_E_CRYPTO);
-	if ((rv = p->f->C_Sign(p->session, info, sizeof(info), out, &n)) != CKR_OK)
-		return fail(p, "C_Sign", rv, ICERT_E_CRYPTO);
+	if ((error = sign(p, CKM_RSA_PKCS, info, sizeof(info), out, &n)) != 0)
+		return error;
 	buf_put(signature, out, n);
 	return buf_error(signature);
 }

@@ -12,7 +12,7 @@
  * any fork: a handle does not survive one.
  *
  * The key never leaves: private objects are made sensitive and non-extractable. Only
- * digests go in, as DigestInfo under CKM_RSA_PKCS (RFC 8017, 9.2).
+ * digests go in: as DigestInfo under CKM_RSA_PKCS (RFC 8017, 9.2), or as they are under CKM_ECDSA.
  */
 struct pkcs11;
 
@@ -38,14 +38,18 @@ int pkcs11_login(struct pkcs11 *, const char *label, const char *pin);
 
 /* Makes an RSA key pair with exponent 65537 under a key label.  ICERT_E_EXISTS, ICERT_E_CRYPTO. */
 int pkcs11_make_rsa(struct pkcs11 *, const char *key_label, unsigned bits);
+/* The same on P-256. */
+int pkcs11_make_p256(struct pkcs11 *, const char *key_label);
+/* Destroys both halves of a key; one that is not there is no error.  No key is chosen afterwards.  ICERT_E_CRYPTO. */
+int pkcs11_destroy(struct pkcs11 *, const char *key_label);
 /*
  * Chooses the key that pkcs11_sign() uses; ICERT_E_DENIED when the token would give
- * it away (it is extractable or not sensitive), ICERT_E_NOT_FOUND.
+ * it away (it is extractable or not sensitive), ICERT_E_NOT_FOUND, ICERT_E_UNSUPPORTED (neither RSA nor EC).
  */
 int pkcs11_choose(struct pkcs11 *, const char *key_label);
 /* Appends the chosen key's SubjectPublicKeyInfo. */
 int pkcs11_spki(struct pkcs11 *, struct buf *spki);
-/* Appends sha256WithRSA's signature over a SHA-256 digest.  ICERT_E_STATE without a chosen key, ICERT_E_CRYPTO. */
+/* Appends the signature over a SHA-256 digest: PKCS#1 v1.5 of an RSA key, DER of an EC key.  ICERT_E_STATE without a chosen key, ICERT_E_CRYPTO. */
 int pkcs11_sign(struct pkcs11 *, const uint8_t digest[32], struct buf *signature);
 
 #endif

@@ -26,6 +26,7 @@ main(int argc, char *argv[])
 	struct serve serve = { .ops = status_signer_ops, .n = status_signer_ops_n };
 	struct sandbox sandbox = { .rights = SANDBOX_FILES | SANDBOX_THREADS, .memory = MEMORY };
 	struct serve_sockets sockets;
+	struct responder_store store;
 	struct status_signer signer;
 	static struct config config;	/* for as long as the program runs */
 
@@ -38,7 +39,8 @@ main(int argc, char *argv[])
 	/* Open the secret, drop every right, then read from anyone. */
 	if (serve_sockets(&sockets) != 0 || sandbox_keep_only(sockets.fd, sockets.n) != 0)
 		return 1;
-	if ((error = status_signer_open(&signer, sandbox.writable[0])) != 0)
+	if ((error = status_signer_store(&store, &config)) != 0 ||
+	    (error = status_signer_open(&signer, sandbox.writable[0], &store)) != 0)
 		return fail("keys_unreadable", error);
 	if ((error = sandbox_enter(&sandbox)) != 0)
 		return fail("rights_not_dropped", error);

@@ -8,6 +8,7 @@
 #include "libicert/clock.h"
 #include "libicert/error.h"
 #include "libicert/log.h"
+#include "pki/issuer_list.h"
 #include "pki/keyfile.h"
 #include "publish/publication_private.h"
 
@@ -195,9 +196,9 @@ new_responder(struct publication *p)
 	struct buf spki = BUF_INIT, proof = BUF_INIT, certificate = BUF_INIT;
 	int error;
 
-	if ((error = status_signer_new_key(&p->status_signer, &spki, &proof)) == 0 &&
-	    (error = signer_responder(&p->signer, spki.p, spki.len, proof.p, proof.len, &certificate)) == 0 &&
-	    (error = status_signer_install_certificate(&p->status_signer, certificate.p, certificate.len)) == 0 &&
+	if ((error = status_signer_new_key(&p->status_signer, ISSUER_FIRST, &spki, &proof)) == 0 &&
+	    (error = signer_responder(&p->signer, ISSUER_FIRST, spki.p, spki.len, proof.p, proof.len, &certificate)) == 0 &&
+	    (error = status_signer_install_certificate(&p->status_signer, ISSUER_FIRST, certificate.p, certificate.len)) == 0 &&
 	    (error = use_responder(p, &certificate)) == 0)
 		log_info("responder_new", "answers until %lld", (long long)p->template.responder_not_after);
 	buf_free(&spki);
@@ -218,7 +219,7 @@ responder(struct publication *p, int64_t now)
 		return;
 	p->responder_tried = now;
 	if (!p->has_template) {
-		error = status_signer_info(&p->status_signer, &certificate, &spki);
+		error = status_signer_info(&p->status_signer, ISSUER_FIRST, &certificate, &spki);
 		if (error == 0 && certificate.len > 0)
 			error = use_responder(p, &certificate);
 		else if (error == ICERT_E_STATE)

@@ -65,7 +65,7 @@ publication_crl(struct publication *p, int64_t now)
 	fresh.this_update = now;
 	fresh.next_update = now + p->crl_validity;
 	if ((error = revocations_entries(&p->revocations, p->crl.this_update, &entries, &n)) == 0 &&
-	    (error = signer_crl(&p->signer, "issuing", (uint64_t)fresh.number, fresh.this_update, fresh.next_update,
+	    (error = signer_crl(&p->signer, 1, 0, (uint64_t)fresh.number, fresh.this_update, fresh.next_update,
 	    entries, n, &der)) == 0) {
 		buf_free(&p->crl_der);
 		p->crl_der = der;

@@ -5,13 +5,16 @@
 #include "keys/responder_word.h"
 #include "keys/signer.h"
 #include "keys/status_signer.h"
+#include "libicert/status.h"
 #include "libicert/clock.h"
 #include "libicert/id.h"
 #include "libicert/keyproto.h"
+#include "pki/crl.h"
 #include "pki/keyfile.h"
 #include "pki/ocsp_answer.h"
 
 #include <fcntl.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -56,10 +59,10 @@ open_token(void)
 	assert_int_equal(pkcs11_init_token(s.token, "unit", "123456"), ICERT_E_EXISTS);
 	assert_int_equal(pkcs11_login(s.token, "none", "123456"), ICERT_E_NOT_FOUND);
 	assert_int_equal(pkcs11_login(s.token, "unit", "123456"), 0);
-	assert_int_equal(pkcs11_choose(s.token, SIGNER_KEY_LABEL), ICERT_E_NOT_FOUND);
-	assert_int_equal(pkcs11_make_rsa(s.token, SIGNER_KEY_LABEL, 2048), 0);
-	assert_int_equal(pkcs11_make_rsa(s.token, SIGNER_KEY_LABEL, 2048), ICERT_E_EXISTS);
-	assert_int_equal(pkcs11_choose(s.token, SIGNER_KEY_LABEL), 0);
+	assert_int_equal(pkcs11_choose(s.token, ISSUER_KEY), ICERT_E_NOT_FOUND);
+	assert_int_equal(pkcs11_make_rsa(s.token, ISSUER_KEY, 2048), 0);
+	assert_int_equal(pkcs11_make_rsa(s.token, ISSUER_KEY, 2048), ICERT_E_EXISTS);
+	assert_int_equal(pkcs11_choose(s.token, ISSUER_KEY), 0);
 }
 
 /* The issuing certificate for the token's key, signed by that key itself. */
@@ -75,9 +78,14 @@ make_issuer(void)
 	assert_int_equal(profile_root(&name, "http://x/dpc", serial, now - 86400, now + 20LL * 365 * 86400, spki.p, spki.len, &tbs), 0);
 	assert_int_equal(EVP_Digest(tbs.p, tbs.len, digest, NULL, EVP_sha256(), NULL), 1);
 	assert_int_equal(pkcs11_sign(s.token, digest, &signature), 0);
-	assert_int_equal(profile_signed(tbs.p, tbs.len, signature.p, signature.len, &s.issuer_der), 0);
-	assert_int_equal(profile_issuer_read(&s.issuer, s.issuer_der.p, s.issuer_der.len), 0);
-	fixture_urls(&s.issuer);
+	assert_int_equal(profile_signed(tbs.p, tbs.len, signature.p, signature.len, &s.ca[0].der), 0);
+	assert_int_equal(profile_issuer_read(&s.ca[0].issuer, s.ca[0].der.p, s.ca[0].der.len), 0);
+	fixture_urls(&s.ca[0].issuer);
+	snprintf(s.ca[0].crl_url, sizeof(s.ca[0].crl_url), "%s", s.ca[0].issuer.crl_url);
+	snprintf(s.ca[0].key, sizeof(s.ca[0].key), "%s", ISSUER_KEY);
+	s.ca[0].number = ISSUER_FIRST;
+	s.issuing = &s.ca[0];
+	s.n = 1;
 	buf_free(&spki);
 	buf_free(&tbs);
 	buf_free(&signature);
@@ -101,10 +109,10 @@ setup(void **state)
 	statement_public(status_key, s.status_signer);
 	snprintf(journal_path, sizeof(journal_path), "%s/journal", folder);
 	/* Without the ceremony's first line there is nothing to work on. */
-	assert_int_equal(journal_open(&s.journal, journal_path), ICERT_E_NOT_FOUND);
+	assert_int_equal(journal_open(&s.ca[0].journal, journal_path), ICERT_E_NOT_FOUND);
 	assert_int_equal(journal_make(journal_path, now), 0);
 	assert_int_equal(journal_make(journal_path, now), ICERT_E_EXISTS);
-	assert_int_equal(journal_open(&s.journal, journal_path), 0);
+	assert_int_equal(journal_open(&s.ca[0].journal, journal_path), 0);
 	return 0;
 }
 
@@ -395,7 +403,7 @@ test_issue(void **state)
 	vouch(&r, keymaker_key);
 	assert_int_equal(issue(&r, &der, detail), 0);
 	x = fixture_parse(&der);
-	ca = fixture_parse(&s.issuer_der);
+	ca = fixture_parse(&s.ca[0].der);
 	assert_int_equal(X509_verify(x, X509_get0_pubkey(ca)), 1);
 	X509_free(x);
 	X509_free(ca);
@@ -418,8 +426,8 @@ test_issue(void **state)
 		memcpy(other.serial, r.serial, sizeof(r.serial));
 		assert_int_equal(issue(&other, &again, detail), ICERT_E_EXISTS);
 		assert_string_equal(detail, "the serial number was used before");
-		journal_close(s.journal);
-		assert_int_equal(journal_open(&s.journal, journal_path), 0);
+		journal_close(s.ca[0].journal);
+		assert_int_equal(journal_open(&s.ca[0].journal, journal_path), 0);
 	}
 	EVP_PKEY_free(key);
 	buf_free(&der);
@@ -437,7 +445,7 @@ test_ceiling(void **state)
 
 	(void)state;
 	good(&r);
-	s.ceiling = journal_certificates_since(s.journal, now - 3600);
+	s.ceiling = journal_certificates_since(s.ca[0].journal, now - 3600);
 	assert_true(s.ceiling > 0);
 	assert_int_equal(issue(&r, &der, detail), ICERT_E_CEILING);
 	s.ceiling = ceiling;
@@ -454,7 +462,7 @@ test_journal(void **state)
 	size_t at;
 
 	(void)state;
-	assert_int_equal(journal_append(s.journal, JOURNAL_REFUSED, now, "what=test\n"), ICERT_E_INVALID);
+	assert_int_equal(journal_append(s.ca[0].journal, JOURNAL_REFUSED, now, "what=test\n"), ICERT_E_INVALID);
 	assert_int_equal(journal_open(&j, journal_path), ICERT_E_BUSY);
 	assert_int_equal(keyfile_read(journal_path, 1 << 20, &bytes), 0);
 	snprintf(path, sizeof(path), "%s/copy", folder);
@@ -499,7 +507,8 @@ ask(const struct serve_op *ops, size_t n, void *ctx, const char *socket, const s
 }
 
 static int
-ask_crl_of(const char *socket, uint64_t number, int64_t this_update, const uint8_t *serials, size_t n_serials, struct buf *crl)
+ask_list(const char *socket, unsigned partition, uint64_t number, int64_t this_update, int64_t next_update,
+    const struct crl_entry *entries, size_t n_entries, struct buf *crl)
 {
 	static struct message reply;
 	struct buf request = BUF_INIT, packet = BUF_INIT;
@@ -507,17 +516,16 @@ ask_crl_of(const char *socket, uint64_t number, int64_t this_update, const uint8
 	int error, fd = memfd_create("entries", MFD_CLOEXEC), fd_out = -1;
 	ssize_t n;
 
-	for (size_t i = 0; i < n_serials; i++) {
-		struct crl_entry e = { .serial = { serials[i] }, .revoked_at = now - 100, .reason = 1 };
-
-		crl_entry_encode(&e, bytes);
+	for (size_t i = 0; i < n_entries; i++) {
+		crl_entry_encode(&entries[i], bytes);
 		assert_int_equal(write(fd, bytes, sizeof(bytes)), sizeof(bytes));
 	}
 	message_begin(&request, OP_SIGN_CRL, 0, 7);
-	message_put_string(&request, TAG_LABEL, "issuing");
+	if (partition != 0)
+		message_put_number(&request, TAG_PARTITION, partition);
 	message_put_number(&request, TAG_NUMBER, number);
 	message_put_number(&request, TAG_TIME, (uint64_t)this_update);
-	message_put_number(&request, TAG_TIME_NEXT, (uint64_t)this_update + 86400);
+	message_put_number(&request, TAG_TIME_NEXT, (uint64_t)next_update);
 	error = ask(signer_ops, signer_ops_n, &s, socket, &request, fd, &reply, &packet, &fd_out);
 	if (fd_out >= 0) {
 		n = pread(fd_out, read_back, sizeof(read_back), 0);
@@ -528,6 +536,16 @@ ask_crl_of(const char *socket, uint64_t number, int64_t this_update, const uint8
 	buf_free(&request);
 	buf_free(&packet);
 	return error;
+}
+
+static int
+ask_crl_of(const char *socket, uint64_t number, int64_t this_update, const uint8_t *serials, size_t n, struct buf *crl)
+{
+	struct crl_entry entries[8];
+
+	for (size_t i = 0; i < n; i++)
+		entries[i] = (struct crl_entry){ .serial = { serials[i] }, .revoked_at = now - 100, .reason = 1 };
+	return ask_list(socket, 0, number, this_update, this_update + 86400, entries, n, crl);
 }
 
 static int
@@ -549,7 +567,7 @@ test_crl(void **state)
 	assert_int_equal(ask_crl("signer-publisher", 5, now, &crl), 0);
 	p = crl.p;
 	list = d2i_X509_CRL(NULL, &p, (long)crl.len);
-	ca = fixture_parse(&s.issuer_der);
+	ca = fixture_parse(&s.ca[0].der);
 	assert_non_null(list);
 	assert_int_equal(X509_CRL_verify(list, X509_get0_pubkey(ca)), 1);
 	assert_int_equal(sk_X509_REVOKED_num(X509_CRL_get_REVOKED(list)), 1);
@@ -559,7 +577,7 @@ test_crl(void **state)
 	assert_int_equal(ask_crl("signer-publisher", 5, now, &crl), ICERT_E_INVALID);
 	assert_int_equal(ask_crl("signer-publisher", 6, now - 7200, &crl), ICERT_E_INVALID);
 	assert_int_equal(ask_crl("signer-publisher", 6, now + 3600, &crl), ICERT_E_INVALID);
-	assert_int_equal(journal_crl_number(s.journal), 5);
+	assert_int_equal(journal_crl_number(s.ca[0].journal), 5);
 	buf_free(&crl);
 }
 
@@ -569,21 +587,152 @@ test_crl_forgets_nothing(void **state)
 {
 	static const uint8_t serials[] = { 0x50, 0x44, 0x30 };
 	struct buf crl = BUF_INIT;
-	uint64_t number = journal_crl_number(s.journal);
+	uint64_t number = journal_crl_number(s.ca[0].journal);
 
 	(void)state;
 	assert_int_equal(ask_crl_of("signer-publisher", ++number, now, serials, 3, &crl), 0);
 	for (int round = 0; round < 2; round++) {
-		assert_int_equal(journal_revocations(s.journal)->n, 3);
+		assert_int_equal(journal_revocations(s.ca[0].journal)->n, 3);
 		assert_int_equal(ask_crl_of("signer-publisher", number + 1, now, serials, 2, &crl), ICERT_E_MISMATCH);
 		assert_int_equal(ask_crl_of("signer-publisher", number + 1, now, NULL, 0, &crl), ICERT_E_MISMATCH);
 		assert_int_equal(ask_crl_of("signer-publisher", number + 1, now, (const uint8_t[]){ 0x30, 0x45, 0x50, 0x60 }, 4, &crl),
 		    ICERT_E_MISMATCH);
-		journal_close(s.journal);
-		assert_int_equal(journal_open(&s.journal, journal_path), 0);
+		journal_close(s.ca[0].journal);
+		assert_int_equal(journal_open(&s.ca[0].journal, journal_path), 0);
 	}
 	assert_int_equal(ask_crl_of("signer-publisher", ++number, now, serials, 3, &crl), 0);
 	buf_free(&crl);
+}
+
+/* The octets of a distribution point's name, as the certificate and the list of its partition both have them. */
+static void
+put_point(struct buf *b, const char *url)
+{
+	size_t n = strlen(url);
+
+	buf_putc(b, 0xA0);
+	buf_putc(b, (int)n + 4);
+	buf_putc(b, 0xA0);
+	buf_putc(b, (int)n + 2);
+	buf_putc(b, 0x86);
+	buf_putc(b, (int)n);
+	buf_puts(b, url);
+}
+
+/* A certificate names its partition; the partition's list is of that scope, critically, and forgets nothing of it. */
+static void
+test_partition(void **state)
+{
+	struct buf der = BUF_INIT, spki = BUF_INIT, crl = BUF_INIT, point = BUF_INIT;
+	EVP_PKEY *key = EVP_RSA_gen(2048);
+	char detail[DETAIL], url[ISSUER_URL];
+	struct crl_entry e = { .revoked_at = now - 5, .reason = 4 }, all[4];
+	uint64_t number = journal_crl_number(s.ca[0].journal);
+	struct signer_request r;
+	unsigned part, named = 99;
+	const uint8_t *p;
+	X509_CRL *list;
+	X509 *x;
+	int critical = -1;
+	ISSUING_DIST_POINT *idp;
+
+	(void)state;
+	fixture_spki(key, &spki);
+	begin(&r);
+	set_key(&r, &spki);
+	approve(&r, APPROVAL_ACCEPT, holder, now - 600);
+	approve(&r, APPROVAL_ISSUE, operator, now);
+	vouch(&r, keymaker_key);
+	s.ca[0].partitions = 4;
+	part = issuer_partition_of(r.serial, 4);
+	assert_in_range(part, 1, 4);
+	assert_int_equal(issue(&r, &der, detail), 0);
+	s.ca[0].partitions = 0;
+	x = fixture_parse(&der);
+	assert_int_equal(crl_point_partition(x, s.ca[0].crl_url, &named), 0);
+	assert_int_equal(named, part);
+	assert_int_equal(crl_point_partition(x, "http://another/list.crl", &named), ICERT_E_NOT_FOUND);
+	X509_free(x);
+	assert_int_equal(issuer_name(url, sizeof(url), s.ca[0].crl_url, ISSUER_FIRST, part), 0);
+	put_point(&point, url);
+	assert_non_null(memmem(der.p, der.len, point.p, point.len));
+
+	/* Named in the complete list; then no list of its partition may leave it out, nor after a restart. */
+	memcpy(e.serial, r.serial, 16);
+	for (int i = 0; i < 3; i++)
+		all[i] = (struct crl_entry){ .serial = { (const uint8_t[]){ 0x30, 0x44, 0x50 }[i] }, .revoked_at = now - 100, .reason = 1 };
+	all[3] = e;
+	assert_int_equal(ask_list("signer-publisher", 0, ++number, now, now + 86400, all, 4, &crl), 0);
+	assert_null(memmem(crl.p, crl.len, point.p, point.len));
+	for (int round = 0; round < 2; round++) {
+		assert_int_equal(ask_list("signer-publisher", part, number + 1, now, now + 86400, NULL, 0, &crl), ICERT_E_MISMATCH);
+		journal_close(s.ca[0].journal);
+		assert_int_equal(journal_open(&s.ca[0].journal, journal_path), 0);
+	}
+	/* Another's list is empty, and its own has it alone. */
+	buf_reset(&crl);
+	assert_int_equal(ask_list("signer-publisher", part % 4 + 1, ++number, now, now + 86400, NULL, 0, &crl), 0);
+	buf_reset(&crl);
+	assert_int_equal(ask_list("signer-publisher", part, ++number, now, now + 86400, &e, 1, &crl), 0);
+	assert_non_null(memmem(crl.p, crl.len, point.p, point.len));
+	p = crl.p;
+	assert_non_null(list = d2i_X509_CRL(NULL, &p, (long)crl.len));
+	assert_non_null(idp = X509_CRL_get_ext_d2i(list, NID_issuing_distribution_point, &critical, NULL));
+	assert_int_equal(critical, 1);
+	assert_true(idp->onlyuser);
+	ISSUING_DIST_POINT_free(idp);
+	X509_CRL_free(list);
+	/* Numbers grow over all of a CA's lists; there is no seventeenth. */
+	assert_int_equal(ask_list("signer-publisher", part, number, now, now + 86400, &e, 1, &crl), ICERT_E_INVALID);
+	assert_int_equal(ask_list("signer-publisher", 17, number + 1, now, now + 86400, &e, 1, &crl), ICERT_E_NOT_FOUND);
+	buf_free(&der);
+	buf_free(&spki);
+	buf_free(&crl);
+	buf_free(&point);
+	EVP_PKEY_free(key);
+}
+
+/* A CA that only answers certifies nobody; one that has ended signs its last list, which has no next. */
+static void
+test_states_of_a_ca(void **state)
+{
+	struct crl_entry all[4];
+	const struct revoked_list *revoked = journal_revocations(s.ca[0].journal);
+	uint64_t number = journal_crl_number(s.ca[0].journal);
+	char detail[DETAIL];
+	struct buf crl = BUF_INIT, der = BUF_INIT, spki = BUF_INIT;
+	EVP_PKEY *key = EVP_RSA_gen(2048);
+	struct signer_request r;
+
+	(void)state;
+	assert_int_equal(revoked->n, 4);
+	for (size_t i = 0; i < 4; i++) {
+		all[i] = (struct crl_entry){ .revoked_at = revoked->item[i].revoked_at, .reason = 1 };
+		memcpy(all[i].serial, revoked->item[i].serial, 16);
+	}
+	fixture_spki(key, &spki);
+	begin(&r);
+	set_key(&r, &spki);
+	approve(&r, APPROVAL_ACCEPT, holder, now - 600);
+	approve(&r, APPROVAL_ISSUE, operator, now);
+	vouch(&r, keymaker_key);
+	s.issuing = NULL;
+	s.ca[0].state = ISSUER_ANSWERS;
+	assert_int_equal(issue(&r, &der, detail), ICERT_E_STATE);
+	assert_int_equal(ask_list("signer-publisher", 0, number + 1, now, STATUS_NEVER, all, 4, &crl), ICERT_E_INVALID);
+	assert_int_equal(ask_list("signer-publisher", 0, ++number, now, now + 86400, all, 4, &crl), 0);
+	s.ca[0].state = ISSUER_ENDED;
+	assert_int_equal(ask_list("signer-publisher", 0, number + 1, now, now + 86400, all, 4, &crl), ICERT_E_INVALID);
+	buf_reset(&crl);
+	assert_int_equal(ask_list("signer-publisher", 0, ++number, now, STATUS_NEVER, all, 4, &crl), 0);
+	assert_non_null(memmem(crl.p, crl.len, "99991231235959Z", 15));
+	s.ca[0].state = ISSUER_ISSUES;
+	s.issuing = &s.ca[0];
+	assert_int_equal(issue(&r, &der, detail), 0);
+	buf_free(&crl);
+	buf_free(&der);
+	buf_free(&spki);
+	EVP_PKEY_free(key);
 }
 
 /* What ended before the list before this one may go; nothing else. */
@@ -607,7 +756,10 @@ test_revoked_missing(void **state)
 	revoked_put(&b, &r);
 	assert_int_equal(b.len, REVOKED_ENTRY);
 	revoked_decode(&back, b.p);
-	assert_memory_equal(&back, &r, sizeof(r));
+	assert_memory_equal(back.serial, r.serial, sizeof(r.serial));
+	assert_int_equal(back.revoked_at, r.revoked_at);
+	assert_int_equal(back.not_after, r.not_after);
+	assert_int_equal(back.partition, REVOKED_PARTITION_UNREAD);
 	buf_free(&b);
 	revoked_free(&l);
 }
@@ -627,10 +779,10 @@ test_responder(void **state)
 
 	(void)state;
 	snprintf(path, sizeof(path), "%s/status", folder);
-	assert_int_equal(status_signer_open(&status, path), ICERT_E_NOT_FOUND);
+	assert_int_equal(status_signer_open(&status, path, NULL), ICERT_E_NOT_FOUND);
 	assert_int_equal(status_signer_init(path), 0);
 	assert_int_equal(status_signer_init(path), 0);
-	assert_int_equal(status_signer_open(&status, path), 0);
+	assert_int_equal(status_signer_open(&status, path, NULL), 0);
 	assert_int_equal(status_signer_threads(&status), 0);
 
 	/* No key, no certificate: nothing is signed. */
@@ -671,7 +823,7 @@ test_responder(void **state)
 
 	/* A certificate for another key is not taken. */
 	message_begin(&request, OP_STATUS_INSTALL, 0, 4);
-	message_put(&request, TAG_CERT, s.issuer_der.p, s.issuer_der.len);
+	message_put(&request, TAG_CERT, s.ca[0].der.p, s.ca[0].der.len);
 	assert_int_equal(ask(status_signer_ops, status_signer_ops_n, &status, here, &request, -1, &reply, &packet, NULL), ICERT_E_MISMATCH);
 	message_begin(&request, OP_STATUS_INSTALL, 0, 4);
 	message_put(&request, TAG_CERT, certificate.p, certificate.len);
@@ -680,7 +832,7 @@ test_responder(void **state)
 	/* After a restart the same key signs. */
 	status_signer_close(&status);
 	snprintf(path, sizeof(path), "%s/status", folder);
-	assert_int_equal(status_signer_open(&status, path), 0);
+	assert_int_equal(status_signer_open(&status, path, NULL), 0);
 	assert_int_equal(status_signer_threads(&status), 0);
 	/* As many as a message holds, by all threads: each signature in the place of its digest. */
 	message_begin(&request, OP_STATUS_SIGN, 0, 5);
@@ -688,7 +840,7 @@ test_responder(void **state)
 		message_put(&request, TAG_DIGEST, i % 2 == 0 ? holder : operator, 32);
 	assert_int_equal(ask(status_signer_ops, status_signer_ops_n, &status, here, &request, -1, &reply, &packet, NULL), 0);
 	assert_int_equal(message_count(&reply, TAG_SIGNATURE), STATUS_BATCH);
-	assert_int_equal(ocsp_template_init(&template, s.issuer_der.p, s.issuer_der.len, certificate.p, certificate.len), 0);
+	assert_int_equal(ocsp_template_init(&template, s.ca[0].der.p, s.ca[0].der.len, certificate.p, certificate.len), 0);
 	x = fixture_parse(&certificate);
 	for (size_t i = 0; i < STATUS_BATCH; i++) {
 		EVP_PKEY_CTX *key = EVP_PKEY_CTX_new(X509_get0_pubkey(x), NULL);
@@ -715,7 +867,8 @@ main(void)
 		cmocka_unit_test(test_missing), cmocka_unit_test(test_stale), cmocka_unit_test(test_forged),
 		cmocka_unit_test(test_other), cmocka_unit_test(test_holder), cmocka_unit_test(test_lint),
 		cmocka_unit_test(test_issue), cmocka_unit_test(test_ceiling), cmocka_unit_test(test_crl),
-		cmocka_unit_test(test_crl_forgets_nothing), cmocka_unit_test(test_revoked_missing),
+		cmocka_unit_test(test_crl_forgets_nothing), cmocka_unit_test(test_partition),
+		cmocka_unit_test(test_states_of_a_ca), cmocka_unit_test(test_revoked_missing),
 		cmocka_unit_test(test_responder), cmocka_unit_test(test_journal),
 	};
 

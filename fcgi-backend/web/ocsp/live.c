@@ -12,6 +12,7 @@
 #include "libicert/log.h"
 #include "libicert/ocsp_request.h"
 #include "pki/crl.h"
+#include "pki/issuer_list.h"
 #include "pki/keyfile.h"
 #include "web/ocsp/live.h"
 
@@ -49,7 +50,7 @@ load_template(struct live *l)
 	struct ocsp_template fresh;
 	int error;
 
-	error = status_signer_info(&l->signer, &certificate, &spki);
+	error = status_signer_info(&l->signer, ISSUER_FIRST, &certificate, &spki);
 	if (error == 0 && certificate.len == 0)
 		error = ICERT_E_UNAVAILABLE;
 	if (error == 0 && (error = ocsp_template_init(&fresh, l->issuer.p, l->issuer.len, certificate.p, certificate.len)) == 0) {
