@@ -34,13 +34,13 @@ struct archive_file {
 static int
 seal_start(struct archive_file *a, const char *recipients)
 {
-	char age[FILES_PATH];
-	const char *argv[] = { age, "-R", recipients, NULL };
+	char age[FILES_PATH], *whole = realpath(recipients, NULL);	/* programs run in the root folder */
+	const char *argv[] = { age, "-R", whole, NULL };
 	struct process_spec spec = { .argv = argv, .stdin_fd = -1, .log_fd = -1, .output_fd = a->fd };
 
-	if (tools_in_path(age, "age") != 0)
-		return -1;
-	a->age = process_piped(&spec, &a->pipe, NULL);
+	if (whole != NULL && tools_in_path(age, "age") == 0)
+		a->age = process_piped(&spec, &a->pipe, NULL);
+	free(whole);
 	return a->age < 0 ? -1 : 0;
 }
 

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,14 +141,16 @@ compare_manifest(struct extraction *x)
 static int
 unseal(struct extraction *x, const char *path, const char *identity)
 {
-	char age[FILES_PATH];
-	const char *argv[] = { age, "-d", "-i", identity, NULL };
+	char age[FILES_PATH], whole[PATH_MAX];	/* programs run in the root folder */
+	const char *argv[] = { age, "-d", "-i", whole, NULL };
 	struct process_spec spec = { .argv = argv, .log_fd = -1 };
 	int out = -1, rc;
 	pid_t pid;
 
 	if (tools_in_path(age, "age") != 0)
 		return -1;
+	if (realpath(identity, whole) == NULL)
+		return complain("%s: %s", identity, strerror(errno));
 	if ((spec.stdin_fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
 		return complain("%s: %s", path, strerror(errno));
 	pid = process_piped(&spec, NULL, &out);

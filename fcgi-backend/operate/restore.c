@@ -278,22 +278,40 @@ reconcile(struct restore *r)
 
 /* The server answers, and has no database icert. */
 static int
-fill_database(struct restore *r)
+is_free(const struct restore *r)
 {
 	char *there;
-	int applied, rc;
+	int none;
 
 	if (postgres_psql(r->i, SUPERUSER, "postgres", (const char *[]){ "-Atc",
 	    "select count(*) from pg_database where datname = 'icert'", NULL }, &there) != 0)
 		return -1;
-	rc = *there == '0';
+	none = *there == '0';
 	free(there);
-	if (!rc)
-		return complain("there is a database icert; set it aside first: alter database icert rename to icert_before");
-	if (postgres_bootstrap(r->i) != 0 || load_dump(r) != 0 || migrate_run(r->i, &applied) != 0)
+	return none ? 0 : complain("there is a database icert; set it aside first: alter database icert rename to icert_before");
+}
+
+/* Until the database knows what it forgot no program may open it: not even after a restore that was cut off. */
+static int
+let_in(const struct restore *r, const char *verb, const char *word)
+{
+	char sql[256];
+
+	snprintf(sql, sizeof(sql), "%s connect on database icert %s icert_portal, icert_desk, icert_webhook, icert_issuer, icert_clerk,"
+	    " icert_publisher, icert_admin", verb, word);
+	return postgres_psql(r->i, SUPERUSER, "icert", (const char *[]){ "-c", sql, NULL }, NULL);
+}
+
+static int
+fill_database(struct restore *r)
+{
+	int applied;
+
+	if (is_free(r) != 0 || postgres_bootstrap(r->i) != 0 || let_in(r, "revoke", "from") != 0 || load_dump(r) != 0 ||
+	    migrate_run(r->i, &applied) != 0)
 		return -1;
 	printf("  database, %d newer migrations applied\n", applied);
-	return reconcile(r);
+	return reconcile(r) != 0 || let_in(r, "grant", "to") != 0 ? -1 : 0;
 }
 
 /* A private instance: a new cluster, in which the server runs for the while of the restore. */
@@ -348,7 +366,7 @@ run(struct restore *r)
 {
 	int lock = -1, rc;
 
-	if ((!r->options->check && is_down(r) != 0) || unpack(r) != 0)
+	if ((!r->options->check && (is_down(r) != 0 || (r->options->installed && is_free(r) != 0))) || unpack(r) != 0)
 		return -1;
 	if (r->options->check)
 		return 0;

@@ -43,7 +43,8 @@ const keygen = (name) => {
 	tools.must('age-keygen', ['-o', join(folder, name)]);
 	return tools.must('age-keygen', ['-y', join(folder, name)]);
 };
-const restore = (instance, ...more) => icertctlRun(['restore', kept.file, '--identity', join(folder, 'data.key'), ...more, '--prefix', instance.prefix]);
+// As the documents have it: in the folder of the keys, by their bare names.
+const restore = (instance, ...more) => icertctlRun(['restore', kept.file, '--identity', 'data.key', ...more, '--prefix', instance.prefix], { cwd: folder });
 
 before(async () => {
 	icert = await startInstance();
@@ -284,7 +285,7 @@ test('a new machine: keys from their own custodian, and what was revoked or dest
 		for (const name of ['signer/journal', 'keeper/destroyed', 'issuer/spent', 'clerk/sent'])
 			tools.must('cp', [join(icert.prefix, name), join(fresh.prefix, name)]);
 		tools.must('sh', ['-c', `cp ${icert.prefix}/status/* ${fresh.prefix}/status/ && cp ${icert.prefix}/audit/*.heads ${fresh.prefix}/audit/`]);
-		const done = await restore(fresh, '--keys-identity', join(folder, 'keys.key'));
+		const done = await restore(fresh, '--keys-identity', 'keys.key');
 		assert.equal(done.code, 0, done.stdout + done.stderr);
 		assert.match(done.stdout, /opening those of the backup/);
 		fresh.portBase = base;
