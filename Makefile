@@ -165,6 +165,7 @@ install: all
 	install -m 644 conf/systemd/icert.sysusers $(DESTDIR)/usr/lib/sysusers.d/icert.conf
 	install -m 644 conf/logrotate.conf $(DESTDIR)/etc/logrotate.d/icert
 	install -m 644 conf/systemd/icert.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/icert.conf
+	install -m 644 conf/systemd/icert-mirror.sysusers conf/systemd/icert-mirror.tmpfiles $(LIBDIR)/conf
 	ln -sf ../lib/icert/bin/icertctl $(DESTDIR)$(PREFIX)/bin/icertctl
 
 clean:

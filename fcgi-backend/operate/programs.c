@@ -136,7 +136,7 @@ static const struct program_row key_rows[] = {
 };
 
 static const struct program_row rest_rows[] = {
-	{ "publisher", "icert-publisher", NULL, { NULL }, NULL },
+	{ "publisher", "icert-publisher", NULL, { "publisher-admin" }, NULL },
 	{ "issuer", "icert-issuer", NULL, { NULL }, NULL },
 	{ "clerk", "icert-clerk", NULL, { NULL }, NULL },
 	{ "ocsp", "icert-ocsp", "ocsp.fcgi", { NULL }, NULL },

@@ -7,8 +7,8 @@
 #include "libicert/error.h"
 #include "operate/status_set.h"
 
-static int
-read_key(const char *file, uint8_t key[STATUS_SEAL_KEY])
+int
+status_key_read(const char *file, uint8_t key[STATUS_SEAL_KEY])
 {
 	char text[2 * STATUS_SEAL_KEY + 2];
 	FILE *in = fopen(file, "re");
@@ -56,7 +56,7 @@ status_set_open(struct status_set_files *s, const char *folder, const char *key_
 
 	memset(s, 0, sizeof(*s));
 	s->dirfd = -1;
-	if ((rc = read_key(key_file, s->key)) != 0)
+	if ((rc = status_key_read(key_file, s->key)) != 0)
 		return rc;
 	if ((s->dirfd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) >= 0 &&
 	    (fd = openat(s->dirfd, STATUS_MANIFEST_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) >= 0) {

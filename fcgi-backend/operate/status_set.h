@@ -14,6 +14,9 @@ struct status_set_files {
 	size_t segments;
 };
 
+/* The publisher's public key from a file of 32 octets or 64 hexadecimal digits.  0, ICERT_E_CONFIG. */
+int	status_key_read(const char *file, uint8_t key[STATUS_SEAL_KEY]);
+
 /*
  * Reads the manifest, checks its seal with the key in a file, maps every file it names and checks sizes and digests (of a segment: of its
  * header).  0, ICERT_E_SYSTEM, ICERT_E_CONFIG (the key), ICERT_E_FORGED, ICERT_E_MALFORMED, ICERT_E_MISMATCH.

@@ -58,6 +58,7 @@ static const struct group_row group_rows[] = {
 	{ "icert-signer-publisher", { "icert-publisher" } },
 	{ "icert-status-signer-publisher", { "icert-publisher" } },
 	{ "icert-status-signer-ocsp", { "icert-ocsp" } },
+	{ "icert-publisher-admin", { NULL } },
 	{ "icert-checker-portal", { "icert-portal" } },
 	{ "icert-checker-desk", { "icert-desk" } },
 	{ "icert-checker-clerk", { "icert-clerk" } },

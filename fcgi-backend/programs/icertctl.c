@@ -16,6 +16,7 @@
 #include "operate/migrate.h"
 #include "operate/restore.h"
 #include "operate/status_files.h"
+#include "operate/status_publish.h"
 #include "operate/totp.h"
 #include "operate/up.h"
 #include "operate/users.h"
@@ -29,6 +30,7 @@ struct arguments {
 	const char *heads, *key;	/* audit verify; NULL: the instance's own */
 	struct status_files status;
 	int watch;		/* seconds; status accept */
+	int base;		/* status publish */
 	const char *recipients;	/* of a backup; NULL: those of the configuration */
 	struct restore_options restore;
 	const char *root, *keys;	/* evidence verify: what the reader trusts */
@@ -90,8 +92,16 @@ run_status_files(const struct arguments *a)
 		return status_files_inspect(&f, a->nwords > 2 ? a->word[2] : NULL, stdout);
 	if (strcmp(a->word[0], "accept") == 0 && a->nwords == 3)
 		return status_files_accept(&f, a->word[2], a->watch, stdout);
-	complain("status verify | inspect | accept");
+	complain("status publish | verify | inspect | accept");
 	return 2;
+}
+
+static int
+run_status_publish(const struct arguments *a)
+{
+	static struct instance i;
+
+	return with_config(a, &i) != 0 ? 2 : status_publish(&i, a->base, stdout);
 }
 
 static int
@@ -99,6 +109,8 @@ run_status(const struct arguments *a)
 {
 	static struct instance i;
 
+	if (a->nwords == 1 && strcmp(a->word[0], "publish") == 0)
+		return run_status_publish(a);
 	if (a->nwords > 0)
 		return run_status_files(a);
 	return with_instance(a, &i, 0) != 0 ? 2 : control_status(&i);
@@ -271,6 +283,8 @@ static const struct command {
 	{ "down", 0, run_down, "down [--prefix DIR]\n\tstop it; its data stays" },
 	{ "status", 3, run_status, "status [--prefix DIR]\n"
 	    "\tshow each process; 0 all up, 1 not all, 3 down\n"
+	    "status publish [--base] [--prefix DIR | --config FILE]\n"
+	    "\tpublish what is open and a new list now, or (--base) sign every answer again; 0 done and seen at the edge\n"
 	    "status verify FOLDER --key FILE [--samples N | --samples all]\n"
 	    "\tcheck a published set: seal, digests, records, signatures of N answers (1000); 0 sound\n"
 	    "status inspect FOLDER [SERIAL] --key FILE\n"
@@ -335,6 +349,7 @@ read_arguments(struct arguments *a, int argc, char *argv[])
 		{ "check", no_argument, NULL, 't' },
 		{ "samples", required_argument, NULL, 'm' },
 		{ "high-water", required_argument, NULL, 'w' },
+		{ "base", no_argument, NULL, 'B' },
 		{ "watch", required_argument, NULL, 'e' },
 		{ "root", required_argument, NULL, 'R' },
 		{ "keys", required_argument, NULL, 'K' },
@@ -389,6 +404,9 @@ read_arguments(struct arguments *a, int argc, char *argv[])
 			break;
 		case 'e':
 			a->watch = (int)strtol(optarg, &end, 10);
+			break;
+		case 'B':
+			a->base = 1;
 			break;
 		case 'R':
 			a->root = optarg;

@@ -3,6 +3,8 @@
  * and notes a change as published when the edge was seen to answer with it.
  */
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "libicert/config.h"
 #include "libicert/error.h"
@@ -11,6 +13,8 @@
 #include "publish/publication.h"
 
 #define WAIT_MS 1000
+#define ADMIN_SOCKET "publisher-admin"
+#define FIRST_FD 3
 
 static volatile sig_atomic_t stopping;
 
@@ -19,6 +23,15 @@ stop(int signal)
 {
 	(void)signal;
 	stopping = 1;
+}
+
+/* The socket that the administrator asks over, where whoever started us has bound one. */
+static int
+admin_socket(void)
+{
+	const char *count = getenv("LISTEN_FDS"), *names = getenv("LISTEN_FDNAMES");
+
+	return count != NULL && names != NULL && strcmp(count, "1") == 0 && strcmp(names, ADMIN_SOCKET) == 0 ? FIRST_FD : -1;
 }
 
 int
@@ -33,7 +46,7 @@ main(int argc, char *argv[])
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	if ((error = publication_open(&publication, &config)) != 0) {
+	if ((error = publication_open(&publication, &config, admin_socket())) != 0) {
 		log_error("publish_start", "%s", icert_err_code(error));
 		return 1;
 	}

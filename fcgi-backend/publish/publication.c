@@ -19,6 +19,12 @@
 
 static const char *const step_names[STEPS] = { "responder", "database", "answers", "base", "crl", "write", "edge" };
 
+const char *
+publication_step_name(enum step step)
+{
+	return step_names[step];
+}
+
 int
 publication_note(struct publication *p, enum step step, int error, const char *detail)
 {
@@ -99,13 +105,15 @@ read_policy(struct publication *p)
 }
 
 int
-publication_open(struct publication **out, const struct config *config)
+publication_open(struct publication **out, const struct config *config, int admin)
 {
 	struct publication *p = calloc(1, sizeof(*p));
-		int error;
+	int error;
 
 	if (p == NULL)
 		return ICERT_E_MEMORY;
+	p->admin = admin;
+	p->asker = -1;
 	p->config = config;
 	p->dirfd = -1;
 	read_policy(p);
@@ -137,6 +145,7 @@ publication_free(struct publication *p)
 	db_close(p->db);
 	db_close(p->listener);
 	edge_probe_free(p->probe);
+	publication_asked_close(p);
 	base_free(p->base);
 	segments_close(&p->segments);
 	revocations_free(&p->revocations);
@@ -156,18 +165,20 @@ publication_free(struct publication *p)
 void
 publication_wait(struct publication *p, int ms)
 {
-	struct timespec pause;
 	char channel[64];
+	int heard = 0;
 
 	if (p->base != NULL)
 		ms = publication_has_base(p) ? BASE_WAIT_MS : BASE_FIRST_MS;
-	pause = (struct timespec){ ms / 1000, (long)(ms % 1000) * 1000000 };
 	if (!p->listening)
 		p->listening = db_listen(p->listener, "icert_status") == 0;
-	if (p->listening && db_wait(p->listener, ms, channel, sizeof(channel)) >= 0)
+	/* What was announced while the round went on is read already and would wake no poll. */
+	if (p->listening && (heard = db_wait(p->listener, 0, channel, sizeof(channel))) > 0)
 		return;
-	p->listening = 0;
-	nanosleep(&pause, NULL);
+	if (heard < 0)
+		p->listening = 0;
+	if (publication_asked_wait(p, ms, p->listening ? db_fd(p->listener) : -1) && db_wait(p->listener, 0, channel, sizeof(channel)) < 0)
+		p->listening = 0;
 }
 
 /* Takes a responder's certificate into use for answers. */
@@ -253,6 +264,7 @@ publication_round(struct publication *p)
 	publication_note(p, STEP_WRITE, error != 0 ? error : publication_beat(p, now), "");
 	if (p->n > 0 && publication_has_base(p))
 		publication_confirm(p, now);
+	publication_asked_round(p);
 }
 
 int

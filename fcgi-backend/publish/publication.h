@@ -13,8 +13,20 @@
 struct config;
 struct publication;
 
-/* Reads keys, certificates and the manifest in place.  0, or the error after telling it in the log. */
-int	publication_open(struct publication **, const struct config *);
+/*
+ * What the administrator sends over the publisher's own socket, one packet, and how the last packet of the answer begins;
+ * those before it are lines for people.
+ */
+#define PUBLICATION_ASK_PUBLISH "publish"	/* what is open and a new list, now */
+#define PUBLICATION_ASK_BASE "base"		/* every answer signed again, now */
+#define PUBLICATION_DONE "done"
+#define PUBLICATION_FAILED "failed"
+
+/*
+ * Reads keys, certificates and the manifest in place.  admin: a listening SOCK_SEQPACKET that the administrator asks over,
+ * taken over; -1: none.  0, or the error after telling it in the log.
+ */
+int	publication_open(struct publication **, const struct config *, int admin);
 void	publication_free(struct publication *);
 
 /* Waits up to ms for a change to be announced. */

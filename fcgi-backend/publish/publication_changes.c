@@ -24,6 +24,7 @@ publication_take(struct publication *p)
 		p->n = 0;
 		return error;
 	}
+	p->open = p->n;
 	for (i = 0; i < p->n; i++) {
 		if (!p->changes[i].status.revoked || revocations_find(&p->revocations, p->changes[i].status.serial) != NULL)
 			continue;
@@ -272,7 +273,9 @@ publication_confirm(struct publication *p, int64_t now)
 		error = ask_edge(p, &seen);
 	}
 	publication_note(p, STEP_EDGE, error == 0 && !seen ? ICERT_E_BUSY : error, "");
-	if (seen)
-		publication_note(p, STEP_DATABASE, status_rows_published(p->db, p->changes, p->n, p->manifest.epoch, now),
-		    db_detail(p->db));
+	if (!seen)
+		return;
+	error = status_rows_published(p->db, p->changes, p->n, p->manifest.epoch, now);
+	if (publication_note(p, STEP_DATABASE, error, db_detail(p->db)) == 0)
+		p->confirmed += p->n;
 }

@@ -58,7 +58,7 @@ publication_crl(struct publication *p, int64_t now)
 	int error;
 
 	if (p->crl.number != 0 && now - p->crl.this_update < p->crl_refresh &&
-	    !(p->crl_owed && now - p->crl.this_update >= CRL_COALESCE))
+	    !(p->crl_owed && now - p->crl.this_update >= CRL_COALESCE) && !p->asked_crl)
 		return 0;
 	/* The clock's seconds keep numbers growing even after a restore of the database. */
 	fresh.number = p->crl.number + 1 > now ? p->crl.number + 1 : now;
@@ -71,7 +71,7 @@ publication_crl(struct publication *p, int64_t now)
 		p->crl_der = der;
 		buf_init(&der);
 		p->crl = fresh;
-		p->crl_owed = 0;
+		p->crl_owed = p->asked_crl = 0;
 		p->dirty = 1;
 		/* Without the database it goes out all the same. */
 		publication_note(p, STEP_DATABASE, status_rows_crl_add(p->db, &fresh, n, &p->crl_der), "crl row");

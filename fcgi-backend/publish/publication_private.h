@@ -16,6 +16,9 @@
 #define PUBLICATION_CHANGES 5000	/* taken up in one round */
 #define PUBLICATION_FILES 5		/* of a manifest, beside its segments */
 
+/* What the administrator may ask the running publisher for. */
+enum asked { ASKED_NOTHING, ASKED_PUBLISH, ASKED_BASE };
+
 /* What a step last ended with: an error is told when it begins, when it changes and when it ends. */
 enum step { STEP_RESPONDER, STEP_DATABASE, STEP_ANSWERS, STEP_BASE, STEP_CRL, STEP_WRITE, STEP_EDGE, STEPS };
 
@@ -57,8 +60,19 @@ struct publication {
 	struct status_manifest manifest, before;
 	int has_manifest;
 	int dirty;			/* CRL or responder differ from what the manifest names */
+
+	int admin, asker;		/* listening socket and the one who asks; -1: none */
+	enum asked asked;
+	int asked_crl, asked_base;	/* a list, a base, now */
+	int64_t asked_since, asked_told;	/* monotonic ms */
+	uint64_t asked_epoch, asked_confirmed;
+	uint64_t confirmed;		/* changes that the edge was seen to answer with, since the start */
+	size_t open;			/* at the beginning of this round */
 	int last[STEPS];
 };
+
+/* A step as the log names it. */
+const char *publication_step_name(enum step);
 
 /* Tells of an error when it begins, changes or ends; returns it. */
 int	publication_note(struct publication *, enum step, int error, const char *detail);
@@ -94,6 +108,12 @@ void	publication_confirm(struct publication *, int64_t now);
 int	publication_crl_load(struct publication *);
 /* A new CRL when it is time. */
 int	publication_crl(struct publication *, int64_t now);
+/* Waits for the administrator and for `also` (-1: nothing more): 1 when the latter has something to read. */
+int	publication_asked_wait(struct publication *, int ms, int also);
+/* After a round: tells the one who asked how it went. */
+void	publication_asked_round(struct publication *);
+void	publication_asked_close(struct publication *);
+
 /* Times of a list that is there, for its entry: the root's. */
 void	publication_crl_times(const struct buf *der, int64_t *this_update, int64_t *next_update);
 

@@ -203,6 +203,8 @@ base_due(const struct publication *p, int64_t now)
 
 	if (!publication_has_base(p))
 		return p->loaded && p->last[STEP_DATABASE] == 0;
+	if (p->asked_base)
+		return 1;
 	base = &p->segments.at[p->segments.n - 1];
 	for (i = 0; i + 1 < p->segments.n; i++)
 		over += p->segments.at[i].s.records;
@@ -223,6 +225,7 @@ begin_base(struct publication *p, int64_t now)
 	    .threads = p->threads, .now = now, .validity = p->validity, .resume_within = p->refresh / 4,
 	    .epoch = p->manifest.epoch + 1 };
 
+	p->asked_base = 0;
 	/* Without the database what is public is signed again as it is. */
 	if (p->last[STEP_DATABASE] == 0)
 		order.conninfo = p->conninfo;
@@ -270,7 +273,7 @@ publication_base(struct publication *p, int64_t now)
 	int error;
 
 	if (p->base == NULL) {
-		pause = p->base_failed == 0 ? 0 : (int64_t)BASE_RETRY << (p->base_failed > 6 ? 6 : p->base_failed - 1);
+		pause = p->base_failed == 0 || p->asked_base ? 0 : (int64_t)BASE_RETRY << (p->base_failed > 6 ? 6 : p->base_failed - 1);
 		if (p->base_tried > now - (pause < BASE_RETRY_MAX ? pause : BASE_RETRY_MAX) || !base_due(p, now))
 			return p->base_failed ? p->last[STEP_BASE] : 0;
 		return begin_base(p, now);

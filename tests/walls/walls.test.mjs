@@ -22,12 +22,13 @@ const SOCKETS = {
 	'portal.fcgi': ['edge'], 'desk.fcgi': ['edge'], 'webhook.fcgi': ['edge'],
 	'keeper-portal': ['portal'], 'keeper-desk': ['desk'], 'keeper-issuer': ['issuer'], 'keeper-clerk': ['clerk'], 'keeper-admin': [],
 	'keymaker-issuer': ['issuer'], 'signer-issuer': ['issuer'], 'signer-publisher': ['publisher'], 'status-signer-publisher': ['publisher'],
+	'publisher-admin': [],
 	'checker-portal': ['portal'], 'checker-desk': ['desk'], 'checker-clerk': ['clerk'],
 	'pg/.s.PGSQL.5432': ['portal', 'desk', 'webhook', 'issuer', 'clerk', 'publisher'], 'redis/redis.sock': ['portal'],
 };
 const SERVERS = {
 	'portal.fcgi': 'portal', 'desk.fcgi': 'desk', 'webhook.fcgi': 'webhook', keeper: 'keeper', keymaker: 'keymaker', signer: 'signer',
-	'status-signer': 'status', checker: 'checker', pg: 'postgres', redis: 'redis',
+	'status-signer': 'status', publisher: 'publisher', checker: 'checker', pg: 'postgres', redis: 'redis',
 };
 const server = (socket) => SERVERS[socket] ?? SERVERS[socket.split('/')[0]] ?? SERVERS[socket.replace(/-[a-z]+$/, '')];
 
