@@ -199,6 +199,12 @@ ngx_http_icert_ocsp_body_answer(ngx_http_request_t *r)
 
         b = cl->buf;
 
+        /* the buffer holds every question there can be: more goes to a file */
+
+        if (b->in_file && ngx_buf_size(b) > OCSP_REQUEST_MAX) {
+            return ngx_http_icert_ocsp_too_large(r);
+        }
+
         if (b->in_file) {
             ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                           "an OCSP question was written to a file");

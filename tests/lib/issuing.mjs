@@ -5,7 +5,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { must } from './tools.mjs';
 
-const element = (tag, ...parts) => {
+export const element = (tag, ...parts) => {
 	const body = Buffer.concat(parts);
 	const n = body.length;
 	return Buffer.concat([Buffer.from(n < 128 ? [tag, n] : n < 256 ? [tag, 0x81, n] : [tag, 0x82, n >> 8, n & 255]), body]);
