@@ -38,7 +38,7 @@ static const struct db_stmt event_take = { "payment_event_take",
 	" from due where e.gateway = due.gateway and e.event_id = due.event_id"
 	" returning e.gateway, e.event_id, e.body, e.tries, (select k.wrapped from icert.data_key k where k.id = e.key_id)" };
 static const struct db_stmt event_done = { "payment_event_done",
-	"update icert.payment_event set applied_at = $4, verdict = $3 where gateway = $1 and event_id = $2" };
+	"update icert.payment_event set applied_at = $4, verdict = $3, purchase_id = $5 where gateway = $1 and event_id = $2" };
 
 int
 inbox_store(struct db *db, const char *gateway, const char *event_id, const void *body, size_t len, int *fresh)
@@ -161,7 +161,7 @@ inbox_take(struct db *db, struct keyclient *keeper, int64_t now, struct inbox_ev
 	db_result_free(r);
 	if (error == ICERT_E_FORGED || error == ICERT_E_DESTROYED) {
 		log_error("payment_event_sealed", "gateway %s: %s", event->gateway, icert_err_code(error));
-		inbox_done(db, event, icert_err_code(error), now);
+		inbox_done(db, event, icert_err_code(error), NULL, now);
 	}
 	return error;
 }
@@ -173,10 +173,10 @@ inbox_event_free(struct inbox_event *event)
 }
 
 int
-inbox_done(struct db *db, const struct inbox_event *event, const char *verdict, int64_t now)
+inbox_done(struct db *db, const struct inbox_event *event, const char *verdict, const char *order, int64_t now)
 {
 	int error = DB_QUERY(db, &event_done, NULL, P_TEXT(event->gateway), P_TEXT(event->event_id), P_TEXT(verdict),
-	    P_INT(now));
+	    P_INT(now), P_TEXT(order));
 
 	return error < 0 ? error : 0;
 }

@@ -46,7 +46,7 @@ struct inbox_event {
 int	inbox_take(struct db *db, struct keyclient *keeper, int64_t now, struct inbox_event *event);
 void	inbox_event_free(struct inbox_event *event);
 
-/* Marks it as applied, with the verdict's name. */
-int	inbox_done(struct db *db, const struct inbox_event *event, const char *verdict, int64_t now);
+/* Marks it as applied, with the verdict's name and the order it was about (NULL: none that we know). */
+int	inbox_done(struct db *db, const struct inbox_event *event, const char *verdict, const char *order, int64_t now);
 
 #endif

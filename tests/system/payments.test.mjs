@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { startInstance } from '../lib/instance.mjs';
 import { Client, until } from '../lib/http.mjs';
 import { MailBox } from '../lib/mail.mjs';
+import { Operator, expect } from './walk.mjs';
 
 const FINANCE = 'planta.central@icert.example';
 const RECEIVED = /Recibimos su pago/;
@@ -171,4 +172,45 @@ test('a draft is removed after 30 days, and what was paid serves another', async
 	const next = await again.submit();
 	assert.match(next.path, /^\/solicitud\//);
 	assert.notEqual(next.path.split('/')[2], draft);
+});
+
+test("finance finds an order by its number, its payment or its mailbox, and reads its whole story", async () => {
+	icert.moveClock(60 * 86400 + 3600);
+	const person = await ordered();
+	const gatewayPage = await pays(person, 'otro-valor');
+	await settle();
+	await press(gatewayPage, 'aprobar');
+	const id = person.order;
+	await until(() => icert.sql(`select count(*) from icert.payment_event where purchase_id = '${id}' and verdict is not null`) >= '2', { what: 'both notices' });
+	const [number, payment] = icert.sql(`select number || ' ' || gateway_payment from icert.purchase where id = '${id}'`).split(' ');
+	const finance = new Operator(icert, 'finanzas');
+	expect(await finance.signIn(), 200, 'finanzas');
+	const list = await finance.client.visit('/ordenes');
+	assert.ok(list.main.includes(number));
+	for (const text of [number, number.toLowerCase(), ` ${number} `, payment, person.email]) {
+		const found = await (await finance.client.visit('/ordenes')).form(/ordenes$/, 'post').submit({ buscar: text });
+		assert.equal(found.path, '/ordenes');
+		assert.ok(found.main.includes(number), text);
+		assert.equal(found.html.match(/href="\/orden\//g).length, 1, text);
+	}
+	const nothing = await (await finance.client.visit('/ordenes')).form(/ordenes$/, 'post').submit({ buscar: 'nadie@correo.example' });
+	assert.match(nothing.main, /Ninguna orden tiene/);
+	const story = expect(await finance.client.visit(`/orden/${id}`), 200, 'story');
+	assert.match(story.main, /MARÍA ÑUSTA/);
+	assert.match(story.main, /Otro valor u otra moneda/);
+	assert.match(story.main, /Orden creada/);
+	assert.ok(!story.main.includes(person.email), 'the mailbox is shortened');
+	assert.equal(icert.sql(`select count(*) from icert.audit where action = 'order.read' and subject = '${id}'`), '1');
+	const national = new Operator(icert, 'central');
+	expect(await national.signIn(), 200, 'central');
+	const seen = expect(await national.client.visit(`/orden/${id}`), 200, 'story');
+	assert.doesNotMatch(seen.main, /ÑUSTA/);
+	const operator = new Operator(icert, 'operador.pichincha');
+	expect(await operator.signIn(), 200, 'operador');
+	assert.equal((await operator.client.visit(`/orden/${id}`)).status, 403);
+	assert.equal((await finance.client.visit(`/orden/${id.replace(/^.{8}/, '00000000')}`)).status, 404);
+	const paid = await finance.client.visit('/ordenes?estado=paid');
+	assert.ok([...paid.main.matchAll(/P-\d{4}-\d{6}-\d/g)].length > 0);
+	assert.ok(!(await finance.client.visit('/ordenes?estado=refunded')).main.includes(number));
+	for (const one of [finance, national, operator]) one.close();
 });

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "crypt/keeper.h"
 #include "crypt/seal.h"
 #include "libicert/clock.h"
 #include "libicert/error.h"
@@ -37,7 +38,12 @@ static const struct db_stmt add = { "purchase_add",
 static const struct db_stmt by_once = { "purchase_by_once",
 	"select id from icert.purchase where contact_id = $1 and once = $2" };
 static const struct db_stmt get = { "purchase_get", WITH_CASE " where p.id = $1" };
-static const struct db_stmt list = { "purchase_list", WITH_CASE " order by p.created_at desc, p.id limit $1 offset $2" };
+static const struct db_stmt list = { "purchase_list",
+	WITH_CASE " where $3::text is null or p.state = $3 order by p.created_at desc, p.id limit $1 offset $2" };
+static const struct db_stmt search = { "purchase_search",
+	WITH_CASE " where p.number = upper($1) or p.gateway_payment = $1 or p.id = (select y.purchase_id from icert.payment y"
+	" where y.gateway_payment = $1 limit 1) or p.contact_id = (select c.id from icert.contact c where c.email_hash = $2)"
+	" order by p.created_at desc, p.id limit $3" };
 static const struct db_stmt pending = { "purchase_pending",
 	"update icert.purchase set state = 'pending', version = version + 1, state_since = $4, gateway = $2,"
 	" gateway_payment = $3 where id = $1 and (state = 'created' or"
@@ -243,7 +249,7 @@ purchase_get(struct act *act, const char *id, struct purchase *p)
 }
 
 int
-purchase_list(struct act *act, int offset, struct purchase *rows, size_t *n)
+purchase_list(struct act *act, const char *state, int offset, struct purchase *rows, size_t *n)
 {
 	struct db_result *r;
 	size_t room = *n;
@@ -251,7 +257,28 @@ purchase_list(struct act *act, int offset, struct purchase *rows, size_t *n)
 
 	*n = 0;
 	if ((error = act_begin(act)) != 0 ||
-	    (error = DB_QUERY_COMMIT(act->db, &list, &r, P_INT((int64_t)(room < PAGE ? room : PAGE)), P_INT(offset))) != 0)
+	    (error = DB_QUERY_COMMIT(act->db, &list, &r, P_INT((int64_t)(room < PAGE ? room : PAGE)), P_INT(offset),
+	    P_TEXT(state))) != 0)
+		return error;
+	for (int i = 0; i < db_rows(r) && *n < room; i++)
+		fill(&rows[(*n)++], r, i);
+	db_result_free(r);
+	return 0;
+}
+
+int
+purchase_search(struct act *act, const char *text, struct purchase *rows, size_t *n)
+{
+	uint8_t hash[32];
+	struct db_result *r;
+	size_t room = *n;
+	int error, mailbox = strchr(text, '@') != NULL;
+
+	*n = 0;
+	if (mailbox && (error = keeper_lookup(act->keeper, "email", text, hash)) != 0)
+		return error == ICERT_E_INVALID || error == ICERT_E_TOO_LARGE ? 0 : error;
+	if ((error = act_begin(act)) != 0 || (error = DB_QUERY_COMMIT(act->db, &search, &r, P_TEXT(text),
+	    mailbox ? P_BYTES(hash, sizeof hash) : P_NULL, P_INT((int64_t)(room < PAGE ? room : PAGE)))) != 0)
 		return error;
 	for (int i = 0; i < db_rows(r) && *n < room; i++)
 		fill(&rows[(*n)++], r, i);

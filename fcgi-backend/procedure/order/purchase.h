@@ -47,9 +47,11 @@ struct purchase {
 int	purchase_create(struct act *, const char *tariff, const struct billing *, const char *origin, const char *once,
 	    char id[ID_TEXT]);
 int	purchase_get(struct act *, const char *id, struct purchase *);
-/* The contact's, or for finance every one, newest first; billing is not opened.
+/* The contact's, or for finance every one, newest first; billing is not opened.  state: only those, NULL all.
  * *n: room (at most 50 are read), then rows filled. */
-int	purchase_list(struct act *, int offset, struct purchase *rows, size_t *n);
+int	purchase_list(struct act *, const char *state, int offset, struct purchase *rows, size_t *n);
+/* What finance looks for: an order's number, a payment's id at its gateway, or the e-mail of who ordered.  As purchase_list(). */
+int	purchase_search(struct act *, const char *text, struct purchase *rows, size_t *n);
 
 /* The gateway has a checkout for it: created → pending.  A repeat with the same
  * payment, or for an order that is paid already, changes nothing and is 0. */
@@ -60,10 +62,10 @@ int	purchase_pending(struct act *, const char *id, const char *gateway, const ch
  * notification (sure = the signature covers the amount) or a query (sure = 1).
  * Decides with payment_decide() and acts in one transaction; as often as
  * wanted, the result is the same.  *verdict tells what was done; PAYMENT_QUERY
- * means: nothing, ask the gateway and call again.
+ * means: nothing, ask the gateway and call again.  order: whose payment it was, "" nobody's that we know.
  */
 int	purchase_apply(struct act *, const char *gateway, const struct gateway_payment *, int sure,
-	    enum payment_verdict *verdict);
+	    enum payment_verdict *verdict, char order[ID_TEXT]);
 
 /* For the clerk's questions to gateways: pending orders, not refused, whose last news is
  * older than `before`.  *n: room, then filled; billing is not opened. */

@@ -141,7 +141,7 @@ act_on(struct act *act, const struct found *f, const char *gateway, const struct
 
 int
 purchase_apply(struct act *act, const char *gateway, const struct gateway_payment *payment, int sure,
-    enum payment_verdict *verdict)
+    enum payment_verdict *verdict, char order_id[ID_TEXT])
 {
 	struct payment_order order;
 	struct found f;
@@ -149,8 +149,10 @@ purchase_apply(struct act *act, const char *gateway, const struct gateway_paymen
 	int error;
 
 	*verdict = PAYMENT_STRANGE;
+	order_id[0] = '\0';
 	if ((error = act_begin(act)) != 0 || (error = find(act, gateway, payment, &f)) != 0)
 		goto fail;
+	snprintf(order_id, ID_TEXT, "%s", f.p.id);
 	order = (struct payment_order){ .id = f.p.id, .state = f.p.state, .total = f.p.total, .currency = f.p.currency,
 		.paid_by = f.paid ? f.p.gateway_payment : NULL };
 	*verdict = payment_decide(f.there ? &order : NULL, payment, sure);

@@ -49,7 +49,7 @@ find(struct settlement *settlement, const char *name)
  * asked of ourselves) "still checking" is nothing to tell anybody. */
 static int
 ask_and_apply(struct act *act, struct gateway *gateway, const char *name, const char *payment, int news,
-    enum payment_verdict *verdict)
+    enum payment_verdict *verdict, char order[ID_TEXT])
 {
 	struct gateway_payment answer;
 	int error;
@@ -58,7 +58,7 @@ ask_and_apply(struct act *act, struct gateway *gateway, const char *name, const 
 		return error;
 	if (!news)
 		answer.checking = 0;
-	return purchase_apply(act, name, &answer, 1, verdict);
+	return purchase_apply(act, name, &answer, 1, verdict, order);
 }
 
 static int
@@ -67,24 +67,26 @@ apply_event(struct act *act, struct settlement *settlement, struct inbox_event *
 	struct gateway *gateway = find(settlement, event->gateway);
 	enum payment_verdict verdict = PAYMENT_NOTHING;
 	struct gateway_payment payment;
+	char order[ID_TEXT] = "";
 	int error;
 
 	if (gateway == NULL)
 		return ICERT_E_UNAVAILABLE;
 	error = gateway_read(gateway, event->body.p, event->body.len, &payment);
 	if (error == ICERT_E_MALFORMED)
-		return inbox_done(act->db, event, "unreadable", clock_real());
+		return inbox_done(act->db, event, "unreadable", NULL, clock_real());
 	if (error != 0)
 		return error;
-	error = purchase_apply(act, event->gateway, &payment, gateway_signs_amount(gateway), &verdict);
+	error = purchase_apply(act, event->gateway, &payment, gateway_signs_amount(gateway), &verdict, order);
 	if (error == 0 && verdict == PAYMENT_QUERY)
-		error = ask_and_apply(act, gateway, event->gateway, payment.id, 1, &verdict);
+		error = ask_and_apply(act, gateway, event->gateway, payment.id, 1, &verdict, order);
 	/* The gateway itself knows no such payment: its notification was about nothing. */
 	if (error == ICERT_E_NOT_FOUND)
-		return inbox_done(act->db, event, payment_verdict_name(PAYMENT_STRANGE), clock_real());
+		return inbox_done(act->db, event, payment_verdict_name(PAYMENT_STRANGE), NULL, clock_real());
 	if (error == 0 && verdict == PAYMENT_QUERY)
 		return ICERT_E_UNAVAILABLE;
-	return error != 0 ? error : inbox_done(act->db, event, payment_verdict_name(verdict), clock_real());
+	return error != 0 ? error :
+	    inbox_done(act->db, event, payment_verdict_name(verdict), order[0] != '\0' ? order : NULL, clock_real());
 }
 
 int
@@ -127,11 +129,12 @@ settlement_ask(struct act *act, struct settlement *settlement, int64_t quiet, si
 	for (i = 0; i < n; i++) {
 		struct gateway *gateway = find(settlement, rows[i].gateway);
 		enum payment_verdict verdict;
+		char order[ID_TEXT];
 		int refused;
 
 		if (gateway == NULL || rows[i].gateway_payment[0] == '\0')
 			continue;
-		refused = ask_and_apply(act, gateway, rows[i].gateway, rows[i].gateway_payment, 0, &verdict);
+		refused = ask_and_apply(act, gateway, rows[i].gateway, rows[i].gateway_payment, 0, &verdict, order);
 		if (refused != 0)
 			log_warn("payment_not_asked", "gateway %s: %s", rows[i].gateway, icert_err_code(refused));
 		else

@@ -3,53 +3,13 @@
 
 #include "libicert/error.h"
 #include "procedure/journal.h"
-#include "procedure/order/purchase.h"
 #include "procedure/people/staff.h"
 #include "web/desk/desk.h"
 
-/* Lists of those who do not work on cases: orders, people, the log. */
+/* Lists of those who do not work on cases: people, the log. */
 
-#define ORDERS		50
 #define POSTS		500
 #define LINES		100
-
-static int
-orders(struct request *rq)
-{
-	struct view_desk_orders v = { 0 };
-	struct purchase *list = arena_array(&rq->arena, struct purchase, ORDERS);
-	struct view_desk_orders_rows *rows = arena_array(&rq->arena, struct view_desk_orders_rows, ORDERS);
-	const char *from = request_query(rq, "desde");
-	int offset = from != NULL ? atoi(from) : 0;
-	size_t n = ORDERS;
-	int rv;
-
-	if (list == NULL || rows == NULL)
-		return ICERT_E_MEMORY;
-	if (offset < 0 || offset > 1000000)
-		offset = 0;
-	if ((rv = purchase_list(desk_act(rq), offset, list, &n)) != 0)
-		return rv;
-	for (size_t i = 0; i < n; i++) {
-		rows[i].number = list[i].number;
-		rows[i].state = list[i].state;
-		rows[i].product = list[i].container;
-		rows[i].years = list[i].years;
-		rows[i].net = list[i].net;
-		rows[i].tax = list[i].tax;
-		rows[i].total = list[i].total;
-		rows[i].gateway = list[i].gateway;
-		rows[i].at = list[i].created_at;
-		rows[i].paid_at = list[i].paid_at;
-	}
-	v.rows = rows;
-	v.nrows = n;
-	if (n == ORDERS)
-		v.next = arena_printf(&rq->arena, "/ordenes?desde=%d", offset + ORDERS);
-	if (offset > 0)
-		v.previous = arena_printf(&rq->arena, "/ordenes?desde=%d", offset > ORDERS ? offset - ORDERS : 0);
-	return page_send(rq, 200, desk_orders, &v);
-}
 
 static int
 people(struct request *rq)
@@ -142,7 +102,6 @@ journal(struct request *rq)
 }
 
 const struct route desk_office_routes[] = {
-	{ METHOD_GET, "/ordenes", ROLE_FINANCE, PROVINCE_ALL, 0, orders },
 	{ METHOD_GET, "/personal", ROLE_ADMIN, PROVINCE_NONE, 0, people },
 	{ METHOD_GET, "/registro", ROLE_NATIONAL | ROLE_AUDITOR, PROVINCE_ALL, 0, journal },
 	{ 0 }

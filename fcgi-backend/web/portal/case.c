@@ -65,7 +65,7 @@ fill_orders(struct request *rq, struct view_portal_mine *v)
 
 	if (list == NULL || rows == NULL)
 		return ICERT_E_MEMORY;
-	if ((rv = purchase_list(portal_act(rq), 0, list, &n)) != 0)
+	if ((rv = purchase_list(portal_act(rq), NULL, 0, list, &n)) != 0)
 		return rv;
 	for (size_t i = 0; i < n; i++) {
 		struct view_portal_mine_orders *r = &rows[v->norders];

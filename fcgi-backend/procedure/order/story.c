@@ -1,0 +1,126 @@
+#include "procedure/order/story.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "libicert/error.h"
+#include "store/db.h"
+
+#define READERS		(BY_FINANCE | BY_NATIONAL | BY_AUDITOR)
+
+static const struct db_stmt around = { "story_around",
+	"select c.masked, coalesce(o.number, ''), coalesce(o.state, ''), coalesce(o.certificate, '') from icert.purchase p"
+	" left join icert.contact c on c.id = p.contact_id left join lateral icert.order_case(p.id) o on true where p.id = $1" };
+static const struct db_stmt events = { "story_events",
+	"select gateway, event_id, coalesce(verdict, ''), received_at, coalesce(applied_at, 0), tries from icert.payment_event"
+	" where purchase_id = $1 order by received_at desc, event_id limit $2" };
+static const struct db_stmt conclusions = { "story_conclusions",
+	"select gateway, gateway_payment, verdict, coalesce(currency, ''), coalesce(cents, -1), at from icert.payment"
+	" where purchase_id = $1 order by at desc, id limit $2" };
+static const struct db_stmt mails = { "story_mails",
+	"select template, state, coalesce(sent_at, created_at) from icert.outbox where purchase_id = $1"
+	" order by created_at desc, id limit $2" };
+static const struct db_stmt lines = { "story_lines",
+	"select l.action, l.outcome, coalesce(l.reason, ''), l.actor_kind, coalesce(l.actor, ''), coalesce(s.name, ''), l.at_us from icert.audit l"
+	" left join icert.staff s on l.actor_kind = 'staff' and s.id::text = l.actor"
+	" where l.subject = $1::text and l.subject_kind = 'order' order by l.at_us desc, l.id limit $2" };
+
+#define COPY(field, column) snprintf(field, sizeof field, "%s", db_text(r, row, column))
+
+static void
+fill_around(struct story *s, const struct db_result *r, int row)
+{
+	COPY(s->masked, 0);
+	COPY(s->case_number, 1);
+	COPY(s->case_state, 2);
+	COPY(s->certificate_state, 3);
+}
+
+static void
+fill_event(struct story *s, const struct db_result *r, int row)
+{
+	struct story_event *e = &s->events[s->nevents++];
+
+	COPY(e->gateway, 0);
+	COPY(e->event, 1);
+	COPY(e->verdict, 2);
+	e->received_at = db_int(r, row, 3);
+	e->applied_at = db_int(r, row, 4);
+	e->tries = (int)db_int(r, row, 5);
+}
+
+static void
+fill_conclusion(struct story *s, const struct db_result *r, int row)
+{
+	struct story_conclusion *c = &s->conclusions[s->nconclusions++];
+
+	COPY(c->gateway, 0);
+	COPY(c->payment, 1);
+	COPY(c->verdict, 2);
+	COPY(c->currency, 3);
+	c->cents = db_int(r, row, 4);
+	c->at = db_int(r, row, 5);
+}
+
+static void
+fill_mail(struct story *s, const struct db_result *r, int row)
+{
+	struct story_mail *m = &s->mails[s->nmails++];
+
+	COPY(m->template, 0);
+	COPY(m->state, 1);
+	m->at = db_int(r, row, 2);
+}
+
+static void
+fill_line(struct story *s, const struct db_result *r, int row)
+{
+	struct audit_line *l = &s->lines[s->nlines++];
+
+	COPY(l->action, 0);
+	COPY(l->outcome, 1);
+	COPY(l->reason, 2);
+	COPY(l->actor_kind, 3);
+	COPY(l->actor, 4);
+	COPY(l->actor_name, 5);
+	l->at_us = db_int(r, row, 6);
+	l->at = l->at_us / 1000000;
+}
+
+/* One kind of rows inside the open transaction. */
+static int
+each(struct act *act, const struct db_stmt *stmt, const char *id, int limit, struct story *s,
+    void (*take)(struct story *, const struct db_result *, int))
+{
+	struct db_result *r;
+	int error;
+
+	error = limit > 0 ? DB_QUERY(act->db, stmt, &r, P_TEXT(id), P_INT(limit)) : DB_QUERY(act->db, stmt, &r, P_TEXT(id));
+	if (error != 0)
+		return error;
+	for (int i = 0; i < db_rows(r); i++)
+		take(s, r, i);
+	db_result_free(r);
+	return 0;
+}
+
+int
+story_get(struct act *act, const char *id, struct story *s)
+{
+	int error;
+
+	memset(s, 0, sizeof *s);
+	if (!(act->roles & READERS))
+		return act_refuse(act, "order.read", "order", id_valid(id) ? id : NULL, 0, ICERT_E_DENIED);
+	if ((error = purchase_get(act, id, &s->order)) != 0)
+		return error;
+	if ((error = act_begin(act)) == 0 && (error = each(act, &around, id, 0, s, fill_around)) == 0 &&
+	    (error = each(act, &events, id, STORY_ROWS, s, fill_event)) == 0 &&
+	    (error = each(act, &conclusions, id, STORY_ROWS, s, fill_conclusion)) == 0 &&
+	    (error = each(act, &mails, id, STORY_ROWS, s, fill_mail)) == 0 &&
+	    (error = each(act, &lines, id, STORY_ROWS, s, fill_line)) == 0 &&
+	    (error = act_audit(act, "order.read", "order", id, NULL, 0, NULL, NULL)) == 0)
+		return db_commit(act->db);
+	db_rollback(act->db);
+	return error;
+}

@@ -1,0 +1,47 @@
+#ifndef ICERT_PROCEDURE_STORY_H
+#define ICERT_PROCEDURE_STORY_H
+/*
+ * All that is known of one order, for finance, the national office and the auditor: the order with who is invoiced, what
+ * gateways said and what was concluded from it, the mails, the acts, and how far its case is.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "audit/browse.h"
+#include "procedure/act.h"
+#include "procedure/order/purchase.h"
+
+#define STORY_ROWS 50		/* of each kind, newest first */
+
+struct story_event {		/* a notification */
+	char	gateway[GATEWAY_NAME], event[GATEWAY_ID], verdict[16];	/* verdict "" while it waits */
+	int64_t	received_at, applied_at;	/* real time; 0 not yet */
+	int	tries;
+};
+
+struct story_conclusion {	/* what was made of a payment */
+	char	gateway[GATEWAY_NAME], payment[GATEWAY_ID], verdict[16], currency[4];
+	int64_t	cents;		/* -1 not stated */
+	int64_t	at;
+};
+
+struct story_mail {
+	char	template[32], state[12];
+	int64_t	at;
+};
+
+struct story {
+	struct purchase		order;
+	char			masked[256];		/* the mailbox, shortened */
+	char			case_number[NUMBER_TEXT], case_state[20], certificate_state[12];	/* "" none */
+	struct story_event	events[STORY_ROWS];
+	struct story_conclusion	conclusions[STORY_ROWS];
+	struct story_mail	mails[STORY_ROWS];
+	struct audit_line	lines[STORY_ROWS];
+	size_t			nevents, nconclusions, nmails, nlines;
+};
+
+/* ICERT_E_NOT_FOUND when it is none, or not the caller's to see.  The reading is a row of the log. */
+int	story_get(struct act *, const char *order, struct story *);
+
+#endif

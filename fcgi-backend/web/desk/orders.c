@@ -1,0 +1,218 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "libicert/error.h"
+#include "procedure/order/story.h"
+#include "web/desk/desk.h"
+
+/* Orders: the list, what is looked for, and the whole story of one. */
+
+#define ORDERS	50
+#define WATCHES	(ROLE_FINANCE | ROLE_NATIONAL | ROLE_AUDITOR)
+
+static const char *const states[] = { "created", "pending", "paid", "used", "expired", "refunding", "refunded", "disputed", NULL };
+
+/* A state of the list above by the address; NULL: all. */
+static const char *
+state_of(const struct request *rq)
+{
+	const char *asked = request_query(rq, "estado");
+
+	for (size_t i = 0; asked != NULL && states[i] != NULL; i++)
+		if (strcmp(states[i], asked) == 0)
+			return states[i];
+	return NULL;
+}
+
+static void
+fill_row(struct request *rq, struct view_desk_orders_rows *row, const struct purchase *p)
+{
+	row->href = arena_printf(&rq->arena, "/orden/%s", p->id);
+	row->number = p->number;
+	row->state = p->state;
+	row->product = p->container;
+	row->ruc = p->ruc;
+	row->years = p->years;
+	row->net = p->net;
+	row->tax = p->tax;
+	row->total = p->total;
+	row->gateway = p->gateway;
+	row->at = p->created_at;
+	row->paid_at = p->paid_at;
+}
+
+static int
+orders_page(struct request *rq, struct view_desk_orders *v, const struct purchase *list, size_t n)
+{
+	struct view_desk_orders_rows *rows = arena_array(&rq->arena, struct view_desk_orders_rows, ORDERS);
+
+	if (rows == NULL)
+		return ICERT_E_MEMORY;
+	for (size_t i = 0; i < n; i++)
+		fill_row(rq, &rows[i], &list[i]);
+	v->rows = rows;
+	v->nrows = n;
+	v->states = desk_options(rq, states, "purchase.", state_of(rq), &v->nstates);
+	return page_send(rq, 200, desk_orders, v);
+}
+
+static int
+orders_show(struct request *rq)
+{
+	struct view_desk_orders v = { 0 };
+	struct purchase *list = arena_array(&rq->arena, struct purchase, ORDERS);
+	const char *from = request_query(rq, "desde"), *state = state_of(rq), *word = state != NULL ? state : "";
+	int offset = from != NULL ? atoi(from) : 0;
+	size_t n = ORDERS;
+	int rv;
+
+	if (list == NULL)
+		return ICERT_E_MEMORY;
+	if (offset < 0 || offset > 1000000)
+		offset = 0;
+	if ((rv = purchase_list(desk_act(rq), state, offset, list, &n)) != 0)
+		return rv;
+	if (n == ORDERS)
+		v.next = arena_printf(&rq->arena, "/ordenes?estado=%s&desde=%d", word, offset + ORDERS);
+	if (offset > 0)
+		v.previous = arena_printf(&rq->arena, "/ordenes?estado=%s&desde=%d", word, offset > ORDERS ? offset - ORDERS : 0);
+	return orders_page(rq, &v, list, n);
+}
+
+/* What is looked for may be somebody's mailbox: it travels in the body, never in an address. */
+static int
+orders_search(struct request *rq)
+{
+	const char *text = request_form(rq, "buscar");
+	struct view_desk_orders v = { .searched = true };
+	struct purchase *list = arena_array(&rq->arena, struct purchase, ORDERS);
+	size_t n = ORDERS, len;
+	char *trimmed;
+	int rv;
+
+	if (list == NULL)
+		return ICERT_E_MEMORY;
+	text = text != NULL ? text + strspn(text, " \t") : "";
+	if (*text == '\0')
+		return response_redirect(rq, "/ordenes");
+	if ((trimmed = arena_strdup(&rq->arena, text)) == NULL)
+		return ICERT_E_MEMORY;
+	for (len = strlen(trimmed); trimmed[len - 1] == ' ' || trimmed[len - 1] == '\t'; len--)
+		trimmed[len - 1] = '\0';
+	if ((rv = purchase_search(desk_act(rq), trimmed, list, &n)) != 0)
+		return rv;
+	v.search = trimmed;
+	return orders_page(rq, &v, list, n);
+}
+
+/* --- one order --------------------------------------------------------------- */
+
+static int
+fill_payments(struct request *rq, struct view_desk_order *v, const struct story *s)
+{
+	struct view_desk_order_events *events = arena_array(&rq->arena, struct view_desk_order_events, s->nevents + 1);
+	struct view_desk_order_payments *payments = arena_array(&rq->arena, struct view_desk_order_payments, s->nconclusions + 1);
+
+	if (events == NULL || payments == NULL)
+		return ICERT_E_MEMORY;
+	for (size_t i = 0; i < s->nevents; i++) {
+		events[i].gateway = s->events[i].gateway;
+		events[i].id = s->events[i].event;
+		events[i].verdict = s->events[i].verdict[0] != '\0' ? s->events[i].verdict : NULL;
+		events[i].at = s->events[i].received_at;
+		events[i].tries = s->events[i].tries;
+	}
+	for (size_t i = 0; i < s->nconclusions; i++) {
+		payments[i].gateway = s->conclusions[i].gateway;
+		payments[i].id = s->conclusions[i].payment;
+		payments[i].verdict = s->conclusions[i].verdict;
+		payments[i].stated = s->conclusions[i].cents >= 0;
+		payments[i].amount = s->conclusions[i].cents;
+		payments[i].at = s->conclusions[i].at;
+	}
+	v->events = events;
+	v->nevents = s->nevents;
+	v->payments = payments;
+	v->npayments = s->nconclusions;
+	return 0;
+}
+
+static int
+fill_history(struct request *rq, struct view_desk_order *v, const struct story *s)
+{
+	struct view_desk_order_mails *mails = arena_array(&rq->arena, struct view_desk_order_mails, s->nmails + 1);
+	struct view_desk_order_lines *lines = arena_array(&rq->arena, struct view_desk_order_lines, s->nlines + 1);
+
+	if (mails == NULL || lines == NULL)
+		return ICERT_E_MEMORY;
+	for (size_t i = 0; i < s->nmails; i++) {
+		mails[i].name = s->mails[i].template;
+		mails[i].state = s->mails[i].state;
+		mails[i].at = s->mails[i].at;
+	}
+	for (size_t i = 0; i < s->nlines; i++) {
+		const struct audit_line *l = &s->lines[i];
+
+		lines[i].at = l->at;
+		lines[i].action = l->action;
+		lines[i].refused = strcmp(l->outcome, "refused") == 0;
+		lines[i].kind = l->actor_kind;
+		lines[i].by = l->actor_name[0] != '\0' ? l->actor_name : NULL;
+	}
+	v->mails = mails;
+	v->nmails = s->nmails;
+	v->lines = lines;
+	v->nlines = s->nlines;
+	return 0;
+}
+
+static int
+order_show(struct request *rq)
+{
+	struct story *s = arena_new(&rq->arena, struct story);
+	struct view_desk_order v = { .back = "/ordenes" };
+	const struct purchase *p;
+	int rv;
+
+	if (s == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = story_get(desk_act(rq), rq->id[0], s)) != 0)
+		return rv;
+	p = &s->order;
+	v.number = p->number;
+	v.state = p->state;
+	v.product = p->container;
+	v.ruc = p->ruc;
+	v.renewal = strcmp(p->kind, "renewal") == 0;
+	v.years = p->years;
+	v.net = p->net;
+	v.tax = p->tax;
+	v.total = p->total;
+	v.at = p->created_at;
+	v.expires_at = strcmp(p->state, "created") == 0 || strcmp(p->state, "pending") == 0 ? p->expires_at : 0;
+	v.paid_at = p->paid_at;
+	v.gateway = p->gateway[0] != '\0' ? p->gateway : NULL;
+	v.payment = p->gateway_payment;
+	v.mailbox = s->masked;
+	v.case_number = s->case_number[0] != '\0' ? s->case_number : NULL;
+	v.case_state = s->case_state;
+	v.certificate = s->certificate_state[0] != '\0' ? s->certificate_state : NULL;
+	/* Who is invoiced is finance's to know; the others see the order. */
+	v.billing = (rq->session.roles & ROLE_FINANCE) != 0;
+	v.invoice_kind = p->billing.id_kind;
+	v.invoice_number = p->billing.id_number;
+	v.invoice_name = p->billing.name;
+	v.invoice_address = p->billing.address;
+	v.invoice_telephone = p->billing.telephone;
+	v.invoice_email = p->billing.email;
+	if ((rv = fill_payments(rq, &v, s)) != 0 || (rv = fill_history(rq, &v, s)) != 0)
+		return rv;
+	return page_send(rq, 200, desk_order, &v);
+}
+
+const struct route desk_orders_routes[] = {
+	{ METHOD_GET, "/ordenes", WATCHES, PROVINCE_ALL, 0, orders_show },
+	{ METHOD_POST, "/ordenes", WATCHES, PROVINCE_ALL, 0, orders_search },
+	{ METHOD_GET, "/orden/{id}", WATCHES, PROVINCE_ALL, 0, order_show },
+	{ 0 }
+};

@@ -1,0 +1,11 @@
+set role icert_login;
+drop function icert.order_case(uuid);
+reset role;
+set role icert_owner;
+drop policy desk_finance on icert.audit;
+drop policy desk on icert.payment_event;
+revoke select (gateway, event_id, received_at, applied_at, verdict, tries, purchase_id) on icert.payment_event from icert_desk;
+drop index icert.outbox_purchase_id_idx;
+drop index icert.audit_order;
+alter table icert.payment_event drop column purchase_id;
+reset role;
