@@ -104,7 +104,11 @@ document_sweep(const struct document_store *store, int64_t before,
 	int error = 0;
 
 	*dropped = 0;
-	for (unsigned i = 0; i < SHELVES && error == 0; i++)
-		error = sweep_shelf(&s, store->root, i);
+	/* A shelf that cannot be read keeps the others from nothing. */
+	for (unsigned i = 0; i < SHELVES; i++) {
+		int failed = sweep_shelf(&s, store->root, i);
+
+		error = error != 0 ? error : failed;
+	}
 	return error;
 }

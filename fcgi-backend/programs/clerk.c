@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -36,6 +37,7 @@
 #include "procedure/certificate/renewal.h"
 #include "procedure/order/settlement.h"
 #include "procedure/people/substitute.h"
+#include "procedure/trouble.h"
 #include "store/db.h"
 
 #define PERIOD_MS 1000           /* a round at least once a second, woken or not */
@@ -44,7 +46,7 @@
 #define HOUSEKEEPING_MS 600000
 #define SWEEP_MS 86400000
 #define SWEEP_AGE_S 3600         /* of a file whose row a request may still add */
-#define CONTRACT_PAUSE 10        /* rounds that are left out at most after those in which a contract could not be made */
+#define BOUNCES_MS 60000
 #define JOB_WORKS SIGRTMIN        /* a job's first round was complete */
 #define ASK_S 120                /* an order without news for so long is asked about (business clock) */
 
@@ -60,7 +62,7 @@ struct hand {
 	int mail_seen;           /* bounces and the server's state were looked at since the start ... */
 	size_t mail_failed;      /* ... when so many mails had failed for good ... */
 	int mail_down;           /* ... and the server was not reached */
-	int pause, failed;       /* rounds that are left out; that many did not succeed before */
+	int64_t bounces_at_ms;   /* when bounces were looked at last */
 	int64_t kept_at_ms;      /* when this job last did its housekeeping; 0 never */
 	int64_t swept_at_ms;     /* when files without a row were last looked for; 0 never */
 };
@@ -130,10 +132,16 @@ mail_watch(struct hand *hand)
 	int64_t since = sender_down_since(hand->sender);
 	int error = 0;
 
-	if (!hand->mail_seen || failed != hand->mail_failed)
+	/* Now and then without a cause: one that failed is tried again. */
+	if (!hand->mail_seen || failed != hand->mail_failed || clock_mono_ms() - hand->bounces_at_ms > BOUNCES_MS) {
 		error = bounce_watch(&act);
-	if (error == 0 && (!hand->mail_seen || since != 0 || hand->mail_down))
-		error = outage_watch(&act, OUTAGE_MAIL, since);
+		hand->bounces_at_ms = clock_mono_ms();
+	}
+	if (!hand->mail_seen || since != 0 || hand->mail_down) {
+		int watched = outage_watch(&act, OUTAGE_MAIL, since);
+
+		error = error != 0 ? error : watched;
+	}
 	if (error == 0) {
 		hand->mail_seen = 1;
 		hand->mail_failed = failed;
@@ -173,15 +181,13 @@ payment_round(struct hand *hand)
 {
 	struct act act = by_clerk(hand);
 	size_t done;
-	int error;
+	int boxed = 0, applied, asked;
 
-	if (due(hand) && (error = inbox_box(hand->db, &hand->keeper, clock_real())) != 0) {
+	if (due(hand) && (boxed = inbox_box(hand->db, &hand->keeper, clock_real())) != 0)
 		hand->kept_at_ms = 0;
-		return error;
-	}
-	if ((error = settlement_apply(&act, &hand->settlement, AT_ONCE, &done)) != 0)
-		return error;
-	return settlement_ask(&act, &hand->settlement, ASK_S, &done);
+	applied = settlement_apply(&act, &hand->settlement, AT_ONCE, &done);
+	asked = settlement_ask(&act, &hand->settlement, ASK_S, &done);
+	return boxed != 0 ? boxed : applied != 0 ? applied : asked;
 }
 
 static int
@@ -191,22 +197,13 @@ contract_start(struct hand *hand)
 	return files_open(hand);
 }
 
-/* After a trouble the others wait a little too: what one case lacks, most lack. */
 static int
 contract_round(struct hand *hand)
 {
 	struct act act = by_clerk(hand);
 	size_t done;
-	int error;
 
-	if (hand->pause > 0) {
-		hand->pause--;
-		return 0;
-	}
-	error = contract_run(&act, &hand->documents, &hand->checker, AT_ONCE, &done);
-	hand->failed = error == 0 ? 0 : hand->failed < CONTRACT_PAUSE ? hand->failed + 1 : CONTRACT_PAUSE;
-	hand->pause = hand->failed;
-	return error;
+	return contract_run(&act, &hand->documents, &hand->checker, AT_ONCE, &done);
 }
 
 /* What came back of contracts: a person waits for the word.  Each part goes on when another cannot. */
@@ -275,14 +272,18 @@ cleanup_round(struct hand *hand)
 {
 	static const struct db_stmt links = { "clerk_links", "delete from icert.link where expires_at < $1" };
 	static const struct db_stmt forms = { "clerk_forms", "delete from icert.parked_form where expires_at < $1" };
-	int error;
+	struct act act = by_clerk(hand);
+	int done[4], error = 0;
 
 	if (!due(hand))
 		return 0;
-	error = DB_QUERY(hand->db, &links, NULL, P_INT(clock_real()));
-	if (error >= 0)
-		error = DB_QUERY(hand->db, &forms, NULL, P_INT(clock_real()));
-	return error >= 0 ? sweep(hand) : error;
+	done[0] = DB_QUERY(hand->db, &links, NULL, P_INT(clock_real()));
+	done[1] = DB_QUERY(hand->db, &forms, NULL, P_INT(clock_real()));
+	done[2] = trouble_sweep(&act);
+	done[3] = sweep(hand);
+	for (size_t i = 0; i < sizeof(done) / sizeof(done[0]) && error == 0; i++)
+		error = done[i];
+	return error;
 }
 
 static int
@@ -324,6 +325,9 @@ static const struct job {
 
 #define JOBS (sizeof(jobs) / sizeof(jobs[0]))
 
+/* What each job has in hand, shared with the next process of it. */
+static struct trouble_hand *hands;
+
 static void
 rest(long ms)
 {
@@ -363,6 +367,10 @@ run(const struct job *job, struct hand *hand, const char *conninfo)
 	keyclient_init(&hand->keeper, config_require(&hand->config, "sockets", "keeper-clerk"));
 	if (listener == NULL || hand->db == NULL || (job->start != NULL && job->start(hand) != 0))
 		return 1;
+	/* A row that killed the process before this one rests like any other that failed; the first round waits for that. */
+	trouble_share(&hands[number]);
+	while (!leaving && trouble_died(&(struct act){ .db = hand->db }) != 0)
+		rest(PAUSE_MS);
 	/* Listening begins before the first look, or a row in between would wait. */
 	if (job->channel != NULL)
 		listening = db_listen(listener, job->channel) == 0;
@@ -438,6 +446,9 @@ main(int argc, char *argv[])
 	sigaddset(&watched, SIGCHLD);
 	sigaddset(&watched, JOB_WORKS);
 	sigprocmask(SIG_BLOCK, &watched, NULL);
+	hands = mmap(NULL, JOBS * sizeof(*hands), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (hands == MAP_FAILED)
+		return 1;
 	for (i = 0; i < JOBS; i++)
 		pids[i] = start(&jobs[i], &hand, conninfo, &watched);
 	while ((sig = sigwaitinfo(&watched, &info)) == SIGCHLD || sig == -1 || sig == JOB_WORKS) {

@@ -18,6 +18,7 @@
 #include "operate/status_files.h"
 #include "operate/status_publish.h"
 #include "operate/totp.h"
+#include "operate/troubles.h"
 #include "operate/up.h"
 #include "operate/users.h"
 
@@ -243,6 +244,14 @@ run_passport(const struct arguments *a)
 }
 
 static int
+run_troubles(const struct arguments *a)
+{
+	static struct instance i;
+
+	return with_config(a, &i) != 0 ? 2 : troubles_print(&i);
+}
+
+static int
 run_lost(const struct arguments *a)
 {
 	static struct instance i;
@@ -291,6 +300,8 @@ static const struct command {
 	    "\tprint what a published set holds, or what it says of a serial\n"
 	    "status accept FROM TO --key FILE [--high-water NAME] [--watch SECONDS]\n"
 	    "\tverify a copied set and put it in place for the edge of this machine" },
+	{ "troubles", 0, run_troubles, "troubles [--prefix DIR | --config FILE]\n"
+	    "\twhat the clerk could not finish: part, kind, id, error, tries, since, next try; 0 nothing, 1 something" },
 	{ "reset", 0, run_reset, "reset [--prefix DIR]\n\tstop it and remove all its data" },
 	{ "migrate", 0, run_migrate, "migrate [--prefix DIR | --config FILE]\n\tapply new migrations" },
 	{ "ceremony", 0, run_ceremony, "ceremony --config FILE\n"

@@ -22,6 +22,7 @@
 #include "procedure/application/document.h"
 #include "procedure/policy.h"
 #include "procedure/certificate/renewal.h"
+#include "procedure/trouble.h"
 #include "views/view.h"
 
 #define BATCH		20
@@ -35,7 +36,8 @@ static const struct db_stmt to_make = { "renewal_to_make",
 	" where w.application_id = o.id and w.identified_at is not null)"
 	" from icert.application a join icert.application o on o.id = a.origin_id join icert.certificate c on c.application_id = o.id"
 	" where a.kind = 'renewal' and a.state = 'accepted' and a.container = 'file' and c.state = 'good'"
-	" and not exists (select from icert.renewal r where r.application_id = a.id) limit $2" };
+	" and not exists (select from icert.renewal r where r.application_id = a.id)"
+	" and" TROUBLE_RESTS_NOT("renewal", "a.id::text", "$3") " limit $2" };
 static const struct db_stmt add_document = { "renewal_request_document",
 	"insert into icert.document (id, application_id, kind, file, key_id, type, size, sha256, original_sha256, created_at)"
 	" values ($1, $2, 'renewal', $3, $4, 'application/pdf', $5, $6, $6, $7)" };
@@ -46,7 +48,8 @@ static const struct db_stmt to_judge = { "renewal_to_judge",
 	"select r.application_id::text, c.id::text, c.state, c.der, o.key_id::text, d.size, d.sha256, d.pages, s.file, s.size"
 	" from icert.renewal r join icert.certificate c on c.id = r.certificate_id"
 	" join icert.application o on o.id = c.application_id join icert.document d on d.id = r.document_id"
-	" join icert.document s on s.id = r.signed_document_id where r.state = 'received' order by r.received_at limit $1" };
+	" join icert.document s on s.id = r.signed_document_id where r.state = 'received'"
+	" and" TROUBLE_RESTS_NOT("renewal", "r.application_id::text", "$2") " order by r.received_at limit $1" };
 static const struct db_stmt judged = { "renewal_judged",
 	"update icert.renewal set state = $2, fault = $3, signed_at = $4 where application_id = $1 and state = 'received'" };
 
@@ -250,22 +253,26 @@ judge_here(struct act *act, const struct document_store *store, struct keyclient
 
 /* ---- the round ---- */
 
-static int
-each(struct act *act, const struct document_store *store, struct keyclient *checker, struct db_result *r, int judging)
-{
-	int error, failed = 0;
+struct round {
+	struct act *act;
+	const struct document_store *store;
+	struct keyclient *checker;
+	struct db_result *r;
+	int row, judging;
+};
 
-	for (int i = 0; i < db_rows(r); i++) {
-		if ((error = act_begin(act)) == 0 &&
-		    (error = judging ? judge_here(act, store, checker, r, i) : make_here(act, store, r, i)) == 0)
-			error = db_commit(act->db);
-		if (error == 0)
-			continue;
-		db_rollback(act->db);
-		log_warn("renewal_failed", "application %s: %s", db_text(r, i, 0), icert_err_code(error));
-		failed = error;
-	}
-	return failed;
+/* trouble_each() goes through the rows in their order. */
+static int
+one(void *ctx, const char *application)
+{
+	struct round *w = ctx;
+	int error, row = w->row++;
+
+	(void)application;
+	if ((error = act_begin(w->act)) == 0 && (error = w->judging ? judge_here(w->act, w->store, w->checker, w->r, row) :
+	    make_here(w->act, w->store, w->r, row)) == 0)
+		error = db_commit(w->act->db);
+	return error;
 }
 
 int
@@ -273,16 +280,13 @@ renewal_run(struct act *act, const struct document_store *store, struct keyclien
 {
 	int64_t seen = clock_business() - policy_int(act, "renewal.signed_years", SIGNED_YEARS) * YEAR_S;
 	int64_t n = most < BATCH ? (int64_t)most : BATCH;
-	struct db_result *r;
-	int error, failed = 0;
+	struct round judging = { .act = act, .store = store, .checker = checker, .judging = 1 }, making = judging;
+	int error;
 
-	if ((error = DB_QUERY(act->db, &to_judge, &r, P_INT(n))) != 0)
+	making.judging = 0;
+	if ((error = DB_QUERY(act->db, &to_judge, &judging.r, P_INT(n), P_INT(clock_real()))) != 0 ||
+	    (error = trouble_each(act, "renewal", judging.r, one, &judging, NULL)) != 0 ||
+	    (error = DB_QUERY(act->db, &to_make, &making.r, P_INT(seen), P_INT(n), P_INT(clock_real()))) != 0)
 		return error;
-	failed = each(act, store, checker, r, 1);
-	db_result_free(r);
-	if ((error = DB_QUERY(act->db, &to_make, &r, P_INT(seen), P_INT(n))) != 0)
-		return error;
-	error = each(act, store, checker, r, 0);
-	db_result_free(r);
-	return failed != 0 ? failed : error;
+	return trouble_each(act, "renewal", making.r, one, &making, NULL);
 }

@@ -6,6 +6,7 @@
 #include "procedure/clock/bounce.h"
 #include "procedure/case.h"
 #include "procedure/clock/deadline_hand.h"
+#include "procedure/trouble.h"
 
 /* Mails without which nobody can sign in time. */
 #define NEEDED "'contract', 'pkcs12', 'envelope'"
@@ -29,7 +30,8 @@ static const struct db_stmt stands = { "bounce_stands", "select state from icert
 static const struct db_stmt refused = { "bounce_refused",
 	"select o.id::text, o.application_id::text, o.template in (" NEEDED "), o.template from icert.outbox o"
 	" where o.state = 'failed' and o.application_id is not null and o.contact_id is not null"
-	" and not exists (select from icert.bounce b where b.outbox_id = o.id) limit 20" };
+	" and not exists (select from icert.bounce b where b.outbox_id = o.id)"
+	" and" TROUBLE_RESTS_NOT("bounce", "o.id::text", "$1") " limit 20" };
 
 /* The row, and when it was not there: the audit row, and the clock. *fresh. */
 static int
@@ -151,40 +153,47 @@ bounce_settle(struct act *act, const char *application, const char *template)
 	return bounce_run_on(act, application, "bounce");
 }
 
+struct refusals {
+	struct act *act;
+	struct db_result *r;
+	int row;
+};
+
+/* trouble_each() goes through the rows in their order. */
 static int
-refused_one(struct act *act, const char *outbox, const char *application, int needed, const char *template)
+refused_one(void *ctx, const char *outbox)
 {
+	struct refusals *w = ctx;
+	struct act *act = w->act;
+	int row = w->row++;
+	const char *application = db_text(w->r, row, 1);
 	char dedup[16 + ID_TEXT];
 	struct held held;
 	int error, fresh;
 
 	if ((error = act_begin(act)) == 0 && (error = deadline_hold(act, application, &held)) == 0 &&
-	    (error = write_row(act, application, outbox, template, needed, &fresh)) == 0 && fresh) {
+	    (error = write_row(act, application, outbox, db_text(w->r, row, 3), db_bool(w->r, row, 2), &fresh)) == 0 && fresh) {
 		snprintf(dedup, sizeof(dedup), "bounce:%s", outbox);
 		error = deadline_mail_staff(act, application, &held, "bounce", dedup);
 		/* Of a draft that was removed nobody needs to know. */
 		if (error == ICERT_E_DESTROYED)
 			error = 0;
 	}
-	if (error == 0)
-		return db_commit(act->db);
-	db_rollback(act->db);
-	return error;
+	return error == 0 ? db_commit(act->db) : error;
 }
 
 int
 bounce_watch(struct act *act)
 {
-	struct db_result *r;
 	int error, rows;
 
 	do {
-		if ((error = db_query(act->db, &refused, NULL, 0, &r)) != 0)
+		struct refusals w = { .act = act };
+
+		if ((error = DB_QUERY(act->db, &refused, &w.r, P_INT(clock_real()))) != 0)
 			return error;
-		rows = db_rows(r);
-		for (int i = 0; i < rows && error == 0; i++)
-			error = refused_one(act, db_text(r, i, 0), db_text(r, i, 1), db_bool(r, i, 2), db_text(r, i, 3));
-		db_result_free(r);
+		rows = db_rows(w.r);
+		error = trouble_each(act, "bounce", w.r, refused_one, &w, NULL);
 	} while (error == 0 && rows > 0);
 	return error;
 }

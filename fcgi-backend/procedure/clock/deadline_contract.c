@@ -11,6 +11,7 @@
 #include "libicert/error.h"
 #include "procedure/clock/deadline_hand.h"
 #include "procedure/policy.h"
+#include "procedure/trouble.h"
 #include "procedure/certificate/revocation_row.h"
 
 #define HOUR_S 3600
@@ -155,21 +156,32 @@ deadline_contract_due(struct act *act, struct due *due, enum outcome *outcome)
 
 /* One contract whose mail has just been taken: the 120 hours never count from before it. */
 static int
-accept(struct act *act, struct db_result *r, int i)
+accept(struct act *act, const char *contract)
 {
+	static const struct db_stmt read = { "contract_accepted_read",
+		"select k.application_id::text, c.issued_at, (select min(o.sent_at) from icert.outbox o where o.application_id = k.application_id"
+		" and o.template = 'contract' and o.state = 'sent'), a.state in ('issued', 'contract_sent') and c.state = 'good'"
+		" from icert.contract k join icert.application a on a.id = k.application_id"
+		" join icert.certificate c on c.id = k.certificate_id where k.id = $1" };
 	static const struct db_stmt note = { "contract_accepted",
 		"update icert.contract set accepted_at = $2 where id = $1 and accepted_at is null" };
 	static const struct db_stmt move = { "contract_accepted_move",
 		"update icert.deadline d set due_at = d.due_at + x.short from (select $2::bigint + $3::bigint - due_at as short from icert.deadline"
 		" where application_id = $1 and kind = 'contract_due' and state = 'waiting') x where d.application_id = $1"
 		" and d.kind in ('contract_due', 'contract_warn') and d.state = 'waiting' and x.short > 0" };
-	const char *application = db_text(r, i, 1);
-	int64_t issued = db_int(r, i, 2), at = db_int(r, i, 3);
-	int64_t hours = policy_int(act, "contract.hours", CONTRACT_HOURS);
-	int error;
+	int64_t issued, at, hours = policy_int(act, "contract.hours", CONTRACT_HOURS);
+	char application[ID_TEXT];
+	struct db_result *r;
+	int error, running;
 
-	if ((error = DB_QUERY(act->db, &note, NULL, P_TEXT(db_text(r, i, 0)), P_INT(at))) != 0 || at - issued <= LATE_S ||
-	    !db_bool(r, i, 4))
+	if ((error = DB_QUERY(act->db, &read, &r, P_TEXT(contract))) != 0)
+		return error;
+	snprintf(application, sizeof(application), "%s", db_text(r, 0, 0));
+	issued = db_int(r, 0, 1);
+	at = db_int(r, 0, 2);
+	running = db_bool(r, 0, 3);
+	db_result_free(r);
+	if ((error = DB_QUERY(act->db, &note, NULL, P_TEXT(contract), P_INT(at))) != 0 || at - issued <= LATE_S || !running)
 		return error;
 	if ((error = DB_QUERY(act->db, &move, NULL, P_TEXT(application), P_INT(at), P_INT(hours * HOUR_S))) != 0 ||
 	    (error = act_audit(act, "clock.move", "application", application, application, 0, "mail", NULL)) != 0)
@@ -177,25 +189,26 @@ accept(struct act *act, struct db_result *r, int i)
 	return deadline_tell_moved(act, application, "contract", "mail", "clock:mail");
 }
 
+static int
+accept_one(void *ctx, const char *contract)
+{
+	struct act *act = ctx;
+	int error;
+
+	if ((error = act_begin(act)) == 0 && (error = accept(act, contract)) == 0)
+		error = db_commit(act->db);
+	return error;
+}
+
 int
 deadline_contract_accepted(struct act *act)
 {
 	static const struct db_stmt fresh = { "contract_accepted_fresh",
-		"select k.id::text, k.application_id::text, c.issued_at, min(o.sent_at), a.state in ('issued', 'contract_sent')"
-		" and c.state = 'good' from icert.contract k join icert.application a on a.id = k.application_id"
-		" join icert.certificate c on c.id = k.certificate_id join icert.outbox o on o.application_id = k.application_id"
-		" and o.template = 'contract' and o.state = 'sent' where k.accepted_at is null"
-		" group by k.id, k.application_id, c.issued_at, a.state, c.state limit 50" };
+		"select k.id::text from icert.contract k where k.accepted_at is null and exists (select from icert.outbox o"
+		" where o.application_id = k.application_id and o.template = 'contract' and o.state = 'sent')"
+		" and" TROUBLE_RESTS_NOT("accepted", "k.id::text", "$1") " limit 50" };
 	struct db_result *r;
-	int error;
+	int error = DB_QUERY(act->db, &fresh, &r, P_INT(clock_real()));
 
-	if ((error = act_begin(act)) == 0 && (error = db_query(act->db, &fresh, NULL, 0, &r)) == 0) {
-		for (int i = 0; i < db_rows(r) && error == 0; i++)
-			error = accept(act, r, i);
-		db_result_free(r);
-	}
-	if (error == 0)
-		return db_commit(act->db);
-	db_rollback(act->db);
-	return error;
+	return error != 0 ? error : trouble_each(act, "accepted", r, accept_one, act, NULL);
 }

@@ -17,6 +17,7 @@
 #include "procedure/certificate/delivery.h"
 #include "procedure/clock/outage.h"
 #include "procedure/policy.h"
+#include "procedure/trouble.h"
 #include "procedure/transition.h"
 
 #define DAY_S 86400
@@ -27,19 +28,21 @@
 
 /* Kinds without a handler are not even looked at. */
 static const struct db_stmt take = { "deadline_take",
-	"select id::text, kind, subject::text, coalesce(application_id::text, ''), tries, kind in (" BREAKER_COUNTED ")"
-	" from icert.deadline"
+	"select id::text, kind, subject::text, coalesce(application_id::text, ''), tries, kind in (" BREAKER_COUNTED "),"
+	" exists (select from icert.trouble w where w.part = 'deadline' and w.subject = d.id::text)"
+	" from icert.deadline d"
 	" where state = 'waiting' and stopped_at is null and due_at <= $1"
 	" and kind in ('purchase_expire', 'draft_remove', 'application_cancel', 'delivery_destroy', 'application_warn',"
 	" 'identified_stale', 'appointment_remind', 'certificate_warn', 'certificate_expire', 'contract_warn', 'contract_due')"
-	" and not ($2 and kind in (" BREAKER_KINDS ")) and not ($3 and kind in (" BREAKER_COUNTED ")) order by due_at limit 1 for update skip locked" };
+	" and not ($2 and kind in (" BREAKER_KINDS ")) and not ($3 and kind in (" BREAKER_COUNTED "))"
+	" and" TROUBLE_RESTS_NOT("deadline", "d.id::text", "$4")
+	/* The case's share of an outage is not added yet. */
+	" and not (kind in (" BREAKER_COUNTED ") and exists (select from icert.trouble w where w.part = 'outage'"
+	" and w.subject = coalesce(d.application_id, d.subject)::text)) order by due_at limit 1 for update skip locked" };
 static const struct db_stmt closed = { "deadline_close",
 	"update icert.deadline set state = $2, done_at = $3 where id = $1" };
 static const struct db_stmt later = { "deadline_later",
 	"update icert.deadline set due_at = $2, tries = tries + 1 where id = $1" };
-static const struct db_stmt failed = { "deadline_failed",
-	"update icert.deadline set due_at = $2 + least(60 * (1::bigint << least(tries, 10)), 3600), tries = tries + 1"
-	" where id = $1" };
 
 enum outcome
 deadline_wait(struct due *due, int64_t at)
@@ -286,7 +289,7 @@ take_due(struct act *act, struct due *due, int held, int waits)
 	memset(due, 0, sizeof(*due));
 	due->now = clock_business();
 	if ((error = act_begin(act)) != 0 || (error = DB_QUERY(act->db, &take, &r, P_INT(due->now), P_BOOL(held),
-	    P_BOOL(waits))) != 0)
+	    P_BOOL(waits), P_INT(clock_real()))) != 0)
 		return error;
 	if (db_rows(r) == 0)
 		error = ICERT_E_NOT_FOUND;
@@ -296,6 +299,7 @@ take_due(struct act *act, struct due *due, int held, int waits)
 	snprintf(due->application, sizeof(due->application), "%s", db_text(r, 0, 3));
 	due->tries = (int)db_int(r, 0, 4);
 	due->counted = db_bool(r, 0, 5);
+	due->troubled = db_bool(r, 0, 6);
 	db_result_free(r);
 	return error;
 }
@@ -317,6 +321,8 @@ handle(struct act *act, struct due *due, int64_t *room)
 	else if (outcome != OUTCOME_LEFT)
 		error = DB_QUERY(act->db, &closed, NULL, P_TEXT(due->id), P_TEXT(outcome == OUTCOME_DONE ? "done" : "void"),
 		    P_INT(due->now));
+	if (error == 0 && due->troubled)
+		error = trouble_over(act, "deadline", due->id);
 	if (error == 0 && (error = db_commit(act->db)) == 0 && outcome == OUTCOME_DONE && due->counted)
 		(*room)--;
 	return error;
@@ -328,16 +334,23 @@ deadline_run(struct act *act, size_t most, size_t *done)
 	struct due due;
 	int64_t room;
 	size_t i;
-	int error, held, waits;
+	int error, held, waits, outage;
 
 	*done = 0;
-	if ((error = breaker_look(act, &held, &room)) != 0 || (error = deadline_contract_accepted(act)) != 0)
+	if ((error = breaker_look(act, &held, &room)) != 0)
 		return error;
-	/* The rest goes on while an outage cannot be added (no keeper); nothing is cancelled or revoked then. */
-	if ((error = outage_apply(act, most, &waits)) != 0) {
-		log_warn("outage_not_added", "%s", icert_err_code(error));
+	/* Nobody's clock may end before it is known when it began. */
+	if ((error = deadline_contract_accepted(act)) != 0) {
+		log_warn("mails_not_looked_at", "%s", icert_err_code(error));
 		waits = 1;
+	} else
+		waits = 0;
+	/* The rest goes on while an outage cannot be added (no keeper); nothing is cancelled or revoked then. */
+	if ((error = outage_apply(act, most, &outage)) != 0) {
+		log_warn("outage_not_added", "%s", icert_err_code(error));
+		outage = 1;
 	}
+	waits |= outage;
 	for (i = 0; i < most; i++) {
 		if ((error = take_due(act, &due, held, waits)) != 0)
 			break;
@@ -348,14 +361,16 @@ deadline_run(struct act *act, size_t most, size_t *done)
 			held = 1;
 			continue;
 		}
-		if ((error = handle(act, &due, &room)) == 0) {
+		trouble_begin("deadline", due.id);
+		if ((error = handle(act, &due, &room)) == 0)
 			(*done)++;
-			continue;
+		else {
+			/* It comes again, and does not stand in the way of the others. */
+			db_rollback(act->db);
+			error = trouble_note(act, "deadline", due.id, due.kind, error);
 		}
-		db_rollback(act->db);
-		log_warn("deadline_failed", "%s: %s", due.kind, icert_err_code(error));
-		/* It comes again, and does not stand in the way of the others. */
-		if ((error = DB_QUERY(act->db, &failed, NULL, P_TEXT(due.id), P_INT(due.now))) != 0)
+		trouble_end();
+		if (error != 0)
 			break;
 	}
 	db_rollback(act->db);

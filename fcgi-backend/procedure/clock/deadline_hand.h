@@ -13,7 +13,8 @@
 
 struct due {
 	char id[ID_TEXT], kind[32], subject[ID_TEXT], application[ID_TEXT];
-	int tries;                  /* how often it had to wait, or failed */
+	int tries;                  /* how often it had to wait */
+	int troubled;               /* it failed before (trouble.h) */
 	int counted;                /* against the hour's ceiling (breaker.h) */
 	int64_t now;                /* business clock */
 	int64_t later_at;           /* set by a handler that answers OUTCOME_LATER */
@@ -54,7 +55,7 @@ int	deadline_overtaken(struct act *, const struct due *, int *stands);
 /* The 120 hours of the contract (deadline_contract.c). */
 int	deadline_contract_warn(struct act *, struct due *, enum outcome *);
 int	deadline_contract_due(struct act *, struct due *, enum outcome *);
-/* Once a round: the mails of contracts that were taken since; in a transaction of its own. */
+/* Once a round: the mails of contracts that were taken since, each in a transaction of its own. */
 int	deadline_contract_accepted(struct act *);
 
 /* Handlers that only tell (deadline_tell.c). */

@@ -11,6 +11,7 @@
 #include "libicert/log.h"
 #include "procedure/clock/deadline_hand.h"
 #include "procedure/clock/outage.h"
+#include "procedure/trouble.h"
 
 #define OPEN_S 86400	/* a request that nobody confirms holds endings up no longer */
 
@@ -27,14 +28,16 @@ static const struct db_stmt contracts = { "outage_contracts",
 	" where d.kind = 'contract_due' and d.state = 'waiting' and c.state = 'good'"
 	" and d.due_at >= $2 and least($3, coalesce(d.stopped_at, $3)) > greatest($2, c.issued_at, coalesce(k.accepted_at, 0))"
 	" and not exists (select from icert.outage_share s where s.outage_id = $1 and s.application_id = d.application_id"
-	" and s.clock = 'contract') limit $4" };
+	" and s.clock = 'contract') and" TROUBLE_RESTS_NOT("outage", "d.application_id::text", "$5") " limit $4" };
 /* ... and that of the 30 days. */
 static const struct db_stmt applications = { "outage_applications",
 	"select a.id::text, $3 - greatest($2, a.submitted_at) as seconds from icert.application a join icert.deadline d"
 	" on d.subject = a.id and d.kind = 'application_cancel' and d.state = 'waiting' where a.closes_at >= $2"
 	" and a.submitted_at < $3 and a.state in ('submitted', 'in_review', 'observed', 'accepted', 'scheduled', 'identified')"
 	" and not exists (select from icert.outage_share s where s.outage_id = $1 and s.application_id = a.id"
-	" and s.clock = 'application') limit $4" };
+	" and s.clock = 'application') and" TROUBLE_RESTS_NOT("outage", "a.id::text", "$5") " limit $4" };
+/* Cases whose share could not be added: each holds up its own end alone (deadline_due.c). */
+static const struct db_stmt troubled = { "outage_troubled", "select from icert.trouble where part = 'outage' limit 1" };
 static const struct db_stmt share = { "outage_share_add",
 	"insert into icert.outage_share (outage_id, application_id, clock, seconds, due_at, at) values ($1, $2, $3, $4, $5, $6)"
 	" on conflict do nothing" };
@@ -100,37 +103,60 @@ add_here(struct act *act, const struct ended *o, const char *application, int64_
 	return deadline_tell_moved(act, application, clock, cause, dedup);
 }
 
+struct adding {
+	struct act *act;
+	const struct ended *o;
+	struct db_result *r;
+	int row, contract;
+};
+
+/* trouble_each() goes through the rows in their order. */
+static int
+add_one(void *ctx, const char *application)
+{
+	struct adding *a = ctx;
+	int64_t seconds = db_int(a->r, a->row++, 1);
+	int error;
+
+	if ((error = act_begin(a->act)) == 0 && (error = add_here(a->act, a->o, application, seconds, a->contract)) == 0)
+		error = db_commit(a->act->db);
+	return error;
+}
+
 /* As many clocks of one kind as are left to do; *n counts down. */
 static int
 add_to(struct act *act, const struct ended *o, int contract, size_t *n)
 {
-	struct db_result *r;
+	struct adding a = { .act = act, .o = o, .contract = contract };
 	int error, rows;
 
-	if ((error = DB_QUERY(act->db, contract ? &contracts : &applications, &r, P_TEXT(o->id), P_INT(o->from_at),
-	    P_INT(o->to_at), P_INT((int64_t)*n))) != 0)
+	if ((error = DB_QUERY(act->db, contract ? &contracts : &applications, &a.r, P_TEXT(o->id), P_INT(o->from_at),
+	    P_INT(o->to_at), P_INT((int64_t)*n), P_INT(clock_real()))) != 0)
 		return error;
-	rows = db_rows(r);
-	for (int i = 0; i < rows && error == 0; i++) {
-		if ((error = act_begin(act)) == 0 &&
-		    (error = add_here(act, o, db_text(r, i, 0), db_int(r, i, 1), contract)) == 0)
-			error = db_commit(act->db);
-		else
-			db_rollback(act->db);
-	}
-	db_result_free(r);
+	rows = db_rows(a.r);
+	error = trouble_each(act, "outage", a.r, add_one, &a, NULL);
 	*n = (size_t)rows < *n ? *n - (size_t)rows : 0;
 	return error;
 }
 
+/* *waits: whether more is to be added than what rests; it is not marked as added while anything is. */
 static int
-apply_one(struct act *act, const struct ended *o, size_t *n)
+apply_one(struct act *act, const struct ended *o, size_t *n, int *waits)
 {
-	int error;
+	struct db_result *r;
+	int error, rests;
 
-	if ((error = add_to(act, o, 1, n)) != 0 || (*n > 0 && (error = add_to(act, o, 0, n)) != 0) || *n == 0)
+	if ((error = add_to(act, o, 1, n)) != 0 || (*n > 0 && (error = add_to(act, o, 0, n)) != 0))
 		return error;
-	return DB_QUERY(act->db, &applied, NULL, P_TEXT(o->id), P_INT(clock_business()));
+	if (*n == 0) {
+		*waits = 1;
+		return 0;
+	}
+	if ((error = db_query(act->db, &troubled, NULL, 0, &r)) != 0)
+		return error;
+	rests = db_rows(r) > 0;
+	db_result_free(r);
+	return rests ? 0 : DB_QUERY(act->db, &applied, NULL, P_TEXT(o->id), P_INT(clock_business()));
 }
 
 int
@@ -144,17 +170,23 @@ outage_apply(struct act *act, size_t most, int *waits)
 	*waits = 1;
 	if ((error = DB_QUERY(act->db, &pending, &r, P_INT(clock_business() - OPEN_S))) != 0)
 		return error;
-	*waits = db_rows(r) > 0;
+	*waits = 0;
 	for (int i = 0; i < db_rows(r) && n < sizeof(list) / sizeof(list[0]); i++) {
-		if (strcmp(db_text(r, i, 4), "open") == 0 || db_int(r, i, 3) == 0)
+		if (strcmp(db_text(r, i, 4), "open") == 0 || db_int(r, i, 3) == 0) {
+			*waits = 1;
 			continue;
+		}
 		snprintf(list[n].id, sizeof(list[n].id), "%s", db_text(r, i, 0));
 		snprintf(list[n].part, sizeof(list[n].part), "%s", db_text(r, i, 1));
 		list[n].from_at = db_int(r, i, 2);
 		list[n++].to_at = db_int(r, i, 3);
 	}
 	db_result_free(r);
-	for (size_t i = 0; i < n && left > 0 && error == 0; i++)
-		error = apply_one(act, &list[i], &left);
+	for (size_t i = 0; i < n && error == 0; i++) {
+		if (left == 0)
+			*waits = 1;
+		else
+			error = apply_one(act, &list[i], &left, waits);
+	}
 	return error;
 }

@@ -42,7 +42,7 @@ int	contract_file(struct act *, const struct document_store *, const struct cont
 /*
  * The clerk: makes and sends what is waiting, at most `most`.  A case with a
  * trouble of its own is tried again later and holds up no other; after an hour
- * the province is told.  Returns the last error of a case, or the database's.
+ * the province is told.  Returns the database's errors.
  */
 int	contract_run(struct act *, const struct document_store *, struct keyclient *checker, size_t most, size_t *done);
 

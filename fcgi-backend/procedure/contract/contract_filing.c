@@ -9,11 +9,11 @@
 #include "procedure/datakey.h"
 #include "procedure/clock/deadline_hand.h"
 #include "procedure/contract/evidence.h"
-
-#define BATCH 50
+#include "procedure/trouble.h"
 
 static const struct db_stmt waiting = { "filing_waiting",
-	"select id::text from icert.application where state = 'countersigned' order by state_since limit $1" };
+	"select id::text from icert.application a where state = 'countersigned' and" TROUBLE_RESTS_NOT("filing", "a.id::text", "$2")
+	" order by state_since limit $1" };
 static const struct db_stmt over = { "filing_deadlines",
 	"update icert.deadline set state = 'void', done_at = $2 where application_id = $1 and state = 'waiting'"
 	" and kind in ('contract_due', 'contract_warn')" };
@@ -118,10 +118,16 @@ alarm_fault(struct filing *f, const char *fault)
 	return error;
 }
 
+struct filed {
+	struct act *act;
+	const struct document_store *store;
+};
+
 static int
-one(struct act *act, const struct document_store *store, const char *application)
+one(void *ctx, const char *application)
 {
-	struct filing f = { .act = act, .application = application };
+	const struct document_store *store = ((struct filed *)ctx)->store;
+	struct filing f = { .act = ((struct filed *)ctx)->act, .application = application };
 	const char *fault = NULL;
 	int error;
 
@@ -138,22 +144,12 @@ one(struct act *act, const struct document_store *store, const char *application
 int
 contract_filing_run(struct act *act, const struct document_store *store, size_t most, size_t *done)
 {
-	static char ids[BATCH][ID_TEXT];
+	struct filed filed = { act, store };
 	struct db_result *r;
-	size_t i, n = 0;
-	int error, failed = 0;
+	int error;
 
 	*done = 0;
-	if ((error = DB_QUERY(act->db, &waiting, &r, P_INT((int64_t)(most < BATCH ? most : BATCH)))) != 0)
+	if ((error = DB_QUERY(act->db, &waiting, &r, P_INT((int64_t)most), P_INT(clock_real()))) != 0)
 		return error;
-	for (i = 0; i < (size_t)db_rows(r); i++)
-		snprintf(ids[n++], ID_TEXT, "%.36s", db_text(r, (int)i, 0));
-	db_result_free(r);
-	for (i = 0; i < n; i++)
-		if ((error = one(act, store, ids[i])) != 0) {
-			log_warn("contract_unfiled", "application %s: %s", ids[i], icert_err_code(error));
-			failed = error;
-		} else
-			(*done)++;
-	return failed;
+	return trouble_each(act, "filing", r, one, &filed, done);
 }

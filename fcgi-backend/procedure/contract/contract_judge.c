@@ -13,11 +13,11 @@
 #include "procedure/clock/deadline_hand.h"
 #include "procedure/certificate/delivery.h"
 #include "procedure/certificate/token.h"
-
-#define BATCH 50
+#include "procedure/trouble.h"
 
 static const struct db_stmt waiting = { "judge_waiting",
-	"select id::text from icert.contract_copy where state = 'waiting' order by uploaded_at limit $1" };
+	"select id::text from icert.contract_copy c where state = 'waiting' and" TROUBLE_RESTS_NOT("judge", "c.id::text", "$2")
+	" order by uploaded_at limit $1" };
 static const struct db_stmt read_copy = { "judge_copy",
 	"select k.application_id::text, a.state, d.file, d.size from icert.contract_copy k"
 	" join icert.application a on a.id = k.application_id join icert.document d on d.id = k.document_id"
@@ -25,10 +25,10 @@ static const struct db_stmt read_copy = { "judge_copy",
 static const struct db_stmt decide = { "judge_decide",
 	"update icert.contract_copy set state = $2, fault = $3, decided_at = $4 where id = $1 and state = 'waiting'" };
 static const struct db_stmt delivered = { "judge_delivered",
-	"select distinct c.id::text, a.id::text from icert.delivery d join icert.certificate c on c.id = d.certificate_id"
+	"select distinct c.id::text from icert.delivery d join icert.certificate c on c.id = d.certificate_id"
 	" join icert.application a on a.id = c.application_id where d.destroyed_at is null"
 	/* Signing with a token does not show that its envelope, which holds the revocation code alone, was opened. */
-	" and c.container <> 'token' and a.state in ('contract_signed', 'countersigned', 'active') limit $1" };
+	" and c.container <> 'token' and a.state in ('contract_signed', 'countersigned', 'active') and" TROUBLE_RESTS_NOT("delivered", "c.id::text", "$2") " limit $1" };
 
 struct judged {
 	struct act *act;
@@ -149,32 +149,40 @@ load(struct judged *j, const struct document_store *store)
 }
 
 static int
-destroy(struct act *act, const char *certificate, const char *application)
+destroy(void *ctx, const char *certificate)
 {
+	struct act *act = ctx;
 	struct certificate c;
 	int error;
 
 	if ((error = act_begin(act)) == 0 && (error = certificate_get(act, certificate, &c)) == 0 &&
 	    (error = strcmp(c.container, CONTAINER_TOKEN) == 0 ? 0 :
-	    delivery_destroy(act, certificate, application, "contract_signed")) == 0)
+	    delivery_destroy(act, certificate, c.application, "contract_signed")) == 0)
 		error = db_commit(act->db);
 	if (error != 0)
 		db_rollback(act->db);
 	return error;
 }
 
+struct judging {
+	struct act *act;
+	const struct document_store *store;
+	struct keyclient *checker;
+};
+
 static int
-judge(struct act *act, const struct document_store *store, struct keyclient *checker, const char *copy)
+judge(void *ctx, const char *copy)
 {
-	struct judged j = { .act = act, .copy = copy };
+	const struct judging *judging = ctx;
+	struct judged j = { .act = judging->act, .copy = copy };
 	int error;
 
-	if ((error = load(&j, store)) == 0 &&
-	    (j.held.state != APPLICATION_CONTRACT_RECEIVED || (error = look(&j, checker)) == 0))
+	if ((error = load(&j, judging->store)) == 0 &&
+	    (j.held.state != APPLICATION_CONTRACT_RECEIVED || (error = look(&j, judging->checker)) == 0))
 		error = conclude(&j);
 	/* What fails here is done by contract_delivered_run(). */
 	if (error == 0 && j.valid)
-		error = destroy(act, j.proof.certificate, j.application);
+		(void)destroy(j.act, j.proof.certificate);
 	contract_proof_free(&j.proof);
 	buf_free(&j.bytes);
 	bytes_wipe(j.key, sizeof j.key);
@@ -186,35 +194,20 @@ int
 contract_delivered_run(struct act *act, size_t most)
 {
 	struct db_result *r;
-	int error;
+	int error = DB_QUERY(act->db, &delivered, &r, P_INT((int64_t)most), P_INT(clock_real()));
 
-	if ((error = DB_QUERY(act->db, &delivered, &r, P_INT((int64_t)most))) != 0)
-		return error;
-	for (int i = 0; i < db_rows(r) && error == 0; i++)
-		error = destroy(act, db_text(r, i, 0), db_text(r, i, 1));
-	db_result_free(r);
-	return error;
+	return error != 0 ? error : trouble_each(act, "delivered", r, destroy, act, NULL);
 }
 
 int
 contract_judge_run(struct act *act, const struct document_store *store, struct keyclient *checker, size_t most, size_t *done)
 {
-	static char ids[BATCH][ID_TEXT];
+	struct judging judging = { act, store, checker };
 	struct db_result *r;
-	size_t i, n = 0;
-	int error, failed = 0;
+	int error;
 
 	*done = 0;
-	if ((error = DB_QUERY(act->db, &waiting, &r, P_INT((int64_t)(most < BATCH ? most : BATCH)))) != 0)
+	if ((error = DB_QUERY(act->db, &waiting, &r, P_INT((int64_t)most), P_INT(clock_real()))) != 0)
 		return error;
-	for (i = 0; i < (size_t)db_rows(r); i++)
-		snprintf(ids[n++], ID_TEXT, "%.36s", db_text(r, (int)i, 0));
-	db_result_free(r);
-	for (i = 0; i < n; i++)
-		if ((error = judge(act, store, checker, ids[i])) != 0) {
-			log_warn("contract_unjudged", "copy %s: %s", ids[i], icert_err_code(error));
-			failed = error;
-		} else
-			(*done)++;
-	return failed;
+	return trouble_each(act, "judge", r, judge, &judging, done);
 }

@@ -24,16 +24,16 @@
 #include "procedure/policy.h"
 #include "procedure/people/staff.h"
 #include "procedure/transition.h"
+#include "procedure/trouble.h"
 #include "views/view.h"
 
 #define HOUR_S 3600
 #define LATE_S HOUR_S		/* from then on the province knows that a contract does not go out */
-#define WAITING_MAX 100
 #define TEXTS 24
 
 static const struct db_stmt waiting = { "contract_waiting",
 	"select c.id::text from icert.application a join icert.certificate c on c.application_id = a.id and c.state = 'good'"
-	" where a.state = 'issued' order by a.state_since limit $1" };
+	" where a.state = 'issued' and" TROUBLE_RESTS_NOT("contract", "c.id::text", "$2") " order by a.state_since limit $1" };
 static const struct db_stmt read_job = { "contract_job",
 	"select a.id::text, a.version, a.province, a.number, a.contact_id::text, a.key_id::text, a.years, a.state_since, c.serial,"
 	" c.fields, c.not_before, c.not_after, c.issued_at, p.net, p.tax, p.total, p.currency"
@@ -315,27 +315,32 @@ alarm_late(struct job *j)
 	db_rollback(j->act->db);
 }
 
+struct making {
+	struct act *act;
+	const struct document_store *store;
+	struct keyclient *checker;
+};
+
 static int
-one(struct act *act, const struct document_store *store, struct keyclient *checker, const char *certificate)
+one(void *ctx, const char *certificate)
 {
+	const struct making *making = ctx;
 	struct job *j = calloc(1, sizeof *j);
 	int error;
 
 	if (j == NULL)
 		return ICERT_E_MEMORY;
-	j->act = act;
-	j->store = store;
-	j->checker = checker;
+	j->act = making->act;
+	j->store = making->store;
+	j->checker = making->checker;
 	j->now = clock_business();
 	snprintf(j->c.certificate, sizeof j->c.certificate, "%.36s", certificate);
 	error = steps(j);
 	/* Gone or revoked meanwhile: nothing is to be sent. */
 	if (error == ICERT_E_NOT_FOUND || error == ICERT_E_CONFLICT)
 		error = 0;
-	if (error != 0) {
-		log_warn("contract_failed", "certificate %s: %s", certificate, icert_err_code(error));
+	if (error != 0)
 		alarm_late(j);
-	}
 	for (size_t i = 0; i < TEXTS; i++)
 		buf_free(&j->values[i]);
 	buf_free(&j->fields_store);
@@ -349,21 +354,12 @@ one(struct act *act, const struct document_store *store, struct keyclient *check
 int
 contract_run(struct act *act, const struct document_store *store, struct keyclient *checker, size_t most, size_t *done)
 {
-	static char ids[WAITING_MAX][ID_TEXT];
+	struct making making = { act, store, checker };
 	struct db_result *r;
-	size_t i, n = 0;
-	int error, failed = 0;
+	int error;
 
 	*done = 0;
-	if ((error = DB_QUERY(act->db, &waiting, &r, P_INT((int64_t)(most < WAITING_MAX ? most : WAITING_MAX)))) != 0)
+	if ((error = DB_QUERY(act->db, &waiting, &r, P_INT((int64_t)most), P_INT(clock_real()))) != 0)
 		return error;
-	for (i = 0; i < (size_t)db_rows(r); i++)
-		snprintf(ids[n++], ID_TEXT, "%.36s", db_text(r, (int)i, 0));
-	db_result_free(r);
-	for (i = 0; i < n; i++)
-		if ((error = one(act, store, checker, ids[i])) != 0)
-			failed = error;
-		else
-			(*done)++;
-	return failed;
+	return trouble_each(act, "contract", r, one, &making, done);
 }

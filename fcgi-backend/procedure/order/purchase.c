@@ -13,6 +13,7 @@
 #include "procedure/mailing.h"
 #include "procedure/policy.h"
 #include "procedure/order/purchase.h"
+#include "procedure/trouble.h"
 
 #define EXPIRES_S	(7 * 86400)
 #define PAGE		50
@@ -51,7 +52,7 @@ static const struct db_stmt pending = { "purchase_pending",
 static const struct db_stmt unsure = { "purchase_unsure",
 	"select " COLUMNS " from icert.purchase p where p.state = 'pending' and coalesce(p.asked_at, p.state_since) < $1"
 	" and not exists (select from icert.payment y where y.gateway = p.gateway and y.gateway_payment = p.gateway_payment"
-	" and y.verdict = 'reject')"
+	" and y.verdict = 'reject') and" TROUBLE_RESTS_NOT("ask", "p.id::text", "$3")
 	" order by coalesce(p.asked_at, p.state_since) limit $2" };
 
 static void
@@ -315,7 +316,7 @@ purchase_unsure(struct act *act, int64_t before, struct purchase *rows, size_t *
 	int error;
 
 	*n = 0;
-	if ((error = DB_QUERY(act->db, &unsure, &r, P_INT(before), P_INT((int64_t)room))) != 0)
+	if ((error = DB_QUERY(act->db, &unsure, &r, P_INT(before), P_INT((int64_t)room), P_INT(clock_real()))) != 0)
 		return error;
 	for (int i = 0; i < db_rows(r) && *n < room; i++)
 		fill(&rows[(*n)++], r, i);

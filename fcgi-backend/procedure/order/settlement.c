@@ -8,6 +8,7 @@
 #include "payments/inbox.h"
 #include "payments/payment.h"
 #include "procedure/order/purchase.h"
+#include "procedure/trouble.h"
 
 #define ASK_AT_ONCE 20       /* orders asked about in one round */
 
@@ -134,11 +135,19 @@ settlement_ask(struct act *act, struct settlement *settlement, int64_t quiet, si
 
 		if (gateway == NULL || rows[i].gateway_payment[0] == '\0')
 			continue;
+		trouble_begin("ask", rows[i].id);
 		refused = ask_and_apply(act, gateway, rows[i].gateway, rows[i].gateway_payment, 0, &verdict, order);
+		db_rollback(act->db);
+		/* One that the gateway gives no answer about rests; the others are asked meanwhile. */
 		if (refused != 0)
-			log_warn("payment_not_asked", "gateway %s: %s", rows[i].gateway, icert_err_code(refused));
-		else
+			error = trouble_note(act, "ask", rows[i].id, rows[i].gateway, refused);
+		else {
+			error = trouble_over(act, "ask", rows[i].id);
 			(*asked)++;
+		}
+		trouble_end();
+		if (error != 0)
+			return error;
 	}
 	return 0;
 }

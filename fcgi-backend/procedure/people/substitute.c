@@ -5,6 +5,7 @@
 #include "libicert/clock.h"
 #include "libicert/error.h"
 #include "procedure/people/substitute.h"
+#include "procedure/trouble.h"
 
 static const struct db_stmt list = { "substitute_list",
 	"select s.id, s.staff_id, p.name, n.name, s.province, v.name, s.from_at, s.to_at, s.state,"
@@ -25,9 +26,11 @@ static const struct db_stmt end_now = { "substitute_end",
 	" and to_at > $2 returning province" };
 
 static const struct db_stmt due = { "substitute_due",
-	"select id, staff_id, province, state, to_at <= $1 from icert.substitute"
-	" where state <> 'over' and (to_at <= $1 or (state = 'named' and from_at <= $1)) order by from_at limit 20"
-	" for update skip locked" };
+	"select id::text from icert.substitute s where state <> 'over' and (to_at <= $1 or (state = 'named' and from_at <= $1))"
+	" and" TROUBLE_RESTS_NOT("substitute", "s.id::text", "$2") " order by from_at limit 20" };
+static const struct db_stmt due_one = { "substitute_due_one",
+	"select staff_id::text, province, state, to_at <= $2 from icert.substitute where id = $1 and state <> 'over'"
+	" and (to_at <= $2 or (state = 'named' and from_at <= $2)) for update skip locked" };
 static const struct db_stmt set_state = { "substitute_state", "update icert.substitute set state = $2 where id = $1" };
 static const struct db_stmt give = { "substitute_give",
 	"insert into icert.staff_role (staff_id, role, province, since, substitute_id) values ($1, 'director', $2, $3, $4)"
@@ -122,36 +125,52 @@ substitute_end(struct act *act, const char *id)
 
 /* A role that begins, or one that ends with the sessions of whoever had it. */
 static int
-turn(struct act *act, struct db_result *r, int row)
+turn(struct act *act, const char *id)
 {
-	const char *id = db_text(r, row, 0);
-	int over = db_bool(r, row, 4), began = strcmp(db_text(r, row, 3), "active") == 0, error;
+	struct db_result *r;
+	char staff[ID_TEXT];
+	int error, province, over, began;
 
+	if ((error = DB_QUERY(act->db, &due_one, &r, P_TEXT(id), P_INT(clock_business()))) != 0)
+		return error;
+	snprintf(staff, sizeof staff, "%s", db_text(r, 0, 0));
+	province = (int)db_int(r, 0, 1);
+	began = strcmp(db_text(r, 0, 2), "active") == 0;
+	over = db_bool(r, 0, 3);
+	error = db_rows(r);
+	db_result_free(r);
+	/* Somebody else has it, or has done it. */
+	if (error == 0)
+		return 0;
 	if ((error = DB_QUERY(act->db, &set_state, NULL, P_TEXT(id), P_TEXT(over ? "over" : "active"))) != 0)
 		return error;
 	if (over)
 		error = began ? DB_QUERY(act->db, &take, NULL, P_TEXT(id)) : 0;
 	else
-		error = DB_QUERY(act->db, &give, NULL, P_TEXT(db_text(r, row, 1)), P_INT(db_int(r, row, 2)),
-		    P_INT(clock_business()), P_TEXT(id));
-	return error != 0 ? error : act_audit(act, over ? "substitute.over" : "substitute.begin", "staff", db_text(r, row, 1),
-	    NULL, (int)db_int(r, row, 2), NULL, NULL);
+		error = DB_QUERY(act->db, &give, NULL, P_TEXT(staff), P_INT(province), P_INT(clock_business()), P_TEXT(id));
+	return error != 0 ? error : act_audit(act, over ? "substitute.over" : "substitute.begin", "staff", staff, NULL, province,
+	    NULL, NULL);
+}
+
+static int
+turn_one(void *ctx, const char *id)
+{
+	struct act *act = ctx;
+	int error;
+
+	if ((error = act_begin(act)) == 0 && (error = turn(act, id)) == 0)
+		error = db_commit(act->db);
+	return error;
 }
 
 int
 substitute_run(struct act *act, size_t *done)
 {
-	struct db_result *r = NULL;
+	struct db_result *r;
 	int error;
 
 	*done = 0;
-	if ((error = act_begin(act)) == 0 && (error = DB_QUERY(act->db, &due, &r, P_INT(clock_business()))) == 0)
-		for (int i = 0; i < db_rows(r) && error == 0; i++, (*done)++)
-			error = turn(act, r, i);
-	db_result_free(r);
-	if (error == 0)
-		error = db_commit(act->db);
-	if (error != 0)
-		db_rollback(act->db);
-	return error;
+	if ((error = DB_QUERY(act->db, &due, &r, P_INT(clock_business()), P_INT(clock_real()))) != 0)
+		return error;
+	return trouble_each(act, "substitute", r, turn_one, act, done);
 }
