@@ -19,6 +19,7 @@
 
 
 static void ngx_http_icert_watch_timer(ngx_event_t *ev);
+static void ngx_http_icert_watch_look(ngx_http_icert_store_t *store);
 static void ngx_http_icert_watch_read(ngx_event_t *ev);
 static ngx_connection_t *ngx_http_icert_watch_open(
     ngx_http_icert_store_t *store, ngx_cycle_t *cycle);
@@ -38,7 +39,7 @@ ngx_http_icert_watch_start(ngx_http_icert_store_t *store, ngx_cycle_t *cycle)
 
     store->event.cancelable = 1;
 
-    ngx_http_icert_watch_timer(&store->event);
+    ngx_http_icert_watch_look(store);
 }
 
 
@@ -117,15 +118,20 @@ ngx_http_icert_watch_read(ngx_event_t *ev)
         ngx_http_icert_watch_end(store);
     }
 
-    ngx_http_icert_store_look(store, ev->log);
+    ngx_http_icert_watch_look(store);
 }
 
 
 static void
 ngx_http_icert_watch_timer(ngx_event_t *ev)
 {
-    ngx_http_icert_store_t *store = ev->data;
+    ngx_http_icert_watch_look(ev->data);
+}
 
+
+static void
+ngx_http_icert_watch_look(ngx_http_icert_store_t *store)
+{
     ngx_uint_t  often;
 
     /* the same folder gives the same number, a new one in its place another */
@@ -136,11 +142,12 @@ ngx_http_icert_watch_timer(ngx_event_t *ev)
                                            NGX_HTTP_ICERT_WATCH_EVENTS);
     }
 
-    ngx_http_icert_store_look(store, ev->log);
+    ngx_http_icert_store_look(store, store->event.log);
 
     often = (store->watch == NULL || store->watched == -1
              || store->set == NULL || store->refused);
 
-    ngx_add_timer(ev, often ? store->poll
-                            : ngx_max(store->poll, NGX_HTTP_ICERT_WATCH_SLOW));
+    ngx_add_timer(&store->event,
+                  often ? store->poll
+                        : ngx_max(store->poll, NGX_HTTP_ICERT_WATCH_SLOW));
 }

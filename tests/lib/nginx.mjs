@@ -12,10 +12,10 @@ const listens = (port) => new Promise((resolve) => {
 });
 
 /** Debian's nginx knows no sanitizer: the runtime that our module was built with has to be there first. */
-const preload = () => (sanitized ? {
+export const nginxEnv = () => ({ ...process.env, ...(sanitized ? {
 	LD_PRELOAD: execFileSync('cc', ['-print-file-name=libasan.so'], { encoding: 'utf8' }).trim(),
 	ASAN_OPTIONS: `${process.env.ASAN_OPTIONS}:leak_check_at_exit=0`,
-} : {});
+} : {}) });
 
 const running = new Set();
 process.on('exit', () => { for (const nginx of running) nginx.child.kill('SIGKILL'); });
@@ -50,7 +50,7 @@ ${http(this.port)}
 		this.port ??= await freePortBase();
 		this.url = `http://127.0.0.1:${this.port}`;
 		this.configure();
-		this.child = spawn('nginx', ['-e', this.log, '-p', this.folder, '-c', this.config], { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...preload() } });
+		this.child = spawn('nginx', ['-e', this.log, '-p', this.folder, '-c', this.config], { stdio: ['ignore', 'ignore', 'pipe'], env: nginxEnv() });
 		this.errors = '';
 		this.child.stderr.on('data', (text) => { this.errors += text; });
 		this.ended = new Promise((resolve) => this.child.once('exit', (code) => { running.delete(this); resolve(code); }));
