@@ -59,8 +59,9 @@ system: all
 	$(Q)node --test --test-concurrency=$(SIDE_BY_SIDE) tests/system/*.test.mjs
 browser: all
 	$(Q)node --test --test-concurrency=$(shell nproc) tests/browser/*.test.mjs
+SOAK_FUZZ_SECONDS ?= 60
 soak: all
-	$(Q)$(MAKE) fuzz FUZZ_SECONDS=60
+	$(Q)$(MAKE) fuzz FUZZ_SECONDS=$(SOAK_FUZZ_SECONDS)
 	$(Q)node --test tests/soak/*.test.mjs
 walls: all
 	$(Q)node --test tests/walls/*.test.mjs

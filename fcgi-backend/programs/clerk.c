@@ -48,7 +48,8 @@
 #define SWEEP_AGE_S 3600         /* of a file whose row a request may still add */
 #define BOUNCES_MS 60000
 #define JOB_WORKS SIGRTMIN        /* a job's first round was complete */
-#define ASK_S 120                /* an order without news for so long is asked about (business clock) */
+#define ASK_S 15                 /* an order without news is asked about so long after its payer left for the gateway (business clock) ... */
+#define ASK_MOST_S 3600          /* ... then after as long again each time, and so often in the end */
 
 struct hand {
 	struct config config;
@@ -186,7 +187,7 @@ payment_round(struct hand *hand)
 	if (due(hand) && (boxed = inbox_box(hand->db, &hand->keeper, clock_real())) != 0)
 		hand->kept_at_ms = 0;
 	applied = settlement_apply(&act, &hand->settlement, AT_ONCE, &done);
-	asked = settlement_ask(&act, &hand->settlement, ASK_S, &done);
+	asked = settlement_ask(&act, &hand->settlement, ASK_S, ASK_MOST_S, &done);
 	return boxed != 0 ? boxed : applied != 0 ? applied : asked;
 }
 

@@ -50,7 +50,8 @@ static const struct db_stmt pending = { "purchase_pending",
 	" gateway_payment = $3 where id = $1 and (state = 'created' or"
 	" (state = 'pending' and (gateway, gateway_payment) is distinct from ($2, $3)))" };
 static const struct db_stmt unsure = { "purchase_unsure",
-	"select " COLUMNS " from icert.purchase p where p.state = 'pending' and coalesce(p.asked_at, p.state_since) < $1"
+	"select " COLUMNS " from icert.purchase p where p.state = 'pending' and coalesce(p.asked_at, p.state_since)"
+	" + least(greatest(coalesce(p.asked_at, p.state_since) - p.state_since, $4), $5) <= $1"
 	" and not exists (select from icert.payment y where y.gateway = p.gateway and y.gateway_payment = p.gateway_payment"
 	" and y.verdict = 'reject') and" TROUBLE_RESTS_NOT("ask", "p.id::text", "$3")
 	" order by coalesce(p.asked_at, p.state_since) limit $2" };
@@ -309,14 +310,15 @@ fail:
 }
 
 int
-purchase_unsure(struct act *act, int64_t before, struct purchase *rows, size_t *n)
+purchase_unsure(struct act *act, int64_t first, int64_t most, struct purchase *rows, size_t *n)
 {
 	struct db_result *r;
 	size_t room = *n;
 	int error;
 
 	*n = 0;
-	if ((error = DB_QUERY(act->db, &unsure, &r, P_INT(before), P_INT((int64_t)room), P_INT(clock_real()))) != 0)
+	if ((error = DB_QUERY(act->db, &unsure, &r, P_INT(clock_business()), P_INT((int64_t)room), P_INT(clock_real()), P_INT(first),
+	    P_INT(most))) != 0)
 		return error;
 	for (int i = 0; i < db_rows(r) && *n < room; i++)
 		fill(&rows[(*n)++], r, i);

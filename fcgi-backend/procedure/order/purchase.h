@@ -67,9 +67,9 @@ int	purchase_pending(struct act *, const char *id, const char *gateway, const ch
 int	purchase_apply(struct act *, const char *gateway, const struct gateway_payment *, int sure,
 	    enum payment_verdict *verdict, char order[ID_TEXT]);
 
-/* For the clerk's questions to gateways: pending orders, not refused, whose last news is
- * older than `before`.  *n: room, then filled; billing is not opened. */
-int	purchase_unsure(struct act *, int64_t before, struct purchase *rows, size_t *n);
+/* For the clerk's questions to gateways: pending orders, not refused, that nobody asked about for as long as they have
+ * been pending then, at least `first` and at most `most` seconds.  *n: room, then filled; billing is not opened. */
+int	purchase_unsure(struct act *, int64_t first, int64_t most, struct purchase *rows, size_t *n);
 
 /* One mail about an order to its contact, in the open transaction; key: the order's, opened. */
 int	purchase_mail(struct act *, const struct purchase *, const uint8_t *key, enum mail_template, const char *dedup);

@@ -118,14 +118,14 @@ settlement_apply(struct act *act, struct settlement *settlement, size_t most, si
 }
 
 int
-settlement_ask(struct act *act, struct settlement *settlement, int64_t quiet, size_t *asked)
+settlement_ask(struct act *act, struct settlement *settlement, int64_t first, int64_t most, size_t *asked)
 {
 	static struct purchase rows[ASK_AT_ONCE];
 	size_t i, n = ASK_AT_ONCE;
 	int error;
 
 	*asked = 0;
-	if ((error = purchase_unsure(act, clock_business() - quiet, rows, &n)) != 0)
+	if ((error = purchase_unsure(act, first, most, rows, &n)) != 0)
 		return error;
 	for (i = 0; i < n; i++) {
 		struct gateway *gateway = find(settlement, rows[i].gateway);

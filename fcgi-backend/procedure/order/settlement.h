@@ -26,7 +26,10 @@ void	settlement_close(struct settlement *settlement);
  */
 int	settlement_apply(struct act *act, struct settlement *settlement, size_t most, size_t *done);
 
-/* Asks about pending orders without news for `quiet` seconds (business clock). */
-int	settlement_ask(struct act *act, struct settlement *settlement, int64_t quiet, size_t *asked);
+/*
+ * Asks about pending orders without news: `first` seconds after the payer went to the gateway (business clock), then after as
+ * long again each time, and every `most` seconds in the end.  An order that the gateway does not answer about rests.
+ */
+int	settlement_ask(struct act *act, struct settlement *settlement, int64_t first, int64_t most, size_t *asked);
 
 #endif
