@@ -25,7 +25,7 @@
 #define STATUS_SERIAL_MAX	20	/* RFC 5280, 4.1.2.2 */
 #define STATUS_ISSUERS_MAX	64
 #define STATUS_TAILS_MAX	256
-#define STATUS_ENTRIES_MAX	32	/* files a manifest may name */
+#define STATUS_ENTRIES_MAX	48	/* files a manifest may name */
 #define STATUS_NAME_MAX		31	/* octets of an entry's name */
 #define STATUS_FILE_MAX		63	/* octets of a stored file's name */
 #define STATUS_MANIFEST_FILE	"manifest"

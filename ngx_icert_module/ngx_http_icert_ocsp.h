@@ -26,6 +26,7 @@ typedef struct {
 
     ngx_str_t      live;         /* named location; empty: none */
     ngx_uint_t     ignore_nonce;
+    ngx_uint_t     unknown;      /* what no segment knows is handed on too */
     ngx_uint_t     pending_max;
     ngx_uint_t     pending;
     struct gcra    gcra;
@@ -54,6 +55,10 @@ ngx_int_t ngx_http_icert_ocsp_error(ngx_http_request_t *r, ngx_uint_t status,
 
 ngx_uint_t ngx_http_icert_ocsp_live_nonce(ngx_http_request_t *r,
     struct ocsp_request *request);
+
+/* whether what no segment knows is handed on */
+
+ngx_uint_t ngx_http_icert_ocsp_live_unknown(ngx_http_request_t *r);
 
 /*
  * Hands the question on.  NGX_DECLINED: there is nobody to hand it to, or the

@@ -93,6 +93,17 @@ ngx_http_icert_ocsp_answer(ngx_http_request_t *r, const u_char *question,
     status = ngx_http_icert_ocsp_find(set, id, &record, &file);
 
     if (status == NGX_HTTP_ICERT_OCSP_UNAUTHORIZED) {
+
+        /* a policy may have more to say of it ("extended revoke") */
+
+        if (live && ngx_http_icert_ocsp_live_unknown(r)) {
+            rc = ngx_http_icert_ocsp_live(r, question, len);
+
+            if (rc != NGX_DECLINED) {
+                return rc;
+            }
+        }
+
         return ngx_http_icert_ocsp_error(r, status,
                                          NGX_HTTP_ICERT_COUNT_UNAUTHORIZED);
     }

@@ -33,6 +33,17 @@ ngx_http_icert_ocsp_live_nonce(ngx_http_request_t *r,
 }
 
 
+ngx_uint_t
+ngx_http_icert_ocsp_live_unknown(ngx_http_request_t *r)
+{
+    ngx_http_icert_ocsp_conf_t  *ocf;
+
+    ocf = ngx_http_get_module_loc_conf(r, ngx_http_icert_ocsp_module);
+
+    return ocf->unknown;
+}
+
+
 ngx_int_t
 ngx_http_icert_ocsp_live(ngx_http_request_t *r, const u_char *question,
     size_t len)
@@ -146,7 +157,10 @@ ngx_http_icert_ocsp_live_variables(ngx_conf_t *cf)
 }
 
 
-/* icert_ocsp_live @location rate=N pending=N [nonce=ignore]; of each worker */
+/*
+ * icert_ocsp_live @location rate=N pending=N [nonce=ignore] [unknown=live];
+ * of each worker
+ */
 
 char *
 ngx_http_icert_ocsp_live_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
@@ -179,6 +193,9 @@ ngx_http_icert_ocsp_live_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         } else if (ngx_strcmp(value[i].data, "nonce=ignore") == 0) {
             ocf->ignore_nonce = 1;
+
+        } else if (ngx_strcmp(value[i].data, "unknown=live") == 0) {
+            ocf->unknown = 1;
 
         } else {
             rate = NGX_ERROR;

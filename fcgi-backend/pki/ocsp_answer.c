@@ -129,6 +129,8 @@ read_responder(struct ocsp_template *t, X509 *responder, const uint8_t *der, siz
 	if (EVP_Digest(ASN1_STRING_get0_data(key), (size_t)ASN1_STRING_length(key), t->responder, NULL,
 	    EVP_sha1(), NULL) != 1)
 		return ICERT_E_CRYPTO;
+	if (EVP_Digest(der, len, t->certificate_sha256, NULL, EVP_sha256(), NULL) != 1)
+		return ICERT_E_CRYPTO;
 	if (ASN1_TIME_to_tm(X509_get0_notAfter(responder), &tm) != 1)
 		return ICERT_E_MALFORMED;
 	t->responder_not_after = (int64_t)timegm(&tm);

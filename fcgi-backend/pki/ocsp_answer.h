@@ -32,6 +32,7 @@ struct ocsp_template {
 	uint8_t name_hash[OCSP_HASHES][32];	/* of the issuer's Name; SHA-1 uses 20 octets */
 	uint8_t key_hash[OCSP_HASHES][32];	/* of the issuer's public key */
 	uint8_t responder[20];			/* SHA-1 of the responder's public key */
+	uint8_t certificate_sha256[32];		/* of the responder's certificate: by which the status signer finds its key */
 	uint8_t certid[OCSP_HASHES][96];	/* DER of a CertID up to its serial: algorithm and hashes */
 	size_t certid_len[OCSP_HASHES];
 	enum ocsp_signature signature;

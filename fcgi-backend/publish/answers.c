@@ -80,7 +80,7 @@ answers_make(struct answers *a, struct keyclient *signer)
 	if (a->n == 0)
 		return 0;
 	if ((error = compose(a, &count)) != 0 ||
-	    (error = status_signer_sign(signer, count, (const uint8_t (*)[32])a->digest, a->signature)) != 0)
+	    (error = status_signer_sign_as(signer, a->template->certificate_sha256, count, (const uint8_t (*)[32])a->digest, a->signature)) != 0)
 		return error;
 	for (i = 0; i < count; i++) {
 		start = a->head.len;

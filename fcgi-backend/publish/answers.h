@@ -11,9 +11,14 @@
 #include "libicert/status_write.h"
 #include "pki/ocsp_form.h"
 
+/* What is known from the published set or the signer's journal alone stands in every partition rather than in none. */
+#define CERT_ANY_PARTITION 65535u
+
 /* One certificate's status. */
 struct cert_status {
 	uint8_t serial[16];
+	unsigned issuer;	/* number of its CA (pki/issuer_list.h) */
+	unsigned partition;	/* of that CA's list, as the certificate says; 0: none; CERT_ANY_PARTITION: not known */
 	int revoked;
 	int reason;		/* CRLReason */
 	int64_t revoked_at;	/* UTC seconds */

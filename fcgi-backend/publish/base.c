@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
 #include "libicert/clock.h"
 #include "libicert/error.h"
 #include "libicert/log.h"
@@ -31,32 +29,42 @@ struct batch {
 
 /* Where a build stands, for its mark. */
 struct base_note {
-	int64_t now, until;
+	int64_t now;
 	uint8_t after[16];
-	uint8_t tail[8];	/* of the responder's certificate */
+	uint8_t tails[8];	/* of the responders' certificates */
+	uint32_t place;		/* of the CA at work */
+	uint32_t reserved;
+};
+
+struct part {
+	struct ocsp_template template;
+	unsigned number;
+	int ended;
 };
 
 struct base {
 	/* the order */
 	char conninfo[512], socket[128];
 	int has_conninfo;
-	struct ocsp_template template;
+	struct part part[ISSUERS_MAX];
+	size_t parts;
 	unsigned hashes, threads;
-	int64_t resume_within;
+	int64_t validity, resume_within;
 	uint64_t epoch;
 	int dirfd;
 
 	struct segments published;
 	struct status_writer *writer;
-	unsigned issuer, tail;
+	unsigned issuer, tail;		/* of the part at work, in the segment */
 	struct base_note note;
 
 	pthread_t master, worker[THREADS_MAX];
 	unsigned workers;
 	pthread_mutex_t lock;
-	pthread_cond_t filled, done;
+	pthread_cond_t ready, done;
 	struct batch batch[BATCHES];
 	size_t ring;			/* batches in use */
+	uint64_t filled, written;	/* the next that the master fills, writes */
 	uint64_t taken;			/* the next that a worker takes */
 	int over;			/* nothing more will be filled */
 	atomic_int stop;
@@ -80,7 +88,7 @@ work(void *arg)
 		if (batch->state != BATCH_FILLED) {
 			if (b->over)
 				break;
-			pthread_cond_wait(&b->filled, &b->lock);
+			pthread_cond_wait(&b->ready, &b->lock);
 			continue;
 		}
 		batch->state = BATCH_TAKEN;
@@ -105,19 +113,17 @@ begin_writer(struct base *b)
 	int error;
 
 	error = status_writer_resume(&b->writer, b->dirfd, &note, &len);
-	if (error == 0 && len == sizeof(note) && memcmp(note.tail, b->note.tail, sizeof(note.tail)) == 0 &&
-	    b->note.now - note.now < b->resume_within && note.now <= b->note.now) {
+	if (error == 0 && len == sizeof(note) && memcmp(note.tails, b->note.tails, sizeof(note.tails)) == 0 &&
+	    note.place < b->parts && b->note.now - note.now < b->resume_within && note.now <= b->note.now) {
 		b->note = note;
 		log_info("base_resumed", "%" PRIu64 " certificates are there", status_writer_records(b->writer));
-		return answers_begin(&b->template, b->writer, &b->issuer, &b->tail);
+		return 0;
 	}
 	status_writer_abort(b->writer);
 	b->writer = NULL;
 	status_writer_discard(b->dirfd);
 	snprintf(file, sizeof(file), "base-%016" PRIx64 "-%08" PRIx64, b->epoch, (uint64_t)b->note.now);
-	if ((error = status_writer_open(&b->writer, b->dirfd, file, b->epoch, 0, 0)) != 0)
-		return error;
-	return answers_begin(&b->template, b->writer, &b->issuer, &b->tail);
+	return status_writer_open(&b->writer, b->dirfd, file, b->epoch, 0, 0);
 }
 
 static int
@@ -155,27 +161,27 @@ fill(struct base_source *source, struct answers *a, int *more)
 static int
 run(struct base *b, struct base_source *source)
 {
-	uint64_t filled = 0, written = 0, marked = status_writer_records(b->writer);
+	uint64_t marked = status_writer_records(b->writer);
 	struct batch *batch;
 	int more = 1, error = 0;
 
-	while (error == 0 && (more || written < filled)) {
+	while (error == 0 && (more || b->written < b->filled)) {
 		if (atomic_load(&b->stop)) {
 			error = status_writer_mark(b->writer, &b->note, sizeof(b->note));
 			return error != 0 ? error : ICERT_E_BUSY;
 		}
-		batch = &b->batch[filled % b->ring];
-		if (more && filled - written < b->ring) {
+		batch = &b->batch[b->filled % b->ring];
+		if (more && b->filled - b->written < b->ring) {
 			if ((error = fill(source, &batch->answers, &more)) != 0 || batch->answers.n == 0)
 				continue;
 			pthread_mutex_lock(&b->lock);
 			batch->state = BATCH_FILLED;
-			pthread_cond_signal(&b->filled);
+			pthread_cond_signal(&b->ready);
 			pthread_mutex_unlock(&b->lock);
-			filled++;
+			b->filled++;
 			continue;
 		}
-		batch = &b->batch[written % b->ring];
+		batch = &b->batch[b->written % b->ring];
 		pthread_mutex_lock(&b->lock);
 		while (batch->state != BATCH_DONE)
 			pthread_cond_wait(&b->done, &b->lock);
@@ -184,8 +190,77 @@ run(struct base *b, struct base_source *source)
 		pthread_mutex_lock(&b->lock);
 		batch->state = BATCH_FREE;
 		pthread_mutex_unlock(&b->lock);
-		written++;
+		b->written++;
 	}
+	return error;
+}
+
+/* Has this CA given its last answers, all of them? */
+static int
+is_final(struct base *b, size_t place)
+{
+	const struct segment *base = base_source_base(&b->published, place);
+	struct status_record r;
+	struct status_key key;
+	uint64_t cursor;
+	size_t i;
+
+	if (base == NULL)
+		return 0;
+	for (i = 0; i < b->published.n; i++) {
+		cursor = 0;
+		while (status_segment_next(&b->published.at[i].s, &cursor, &key, &r) == 1)
+			if ((int)key.issuer == b->published.at[i].issuer[place] &&
+			    (&b->published.at[i] != base || r.state == STATUS_PENDING || r.next_update != STATUS_NEVER))
+				return 0;
+	}
+	return 1;
+}
+
+static int
+copy_part(struct base *b, size_t place)
+{
+	size_t last = b->published.n - 1;
+	struct status_record r;
+	struct status_key key;
+	uint64_t cursor = 0;
+	int found, error = 0;
+
+	while (error == 0 && (found = status_segment_next(&b->published.at[last].s, &cursor, &key, &r)) != 0) {
+		if (found < 0)
+			return found;
+		if ((int)key.issuer == b->published.at[last].issuer[place])
+			error = segments_copy(&b->published, last, &key, &r, b->writer);
+	}
+	return error;
+}
+
+/* One CA's part, from where the note stands. */
+static int
+run_part(struct base *b, size_t place)
+{
+	struct part *part = &b->part[place];
+	struct base_source source;
+	size_t i;
+	int error;
+
+	/* A mark within would have to say where; such a part is a copy, and whole in seconds. */
+	if (part->ended && is_final(b, place))
+		return copy_part(b, place);
+	memset(&source, 0, sizeof(source));
+	if ((error = answers_begin(&part->template, b->writer, &b->issuer, &b->tail)) != 0)
+		return error;
+	for (i = 0; i < b->ring; i++) {
+		b->batch[i].answers.template = &part->template;
+		b->batch[i].answers.hashes = b->hashes;
+		b->batch[i].answers.this_update = b->note.now;
+		b->batch[i].answers.next_update = part->ended ? STATUS_NEVER :
+		    answers_until(&part->template, b->note.now, b->validity);
+	}
+	error = base_source_open(&source, &b->published, place, part->number, b->has_conninfo ? b->conninfo : NULL, b->note.after);
+	if (error == 0)
+		error = run(b, &source);
+	base_source_close(&source);
 	return error;
 }
 
@@ -194,7 +269,7 @@ stop_workers(struct base *b)
 {
 	pthread_mutex_lock(&b->lock);
 	b->over = 1;
-	pthread_cond_broadcast(&b->filled);
+	pthread_cond_broadcast(&b->ready);
 	pthread_mutex_unlock(&b->lock);
 	while (b->workers > 0)
 		pthread_join(b->worker[--b->workers], NULL);
@@ -204,32 +279,24 @@ static void *
 master(void *arg)
 {
 	struct base *b = arg;
-	struct base_source source;
-	size_t i;
 	int error;
 
-	memset(&source, 0, sizeof(source));
 	if ((error = begin_writer(b)) != 0)
-		goto out;
-	for (i = 0; i < b->ring; i++) {
-		b->batch[i].answers.template = &b->template;
-		b->batch[i].answers.hashes = b->hashes;
-		b->batch[i].answers.this_update = b->note.now;
-		b->batch[i].answers.next_update = b->note.until;
-	}
-	if ((error = base_source_open(&source, &b->published, b->has_conninfo ? b->conninfo : NULL, b->note.after)) != 0)
 		goto out;
 	while (b->workers < b->threads && error == 0)
 		error = pthread_create(&b->worker[b->workers], NULL, work, b) == 0 ? (b->workers++, 0) : ICERT_E_SYSTEM;
-	if (error == 0)
-		error = run(b, &source);
+	while (error == 0 && b->note.place < b->parts) {
+		if ((error = run_part(b, b->note.place)) != 0)
+			break;
+		b->note.place++;
+		memset(b->note.after, 0, sizeof(b->note.after));
+	}
 	stop_workers(b);
 	if (error == 0) {
 		error = status_writer_finish(b->writer, SEGMENT_BASE, &b->entry);
 		b->writer = NULL;
 	}
 out:
-	base_source_close(&source);
 	status_writer_leave(b->writer);
 	b->writer = NULL;
 	b->error = error;
@@ -253,11 +320,51 @@ copy_template(struct ocsp_template *to, const struct ocsp_template *from)
 	return 0;
 }
 
+/* The CAs' parts, the segments in place opened for them, and what a mark must agree with. */
+static int
+take_cas(struct base *b, const struct base_order *order)
+{
+	struct segments_ca names[ISSUERS_MAX];
+	struct buf tails = BUF_INIT;
+	uint8_t digest[32];
+	size_t i;
+	int error = order->cas == 0 || order->cas > ISSUERS_MAX ? ICERT_E_INVALID : 0;
+
+	for (i = 0; i < order->cas && error == 0; i++) {
+		names[i] = order->ca[i].names;
+		b->part[i].number = order->ca[i].number;
+		b->part[i].ended = order->ca[i].ended;
+		buf_put(&tails, order->ca[i].template->tail.p, order->ca[i].template->tail.len);
+		buf_putc(&tails, order->ca[i].ended);
+		b->parts++;
+		error = copy_template(&b->part[i].template, order->ca[i].template);
+	}
+	if (error == 0 && (error = buf_error(&tails)) == 0 && (error = ocsp_digest(tails.p, tails.len, digest)) == 0)
+		memcpy(b->note.tails, digest, sizeof(b->note.tails));
+	buf_free(&tails);
+	return error != 0 ? error : segments_open(&b->published, order->dirfd, order->manifest, names, order->cas);
+}
+
+static void
+base_dispose(struct base *b)
+{
+	size_t i;
+
+	for (i = 0; i < BATCHES; i++)
+		answers_free(&b->batch[i].answers);
+	for (i = 0; i < b->parts; i++)
+		ocsp_template_free(&b->part[i].template);
+	segments_close(&b->published);
+	pthread_cond_destroy(&b->ready);
+	pthread_cond_destroy(&b->done);
+	pthread_mutex_destroy(&b->lock);
+	free(b);
+}
+
 int
 base_start(struct base **out, const struct base_order *order)
 {
 	struct base *b = calloc(1, sizeof(*b));
-	uint8_t digest[32];
 	int error;
 
 	if (b == NULL)
@@ -274,25 +381,18 @@ base_start(struct base **out, const struct base_order *order)
 	b->epoch = order->epoch;
 	b->dirfd = order->dirfd;
 	b->note.now = order->now;
-	b->note.until = answers_until(order->template, order->now, order->validity);
+	b->validity = order->validity;
 	pthread_mutex_init(&b->lock, NULL);
-	pthread_cond_init(&b->filled, NULL);
+	pthread_cond_init(&b->ready, NULL);
 	pthread_cond_init(&b->done, NULL);
-	if ((error = copy_template(&b->template, order->template)) == 0)
-		error = segments_open(&b->published, order->dirfd, order->manifest, &b->template);
-	if (error == 0 && EVP_Digest(b->template.tail.p, b->template.tail.len, digest, NULL, EVP_sha256(), NULL) != 1)
-		error = ICERT_E_CRYPTO;
-	if (error == 0) {
-		memcpy(b->note.tail, digest, sizeof(b->note.tail));
+	if ((error = take_cas(b, order)) == 0) {
 		if (pthread_create(&b->master, NULL, master, b) == 0) {
 			*out = b;
 			return 0;
 		}
 		error = ICERT_E_SYSTEM;
 	}
-	segments_close(&b->published);
-	ocsp_template_free(&b->template);
-	free(b);
+	base_dispose(b);
 	return error;
 }
 
@@ -315,18 +415,9 @@ base_records(struct base *b)
 void
 base_free(struct base *b)
 {
-	size_t i;
-
 	if (b == NULL)
 		return;
 	atomic_store(&b->stop, 1);
 	pthread_join(b->master, NULL);
-	for (i = 0; i < BATCHES; i++)
-		answers_free(&b->batch[i].answers);
-	segments_close(&b->published);
-	ocsp_template_free(&b->template);
-	pthread_cond_destroy(&b->filled);
-	pthread_cond_destroy(&b->done);
-	pthread_mutex_destroy(&b->lock);
-	free(b);
+	base_dispose(b);
 }

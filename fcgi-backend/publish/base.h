@@ -9,6 +9,8 @@
  * stays so, and one that the database does not know (it was restored) is carried over.
  * Without the database the published set alone is signed again.
  *
+ * One CA's part follows another's.  Once a CA has ended its answers are signed a last time, and from then on copied.
+ *
  * It may be stopped or killed at any moment: the next one goes on where the last mark stands.
  */
 #include <stdint.h>
@@ -16,12 +18,20 @@
 #include "publish/answers.h"
 #include "publish/segments.h"
 
+struct base_ca {
+	const struct ocsp_template *template;	/* copied */
+	struct segments_ca names;
+	unsigned number;		/* in the database */
+	int ended;			/* nextUpdate 99991231235959Z */
+};
+
 struct base_order {
 	const char *conninfo;		/* NULL: from the published set alone */
 	const char *socket;		/* the status signer's, for the publisher */
 	int dirfd;
 	const struct status_manifest *manifest;	/* in place; read before base_start() returns */
-	const struct ocsp_template *template;	/* copied */
+	const struct base_ca *ca;	/* in the order in which the manifest's segments are asked for them */
+	size_t cas;
 	unsigned hashes;
 	unsigned threads;		/* that compose and wait for signatures */
 	int64_t now;

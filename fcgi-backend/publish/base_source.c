@@ -23,12 +23,12 @@ compare(const void *a, const void *b)
 }
 
 /* The base in place is the last, if it is there; everything else lies over it. */
-static const struct segment *
-base_of(const struct segments *published)
+const struct segment *
+base_source_base(const struct segments *published, size_t place)
 {
 	const struct segment *last = published->n > 0 ? &published->at[published->n - 1] : NULL;
 
-	return last != NULL && last->issuer >= 0 && strcmp(last->entry.name, SEGMENT_BASE) == 0 ? last : NULL;
+	return last != NULL && last->issuer[place] >= 0 && strcmp(last->entry.name, SEGMENT_BASE) == 0 ? last : NULL;
 }
 
 static int
@@ -36,7 +36,7 @@ collect_deltas(struct base_source *s)
 {
 	struct status_record r;
 	struct status_key key;
-	size_t deltas = s->published->n - (base_of(s->published) != NULL), room = 0, i, n;
+	size_t deltas = s->published->n - (base_source_base(s->published, s->place) != NULL), room = 0, i, n;
 	uint64_t cursor;
 	int found;
 
@@ -49,7 +49,7 @@ collect_deltas(struct base_source *s)
 	for (i = 0; i < deltas; i++) {
 		cursor = 0;
 		while ((found = status_segment_next(&s->published->at[i].s, &cursor, &key, &r)) == 1 && s->delta_n < room)
-			if ((int)key.issuer == s->published->at[i].issuer)
+			if ((int)key.issuer == s->published->at[i].issuer[s->place])
 				serial_of(&key, s->delta[s->delta_n++]);
 		if (found < 0)
 			return found;
@@ -75,7 +75,7 @@ next_row(struct base_source *s)
 	}
 	s->row = 0;
 	s->row_n = PAGE;
-	if ((error = status_rows_page(s->db, s->after, s->rows, &s->row_n)) != 0)
+	if ((error = status_rows_page(s->db, s->issuer, s->after, s->rows, &s->row_n)) != 0)
 		return error;
 	s->rows_end = s->row_n == 0;
 	return 0;
@@ -84,7 +84,7 @@ next_row(struct base_source *s)
 static int
 next_base(struct base_source *s)
 {
-	const struct segment *base = base_of(s->published);
+	const struct segment *base = base_source_base(s->published, s->place);
 	uint8_t before[16];
 	struct status_record r;
 	struct status_key key;
@@ -100,18 +100,21 @@ next_base(struct base_source *s)
 			return 0;
 		}
 		serial_of(&key, s->base_serial);
-	} while ((int)key.issuer != base->issuer || memcmp(s->base_serial, s->after, 16) <= 0);
+	} while ((int)key.issuer != base->issuer[s->place] || memcmp(s->base_serial, s->after, 16) <= 0);
 	/* A base is written in the order of serials; one that is not was not written here. */
 	return memcmp(s->base_serial, before, 16) > 0 ? 0 : ICERT_E_MALFORMED;
 }
 
 int
-base_source_open(struct base_source *s, const struct segments *published, const char *conninfo, const uint8_t after[16])
+base_source_open(struct base_source *s, const struct segments *published, size_t place, unsigned issuer, const char *conninfo,
+    const uint8_t after[16])
 {
 	int error;
 
 	memset(s, 0, sizeof(*s));
 	s->published = published;
+	s->place = place;
+	s->issuer = issuer;
 	memcpy(s->after, after, 16);
 	if (conninfo != NULL &&
 	    ((s->rows = calloc(PAGE, sizeof(*s->rows))) == NULL || (s->db = db_open(conninfo)) == NULL))
@@ -170,7 +173,8 @@ base_source_next(struct base_source *s, struct cert_status *out)
 		*out = s->rows[s->row];
 	else
 		memcpy(out->serial, next, 16);
-	if ((found = segments_find(s->published, out->serial, &public)) < 0)
+	out->issuer = s->issuer;
+	if ((found = segments_find(s->published, s->place, out->serial, &public)) < 0)
 		return found;
 	if (found == 1)
 		settle(s, has_row, &public, out);

@@ -1,7 +1,7 @@
 #ifndef PUBLISH_BASE_SOURCE_H
 #define PUBLISH_BASE_SOURCE_H
 /*
- * What a base is made of, in the order of serials: the rows of the database merged
+ * What one CA's part of a base is made of, in the order of serials: the rows of the database merged
  * with what is public.  For base.c alone.
  */
 #include "publish/segments.h"
@@ -9,6 +9,8 @@
 
 struct base_source {
 	const struct segments *published;	/* the caller's */
+	size_t place;				/* of the CA there */
+	unsigned issuer;			/* its number */
 	struct db *db;				/* NULL: the published set alone */
 	uint8_t after[16];			/* serials up to here are done */
 	/* a page of rows */
@@ -26,7 +28,10 @@ struct base_source {
 };
 
 /* Begins behind the serial `after`.  0 or the error. */
-int	base_source_open(struct base_source *, const struct segments *, const char *conninfo, const uint8_t after[16]);
+int	base_source_open(struct base_source *, const struct segments *, size_t place, unsigned issuer, const char *conninfo,
+	    const uint8_t after[16]);
+/* Its segment in `published` that is the base in place; NULL: none. */
+const struct segment *base_source_base(const struct segments *, size_t place);
 /* 1 and the next, 0: that was all, below zero: the database's error or a damaged segment. */
 int	base_source_next(struct base_source *, struct cert_status *);
 void	base_source_close(struct base_source *);

@@ -8,12 +8,10 @@
 #include "libicert/clock.h"
 #include "libicert/error.h"
 #include "libicert/log.h"
-#include "pki/issuer_list.h"
 #include "pki/keyfile.h"
 #include "publish/publication_private.h"
 
 #define DER_MAX (64u << 20)
-#define RETRY_S 5		/* between two attempts at a responder's certificate */
 #define BASE_WAIT_MS 100	/* while one is being built */
 #define BASE_FIRST_MS 10	/* while nothing is in place before it is */
 
@@ -38,8 +36,8 @@ publication_note(struct publication *p, enum step step, int error, const char *d
 	return error;
 }
 
-static int
-read_ca(const struct config *config, const char *name, struct buf *out)
+int
+publication_read(const struct config *config, const char *name, struct buf *out)
 {
 	char path[PUBLICATION_PATH];
 	int error;
@@ -122,11 +120,10 @@ publication_open(struct publication **out, const struct config *config, int admi
 	error = config_conninfo(config, "publisher", p->conninfo, sizeof(p->conninfo)) == 0 ? 0 : ICERT_E_CONFIG;
 	if (error == 0 && ((p->db = db_open(p->conninfo)) == NULL || (p->listener = db_open(p->conninfo)) == NULL))
 		error = ICERT_E_MEMORY;
-	if (error == 0 && (error = read_ca(config, "emisora.cer", &p->issuer)) == 0 &&
-	    (error = read_ca(config, "raiz.cer", &p->root)) == 0 && (error = read_ca(config, "raiz.crl", &p->arl)) == 0 &&
+	if (error == 0 && (error = publication_read(config, "raiz.cer", &p->root)) == 0 &&
+	    (error = publication_read(config, "raiz.crl", &p->arl)) == 0 &&
 	    (error = read_seed(p)) == 0 && (error = read_manifest(p)) == 0)
-		error = edge_probe_open(&p->probe, config_require(config, "public", "ocsp_url"), p->issuer.p, p->issuer.len,
-		    p->root.p, p->root.len);
+		error = publication_cas_open(p);
 	if (error != 0) {
 		publication_free(p);
 		return error;
@@ -144,18 +141,12 @@ publication_free(struct publication *p)
 	keyclient_close(&p->status_signer);
 	db_close(p->db);
 	db_close(p->listener);
-	edge_probe_free(p->probe);
-	publication_asked_close(p);
 	base_free(p->base);
 	segments_close(&p->segments);
-	revocations_free(&p->revocations);
 	answers_free(&p->answers);
-	if (p->has_template)
-		ocsp_template_free(&p->template);
-	buf_free(&p->issuer);
+	publication_cas_free(p);
 	buf_free(&p->root);
 	buf_free(&p->arl);
-	buf_free(&p->crl_der);
 	if (p->dirfd >= 0)
 		close(p->dirfd);
 	bytes_wipe(p->seed, sizeof(p->seed));
@@ -181,84 +172,26 @@ publication_wait(struct publication *p, int ms)
 		p->listening = 0;
 }
 
-/* Takes a responder's certificate into use for answers. */
-static int
-use_responder(struct publication *p, const struct buf *certificate)
-{
-	struct ocsp_template fresh;
-	int error;
-
-	error = ocsp_template_init(&fresh, p->issuer.p, p->issuer.len, certificate->p, certificate->len);
-	if (error != 0)
-		return error;
-	if (p->has_template)
-		ocsp_template_free(&p->template);
-	p->template = fresh;
-	p->has_template = 1;
-	/* What the former one has signed stays as it is until it is signed again. */
-	p->dirty = 1;
-	return 0;
-}
-
-/* A new key in the status signer, a certificate for it from the signer. */
-static int
-new_responder(struct publication *p)
-{
-	struct buf spki = BUF_INIT, proof = BUF_INIT, certificate = BUF_INIT;
-	int error;
-
-	if ((error = status_signer_new_key(&p->status_signer, ISSUER_FIRST, &spki, &proof)) == 0 &&
-	    (error = signer_responder(&p->signer, ISSUER_FIRST, spki.p, spki.len, proof.p, proof.len, &certificate)) == 0 &&
-	    (error = status_signer_install_certificate(&p->status_signer, ISSUER_FIRST, certificate.p, certificate.len)) == 0 &&
-	    (error = use_responder(p, &certificate)) == 0)
-		log_info("responder_new", "answers until %lld", (long long)p->template.responder_not_after);
-	buf_free(&spki);
-	buf_free(&proof);
-	buf_free(&certificate);
-	return error;
-}
-
-static void
-responder(struct publication *p, int64_t now)
-{
-	struct buf certificate = BUF_INIT, spki = BUF_INIT;
-	int error = 0;
-
-	if (p->has_template && p->template.responder_not_after - now > p->rotate)
-		return;
-	if (p->responder_tried > now - RETRY_S)
-		return;
-	p->responder_tried = now;
-	if (!p->has_template) {
-		error = status_signer_info(&p->status_signer, ISSUER_FIRST, &certificate, &spki);
-		if (error == 0 && certificate.len > 0)
-			error = use_responder(p, &certificate);
-		else if (error == ICERT_E_STATE)
-			error = 0;
-	}
-	if (error == 0 && (!p->has_template || p->template.responder_not_after - now <= p->rotate))
-		error = new_responder(p);
-	publication_note(p, STEP_RESPONDER, error, p->signer.detail);
-	buf_free(&certificate);
-	buf_free(&spki);
-}
-
 void
 publication_round(struct publication *p)
 {
 	int64_t now = clock_real();
 	int error = 0;
 
-	responder(p, now);
-	if (p->has_template) {
+	publication_responders(p, now);
+	if (publication_can_sign(p)) {
 		publication_map(p);
 		publication_note(p, STEP_DATABASE, publication_take(p), db_detail(p->db));
 		if (p->loaded)
 			publication_note(p, STEP_CRL, publication_crl(p, now), p->signer.detail);
 		publication_note(p, STEP_BASE, publication_base(p, now), "");
+		if (p->last[STEP_BASE] == ICERT_E_MISMATCH || p->last[STEP_BASE] == ICERT_E_STATE)
+			publication_responders_forget(p);
 		if (p->loaded && publication_has_base(p)) {
 			publication_note(p, STEP_ANSWERS, publication_changes(p, now), p->status_signer.detail);
 			error = publication_compact(p, now);
+			if (p->last[STEP_ANSWERS] == ICERT_E_MISMATCH || p->last[STEP_ANSWERS] == ICERT_E_STATE)
+				publication_responders_forget(p);
 		}
 	}
 	publication_note(p, STEP_WRITE, error != 0 ? error : publication_beat(p, now), "");

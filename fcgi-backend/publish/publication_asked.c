@@ -113,13 +113,16 @@ static void
 conclude(struct publication *p)
 {
 	const struct segment *base = p->segments.n > 0 ? &p->segments.at[p->segments.n - 1] : NULL;
+	size_t place;
 	int i, failed = 0;
 
 	tell(p->asker, "epoch %" PRIu64 " before, %" PRIu64 " now", p->asked_epoch, p->manifest.epoch);
 	tell(p->asker, "changes %" PRIu64 " seen at the edge, %zu open, %zu refused", p->confirmed - p->asked_confirmed,
 	    p->open - p->refused, p->refused);
-	tell(p->asker, "list %" PRId64 " of %" PRId64 ", %zu revoked certificates are known", p->crl.number, p->crl.this_update,
-	    p->revocations.n);
+	for (place = 0; place < p->cas; place++)
+		tell(p->asker, "list %s, number %" PRId64 " of %" PRId64 ", %zu revoked certificates are known",
+		    p->ca[place].list[0].name, p->ca[place].list[0].crl.number, p->ca[place].list[0].crl.this_update,
+		    p->ca[place].revocations.n);
 	if (base != NULL && publication_has_base(p))
 		tell(p->asker, "base %" PRIu64 " certificates, signed %" PRId64 ", until %" PRId64 "; %zu deltas over it", base->s.records,
 		    base->entry.this_update, base->s.min_next_update, p->segments.n - 1);

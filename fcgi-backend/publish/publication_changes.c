@@ -11,6 +11,22 @@
 #define PROBE_ROUNDS 150
 #define PROBE_PAUSE_MS 20
 
+/* Into what its CA's lists are made of. */
+static int
+take_revocation(struct publication *p, const struct cert_status *s)
+{
+	size_t place = publication_place(p, s->issuer);
+	struct ca *ca = &p->ca[place];
+	unsigned k;
+
+	if (place == p->cas || revocations_find(&ca->revocations, s->serial) != NULL)
+		return 0;
+	for (k = 0; k <= ca->partitions; k++)
+		if (k == 0 || k == s->partition || s->partition == CERT_ANY_PARTITION)
+			ca->list[k].owed = 1;
+	return revocations_add(&ca->revocations, s);
+}
+
 int
 publication_take(struct publication *p)
 {
@@ -25,14 +41,10 @@ publication_take(struct publication *p)
 		return error;
 	}
 	p->open = p->n;
-	for (i = 0; i < p->n; i++) {
-		if (!p->changes[i].status.revoked || revocations_find(&p->revocations, p->changes[i].status.serial) != NULL)
-			continue;
-		if ((error = revocations_add(&p->revocations, &p->changes[i].status)) != 0)
-			return error;
-		p->crl_owed = 1;
-	}
-	return 0;
+	for (i = 0; i < p->n && error == 0; i++)
+		if (p->changes[i].status.revoked)
+			error = take_revocation(p, &p->changes[i].status);
+	return error;
 }
 
 /* 1: the edge already answers so, or must not answer so; 0: to be published; *stop: it still says good of a revoked one. */
@@ -40,10 +52,14 @@ static int
 is_public(struct publication *p, const struct status_change *change, int *stop)
 {
 	const struct cert_status *s = &change->status;
+	size_t place = publication_place(p, s->issuer);
 	struct status_record r;
-	int found = segments_find(&p->segments, s->serial, &r);
+	int found;
 
-	if (found < 0)
+	/* A CA that is no longer in the list. */
+	if (place == p->cas)
+		return 1;
+	if ((found = segments_find(&p->segments, place, s->serial, &r)) < 0)
 		return found;
 	if (found == 0)
 		return 0;
@@ -65,10 +81,12 @@ by_serial(const void *a, const void *b)
 {
 	const struct cert_status *const *x = a, *const *y = b;
 
+	if ((*x)->issuer != (*y)->issuer)
+		return (*x)->issuer < (*y)->issuer ? -1 : 1;
 	return memcmp((*x)->serial, (*y)->serial, sizeof((*x)->serial));
 }
 
-/* What has to be published, in the order of serials, each once: issued and revoked at once is one. */
+/* What has to be published, in the order of CAs and serials, each once: issued and revoked at once is one. */
 static int
 collect(struct publication *p, const struct cert_status **todo, size_t *n, int *stop)
 {
@@ -93,6 +111,13 @@ collect(struct publication *p, const struct cert_status **todo, size_t *n, int *
 	return 0;
 }
 
+/* Of what collect() has let through. */
+static struct ca *
+ca_of(struct publication *p, const struct cert_status *s)
+{
+	return &p->ca[publication_place(p, s->issuer)];
+}
+
 /* Without a signature, at once: the edge stops saying good, however slow the signer is. */
 static int
 publish_pending(struct publication *p, const struct cert_status *const *todo, size_t n, int64_t now)
@@ -102,18 +127,19 @@ publish_pending(struct publication *p, const struct cert_status *const *todo, si
 	char file[STATUS_FILE_MAX + 1];
 	struct status_entry entry;
 	struct status_writer *w;
-	unsigned issuer, tail;
+	unsigned tail;
 	size_t i;
 	int error;
 
 	publication_file(file, SEGMENT_PENDING, p->manifest.epoch + 1, now);
 	if ((error = status_writer_open(&w, p->dirfd, file, p->manifest.epoch + 1, 0, 0)) != 0)
 		return error;
-	error = answers_begin(&p->template, w, &issuer, &tail);
-	record.issuer = issuer;
+	error = 0;
 	for (i = 0; i < n && error == 0; i++) {
 		if (!todo[i]->revoked)
 			continue;
+		if ((error = answers_begin(&ca_of(p, todo[i])->template, w, &record.issuer, &tail)) != 0)
+			break;
 		record.serial = todo[i]->serial;
 		record.serial_len = sizeof(todo[i]->serial);
 		record.revoked_at = todo[i]->revoked_at;
@@ -134,20 +160,21 @@ write_signed(struct publication *p, struct status_writer *w, const struct cert_s
 {
 	struct answers *a = &p->answers;
 	unsigned issuer, tail;
-	size_t i, room;
-	int error;
+	struct ca *ca;
+	size_t i;
+	int error = 0;
 
-	a->template = &p->template;
 	a->hashes = p->hashes;
 	a->this_update = now;
-	a->next_update = answers_until(&p->template, now, p->validity);
-	room = answers_room(a);
-	if ((error = answers_begin(&p->template, w, &issuer, &tail)) != 0)
-		return error;
+	/* One CA's after another's: a message is signed by one key. */
 	for (i = 0; i < n && error == 0; i += a->n) {
-		for (a->n = 0; a->n < room && i + a->n < n; a->n++)
+		ca = ca_of(p, todo[i]);
+		a->template = &ca->template;
+		a->next_update = publication_until(p, ca, now);
+		for (a->n = 0; a->n < answers_room(a) && i + a->n < n && todo[i + a->n]->issuer == ca->number; a->n++)
 			a->status[a->n] = *todo[i + a->n];
-		if ((error = answers_make(a, &p->status_signer)) == 0)
+		if ((error = answers_begin(&ca->template, w, &issuer, &tail)) == 0 &&
+		    (error = answers_make(a, &p->status_signer)) == 0)
 			error = answers_write(a, w, issuer, tail);
 	}
 	return error;
@@ -168,12 +195,18 @@ covers_pending(const struct publication *p, const struct cert_status *const *tod
 	struct status_record r;
 	struct status_key at;
 	uint64_t cursor = 0;
+	size_t place;
 	int found;
 
 	while ((found = status_segment_next(&p->segments.at[0].s, &cursor, &at, &r)) == 1) {
 		if (at.serial_len > sizeof(probe.serial))
 			return 0;
 		memset(&probe, 0, sizeof(probe));
+		for (place = 0; place < p->cas && p->segments.at[0].issuer[place] != (int)at.issuer; place++)
+			;
+		if (place == p->cas)
+			return 0;
+		probe.issuer = p->ca[place].number;
 		memcpy(probe.serial + sizeof(probe.serial) - at.serial_len, at.serial, at.serial_len);
 		if (bsearch(&key, todo, n, sizeof(*todo), by_serial) == NULL)
 			return 0;
@@ -222,11 +255,13 @@ static int
 keep_public(struct publication *p)
 {
 	struct status_record r;
-	size_t i, n = 0;
+	size_t i, n = 0, place;
 	int found;
 
 	for (i = 0; i < p->n; i++) {
-		if ((found = segments_find(&p->segments, p->changes[i].status.serial, &r)) < 0)
+		if ((place = publication_place(p, p->changes[i].status.issuer)) == p->cas)
+			continue;
+		if ((found = segments_find(&p->segments, place, p->changes[i].status.serial, &r)) < 0)
 			return found;
 		if (found == 1 && r.state == (p->changes[i].status.revoked ? STATUS_REVOKED : STATUS_GOOD))
 			p->changes[n++] = p->changes[i];
@@ -250,7 +285,7 @@ ask_edge(struct publication *p, int *seen)
 	for (asked = 0; asked < p->n + step; asked += step) {
 		i = asked < p->n ? asked : p->n - 1;
 		wanted = p->changes[i].status.revoked ? EDGE_REVOKED : EDGE_GOOD;
-		if ((error = edge_probe_ask(p->probe, p->changes[i].status.serial, &status)) != 0 || status != wanted)
+		if ((error = edge_probe_ask(ca_of(p, &p->changes[i].status)->probe, p->changes[i].status.serial, &status)) != 0 || status != wanted)
 			return error;
 	}
 	*seen = 1;

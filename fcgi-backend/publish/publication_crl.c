@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include <openssl/x509.h>
@@ -10,7 +11,7 @@
 #define PAGE 5000
 
 static int
-load_revoked(struct publication *p)
+load_revoked(struct publication *p, struct ca *ca)
 {
 	struct cert_status *page;
 	uint8_t after[16] = { 0 };
@@ -21,9 +22,9 @@ load_revoked(struct publication *p)
 		return ICERT_E_MEMORY;
 	do {
 		n = PAGE;
-		error = status_rows_revoked(p->db, after, page, &n);
+		error = status_rows_revoked(p->db, ca->number, after, page, &n);
 		for (i = 0; i < n && error == 0; i++)
-			error = revocations_add(&p->revocations, &page[i]);
+			error = revocations_add(&ca->revocations, &page[i]);
 		if (n > 0)
 			memcpy(after, page[n - 1].serial, sizeof(after));
 	} while (error == 0 && n == PAGE);
@@ -31,53 +32,118 @@ load_revoked(struct publication *p)
 	return error;
 }
 
+/* The lists that certificates name, or will: those of former days stay as long as somebody looks there. */
+static int
+load_lists(struct publication *p, struct ca *ca)
+{
+	unsigned named, i;
+	int error;
+
+	if ((error = status_rows_lists(p->db, ca->number, &named, &ca->crl_number)) != 0)
+		return error;
+	if (named > ca->partitions)
+		ca->partitions = named < CRL_PARTITIONS_MAX ? named : CRL_PARTITIONS_MAX;
+	for (i = 0; i <= ca->partitions; i++) {
+		buf_reset(&ca->list[i].der);
+		if ((error = issuer_name(ca->list[i].name, sizeof(ca->list[i].name), ISSUER_LIST, ca->number, i)) != 0)
+			return error;
+		error = status_rows_crl(p->db, ca->number, i, &ca->list[i].crl, &ca->list[i].der);
+		if (error != 0 && error != ICERT_E_NOT_FOUND)
+			return error;
+		ca->list[i].owed = 1;
+	}
+	return 0;
+}
+
 int
 publication_crl_load(struct publication *p)
 {
-	int error;
+	size_t i;
+	int error = 0;
 
 	if (p->loaded)
 		return 0;
-	error = status_rows_crl(p->db, &p->crl, &p->crl_der);
-	if (error != 0 && error != ICERT_E_NOT_FOUND)
-		return error;
-	/* The database first: it knows when each ends, the published set does not. */
-	if ((error = load_revoked(p)) != 0 || (error = revocations_add_published(&p->revocations, &p->segments)) != 0)
-		return error;
-	p->loaded = p->dirty = p->crl_owed = 1;
-	return 0;
+	for (i = 0; i < p->cas && error == 0; i++) {
+		/* The database first: it knows when each ends, and its partition; the published set does not. */
+		if ((error = load_lists(p, &p->ca[i])) == 0 && (error = load_revoked(p, &p->ca[i])) == 0)
+			error = revocations_add_published(&p->ca[i].revocations, &p->segments, i);
+	}
+	p->loaded = p->dirty = error == 0;
+	return error;
+}
+
+int
+publication_has_lists(const struct publication *p)
+{
+	size_t i;
+	unsigned k;
+
+	for (i = 0; i < p->cas; i++)
+		for (k = 0; k <= p->ca[i].partitions; k++)
+			if (p->ca[i].list[k].der.len == 0)
+				return 0;
+	return 1;
+}
+
+static int
+is_due(const struct publication *p, const struct ca *ca, const struct crl_list *l, int64_t now)
+{
+	int64_t age = now - l->crl.this_update;
+
+	if (l->crl.number == 0)
+		return 1;
+	/* The last list of a CA that has ended has no next one; a revocation is not left out for that. */
+	if (ca->state == ISSUER_ENDED && l->crl.next_update == STATUS_NEVER)
+		return 0;
+	return ca->state == ISSUER_ENDED || p->asked_crl || age >= p->crl_refresh || (l->owed && age >= CRL_COALESCE);
+}
+
+static int
+renew(struct publication *p, struct ca *ca, unsigned partition, int64_t now)
+{
+	struct crl_list *l = &ca->list[partition];
+	struct crl_entry *entries = NULL;
+	struct status_crl fresh = l->crl;
+	struct buf der = BUF_INIT;
+	size_t n = 0;
+	int error;
+
+	/* The clock's seconds keep numbers growing even after a restore of the database. */
+	fresh.number = ca->crl_number + 1 > now ? ca->crl_number + 1 : now;
+	fresh.this_update = now;
+	fresh.next_update = ca->state == ISSUER_ENDED ? STATUS_NEVER : now + p->crl_validity;
+	if ((error = revocations_entries(&ca->revocations, partition, l->crl.this_update, &entries, &n)) == 0 &&
+	    (error = signer_crl(&p->signer, ca->number, partition, (uint64_t)fresh.number, fresh.this_update, fresh.next_update,
+	    entries, n, &der)) == 0) {
+		buf_free(&l->der);
+		l->der = der;
+		buf_init(&der);
+		l->crl = fresh;
+		ca->crl_number = fresh.number;
+		l->owed = 0;
+		p->dirty = 1;
+		/* Without the database it goes out all the same. */
+		publication_note(p, STEP_DATABASE, status_rows_crl_add(p->db, ca->number, partition, &fresh, n, &l->der),
+		    "crl row");
+	}
+	free(entries);
+	buf_free(&der);
+	return error;
 }
 
 int
 publication_crl(struct publication *p, int64_t now)
 {
-	struct crl_entry *entries = NULL;
-	struct status_crl fresh = p->crl;
-	struct buf der = BUF_INIT;
-	size_t n = 0;
-	int error;
+	size_t i;
+	unsigned k;
+	int error = 0;
 
-	if (p->crl.number != 0 && now - p->crl.this_update < p->crl_refresh &&
-	    !(p->crl_owed && now - p->crl.this_update >= CRL_COALESCE) && !p->asked_crl)
-		return 0;
-	/* The clock's seconds keep numbers growing even after a restore of the database. */
-	fresh.number = p->crl.number + 1 > now ? p->crl.number + 1 : now;
-	fresh.this_update = now;
-	fresh.next_update = now + p->crl_validity;
-	if ((error = revocations_entries(&p->revocations, p->crl.this_update, &entries, &n)) == 0 &&
-	    (error = signer_crl(&p->signer, 1, 0, (uint64_t)fresh.number, fresh.this_update, fresh.next_update,
-	    entries, n, &der)) == 0) {
-		buf_free(&p->crl_der);
-		p->crl_der = der;
-		buf_init(&der);
-		p->crl = fresh;
-		p->crl_owed = p->asked_crl = 0;
-		p->dirty = 1;
-		/* Without the database it goes out all the same. */
-		publication_note(p, STEP_DATABASE, status_rows_crl_add(p->db, &fresh, n, &p->crl_der), "crl row");
-	}
-	free(entries);
-	buf_free(&der);
+	for (i = 0; i < p->cas && error == 0; i++)
+		for (k = 0; k <= p->ca[i].partitions && error == 0; k++)
+			if (is_due(p, &p->ca[i], &p->ca[i].list[k], now))
+				error = renew(p, &p->ca[i], k, now);
+	if (error == 0)
+		p->asked_crl = 0;
 	return error;
 }
 

@@ -1,7 +1,7 @@
 #ifndef PUBLISH_PUBLICATION_PRIVATE_H
 #define PUBLISH_PUBLICATION_PRIVATE_H
 /*
- * The publisher's state, shared by the files of its round: publication.c (what a round is),
+ * The publisher's state, shared by the files of its round: publication.c (what a round is), publication_ca.c (responders),
  * publication_set.c (files and manifest), publication_changes.c, publication_crl.c.
  */
 #include "crypt/signer.h"
@@ -14,7 +14,6 @@
 
 #define PUBLICATION_PATH 512
 #define PUBLICATION_CHANGES 5000	/* taken up in one round */
-#define PUBLICATION_FILES 5		/* of a manifest, beside its segments */
 
 /* What the administrator may ask the running publisher for. */
 enum asked { ASKED_NOTHING, ASKED_PUBLISH, ASKED_BASE };
@@ -22,23 +21,46 @@ enum asked { ASKED_NOTHING, ASKED_PUBLISH, ASKED_BASE };
 /* What a step last ended with: an error is told when it begins, when it changes and when it ends. */
 enum step { STEP_RESPONDER, STEP_DATABASE, STEP_ANSWERS, STEP_BASE, STEP_CRL, STEP_WRITE, STEP_EDGE, STEPS };
 
+/* One list of a CA: the complete one, or a partition. */
+struct crl_list {
+	char name[ISSUER_NAME];		/* in the set */
+	struct status_crl crl;
+	struct buf der;
+	int owed;			/* a revocation is not in it */
+};
+
+/* One issuing CA. */
+struct ca {
+	unsigned number;
+	enum issuer_state state;
+	char name[ISSUER_NAME];		/* of its certificate, in the set */
+	struct buf der;
+	struct edge_probe *probe;
+	struct ocsp_template template;
+	int has_template;
+	int64_t responder_tried;
+	int64_t shift;			/* of the test clock when its responder's certificate was made */
+	struct revocations revocations;
+	int64_t crl_number;		/* the last, over all its lists */
+	unsigned partitions;
+	struct crl_list list[1 + CRL_PARTITIONS_MAX];	/* the complete one first */
+};
+
 struct publication {
 	const struct config *config;
 	char conninfo[PUBLICATION_PATH];
 	struct db *db, *listener;
 	int listening;
 	struct keyclient signer, status_signer;
-	struct buf issuer, root, arl;
-	struct edge_probe *probe;
+	struct buf root, arl;
+	struct ca ca[ISSUERS_MAX];
+	struct segments_ca names[ISSUERS_MAX];	/* theirs, as the segments are asked */
+	size_t cas;
 	int dirfd;
 	uint8_t seed[STATUS_SEAL_KEY];
 
 	int64_t validity, refresh, crl_validity, crl_refresh, beat, rotate;	/* seconds */
 	unsigned hashes, threads;
-
-	struct ocsp_template template;
-	int has_template;
-	int64_t responder_tried;
 
 	struct segments segments;	/* of the manifest in place */
 	int mapped;
@@ -51,11 +73,7 @@ struct publication {
 	size_t refused, refused_told;	/* of them: would take a revocation back */
 	struct answers answers;
 
-	struct revocations revocations;
-	int loaded;			/* they are those of the database and of the published set */
-	struct status_crl crl;
-	struct buf crl_der;
-	int crl_owed;			/* a revocation is not in the CRL */
+	int loaded;			/* revocations and lists are those of the database and of the published set */
 
 	struct status_manifest manifest, before;
 	int has_manifest;
@@ -76,6 +94,22 @@ const char *publication_step_name(enum step);
 
 /* Tells of an error when it begins, changes or ends; returns it. */
 int	publication_note(struct publication *, enum step, int error, const char *detail);
+
+/* A file of [paths] ca, appended to out.  0, or the error after telling it in the log. */
+int	publication_read(const struct config *, const char *name, struct buf *out);
+/* Opens the CAs: certificates, names.  0, or the error after telling it in the log. */
+int	publication_cas_open(struct publication *);
+void	publication_cas_free(struct publication *);
+/* The place of the CA with this number; p->cas: this publisher knows none. */
+size_t	publication_place(const struct publication *, unsigned number);
+/* A responder's certificate for each CA that has none, or whose own is near its end. */
+void	publication_responders(struct publication *, int64_t now);
+/* Every CA has one. */
+int	publication_can_sign(const struct publication *);
+/* The status signer has other keys than was thought: they are asked for again. */
+void	publication_responders_forget(struct publication *);
+/* When an answer of this CA that is given now ends. */
+int64_t	publication_until(const struct publication *, const struct ca *, int64_t now);
 
 /* Maps what the manifest in place names; a set that cannot be read is told and begun anew. */
 void	publication_map(struct publication *);
@@ -106,8 +140,10 @@ void	publication_confirm(struct publication *, int64_t now);
 
 /* Reads the newest CRL and the revoked of database and published set, once. */
 int	publication_crl_load(struct publication *);
-/* A new CRL when it is time. */
+/* New CRLs when it is time. */
 int	publication_crl(struct publication *, int64_t now);
+/* Every list is there. */
+int	publication_has_lists(const struct publication *);
 /* Waits for the administrator and for `also` (-1: nothing more): 1 when the latter has something to read. */
 int	publication_asked_wait(struct publication *, int ms, int also);
 /* After a round: tells the one who asked how it went. */

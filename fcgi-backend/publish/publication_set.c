@@ -26,14 +26,14 @@ publication_map(struct publication *p)
 {
 	int error;
 
-	if (p->mapped || !p->has_template)
+	if (p->mapped)
 		return;
 	p->mapped = 1;
-	p->segments.dirfd = p->dirfd;
-	if (!p->has_manifest || (error = segments_open(&p->segments, p->dirfd, &p->manifest, &p->template)) == 0)
+	segments_begin(&p->segments, p->dirfd, p->names, p->cas);
+	if (!p->has_manifest || (error = segments_open(&p->segments, p->dirfd, &p->manifest, p->names, p->cas)) == 0)
 		return;
 	log_error("publish_start", "the set in place cannot be read and is begun anew: %s", icert_err_code(error));
-	p->segments.dirfd = p->dirfd;
+	segments_begin(&p->segments, p->dirfd, p->names, p->cas);
 }
 
 /* The entry of a file that does not change from one set to the next; written when it is new. */
@@ -102,19 +102,34 @@ publication_has_base(const struct publication *p)
 	return deltas(p) < p->segments.n;
 }
 
+/* A CA's certificate and lists. */
+static int
+put_ca(struct publication *p, struct status_manifest *m, const struct ca *ca)
+{
+	unsigned i;
+	int error = put_file(p, m, STATUS_KIND_CA, ca->name, &ca->der, 0, 0);
+
+	for (i = 0; i <= ca->partitions && error == 0; i++)
+		error = put_file(p, m, STATUS_KIND_CRL, ca->list[i].name, &ca->list[i].der, ca->list[i].crl.this_update,
+		    ca->list[i].crl.next_update);
+	return error;
+}
+
 int
 publication_write(struct publication *p, const struct status_entry *segments, size_t n, int64_t now)
 {
 	struct status_manifest m = { .epoch = p->manifest.epoch + 1, .heartbeat = now };
 	int64_t from, until;
-	int error;
+	size_t i;
+	int error = 0;
 
 	memcpy(m.entry, segments, n * sizeof(*segments));
 	m.count = (uint32_t)n;
 	publication_crl_times(&p->arl, &from, &until);
-	if ((error = put_file(p, &m, STATUS_KIND_CRL, "icert.crl", &p->crl_der, p->crl.this_update, p->crl.next_update)) != 0 ||
+	for (i = 0; i < p->cas && error == 0; i++)
+		error = put_ca(p, &m, &p->ca[i]);
+	if (error != 0 ||
 	    (error = put_file(p, &m, STATUS_KIND_CRL, "raiz.crl", &p->arl, from, until)) != 0 ||
-	    (error = put_file(p, &m, STATUS_KIND_CA, "emisora.cer", &p->issuer, 0, 0)) != 0 ||
 	    (error = put_file(p, &m, STATUS_KIND_CA, "raiz.cer", &p->root, 0, 0)) != 0 ||
 	    (error = status_manifest_write(p->dirfd, &m, p->seed)) != 0)
 		return error;
@@ -152,7 +167,7 @@ publication_push(struct publication *p, const struct status_entry *entry, int in
 		return error;
 	if (instead)
 		segments_drop(&p->segments, 0);
-	return segments_push(&p->segments, entry, &p->template);
+	return segments_push(&p->segments, entry);
 }
 
 int
@@ -162,7 +177,7 @@ publication_beat(struct publication *p, int64_t now)
 	struct status_entry list[SEGMENTS_MAX + 1];
 	int error;
 
-	if (p->dirty && p->crl_der.len > 0 && publication_has_base(p))
+	if (p->dirty && publication_has_lists(p) && publication_has_base(p))
 		return publication_write(p, list, entries(p, list, 0, 0), now);
 	if (!p->has_manifest || now - m.heartbeat < p->beat)
 		return 0;
@@ -190,7 +205,39 @@ publication_compact(struct publication *p, int64_t now)
 		return error;
 	for (i = 0; i < n; i++)
 		segments_drop(&p->segments, 0);
-	return segments_push(&p->segments, &list[0], &p->template);
+	return segments_push(&p->segments, &list[0]);
+}
+
+static int64_t
+longest_responder(const struct publication *p)
+{
+	int64_t end = 0;
+	size_t i;
+
+	for (i = 0; i < p->cas; i++)
+		if (p->ca[i].template.responder_not_after > end)
+			end = p->ca[i].template.responder_not_after;
+	return end;
+}
+
+/* Is there a CA that has ended and whose first answer in the base is not its last yet?  They are signed together. */
+static int
+ended_anew(const struct publication *p, const struct segment *base)
+{
+	struct status_record r;
+	struct status_key key;
+	uint64_t cursor;
+	size_t i;
+
+	for (i = 0; i < p->cas; i++) {
+		if (p->ca[i].state != ISSUER_ENDED || base->issuer[i] < 0)
+			continue;
+		cursor = 0;
+		while (status_segment_next(&base->s, &cursor, &key, &r) == 1)
+			if ((int)key.issuer == base->issuer[i])
+				return r.next_update != STATUS_NEVER;
+	}
+	return 0;
 }
 
 /* Is the base old, or much beside it?  What lies over it is younger than it is. */
@@ -212,20 +259,30 @@ base_due(const struct publication *p, int64_t now)
 		return 1;
 	if (base->s.records == 0)
 		return 0;
+	if (ended_anew(p, base))
+		return 1;
+	/* Only last answers: nothing ends any more. */
+	if (base->s.min_next_update == STATUS_NEVER)
+		return 0;
 	/* Answers cut to the end of a former responder are made anew before they end. */
 	return now - base->entry.this_update >= p->refresh ||
-	    (base->s.min_next_update - now <= p->validity / 8 && p->template.responder_not_after > base->s.min_next_update);
+	    (base->s.min_next_update - now <= p->validity / 8 && longest_responder(p) > base->s.min_next_update);
 }
 
 static int
 begin_base(struct publication *p, int64_t now)
 {
 	struct base_order order = { .socket = config_require(p->config, "sockets", "status-signer-publisher"),
-	    .dirfd = p->dirfd, .manifest = &p->manifest, .template = &p->template, .hashes = p->hashes,
+	    .dirfd = p->dirfd, .manifest = &p->manifest, .cas = p->cas, .hashes = p->hashes,
 	    .threads = p->threads, .now = now, .validity = p->validity, .resume_within = p->refresh / 4,
 	    .epoch = p->manifest.epoch + 1 };
+	struct base_ca cas[ISSUERS_MAX];
+	size_t i;
 
-	p->asked_base = 0;
+	for (i = 0; i < p->cas; i++)
+		cas[i] = (struct base_ca){ .template = &p->ca[i].template, .names = p->names[i], .number = p->ca[i].number,
+		    .ended = p->ca[i].state == ISSUER_ENDED };
+	order.ca = cas;
 	/* Without the database what is public is signed again as it is. */
 	if (p->last[STEP_DATABASE] == 0)
 		order.conninfo = p->conninfo;
@@ -241,17 +298,18 @@ static int
 take_base(struct publication *p, const struct status_entry *fresh, int64_t now)
 {
 	struct status_entry list[SEGMENTS_MAX + 1];
-	struct segments next = { .dirfd = p->dirfd };
+	struct segments next;
 	size_t n = 0, i;
 	int error = 0;
 
+	segments_begin(&next, p->dirfd, p->names, p->cas);
 	while (n < p->segments.n && strcmp(p->segments.at[n].entry.file, p->kept_file) != 0 && !is_base(&p->segments.at[n])) {
 		list[n] = p->segments.at[n].entry;
 		n++;
 	}
 	list[n++] = *fresh;
 	for (i = n; i > 0 && error == 0; i--)
-		error = segments_push(&next, &list[i - 1], &p->template);
+		error = segments_push(&next, &list[i - 1]);
 	if (error == 0)
 		error = publication_write(p, list, n, now);
 	if (error != 0) {
@@ -278,7 +336,7 @@ publication_base(struct publication *p, int64_t now)
 			return p->base_failed ? p->last[STEP_BASE] : 0;
 		return begin_base(p, now);
 	}
-	if (p->crl_der.len == 0 || base_poll(p->base, &error, &fresh))
+	if (!publication_has_lists(p) || base_poll(p->base, &error, &fresh))
 		return 0;
 	if (error == 0)
 		error = take_base(p, &fresh, now);

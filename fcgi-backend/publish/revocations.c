@@ -71,9 +71,9 @@ revocations_add(struct revocations *r, const struct cert_status *s)
 }
 
 static int
-add_segment(struct revocations *r, const struct segment *g)
+add_segment(struct revocations *r, const struct segment *g, size_t place)
 {
-	struct cert_status s = { .revoked = 1, .not_after = INT64_MAX };
+	struct cert_status s = { .revoked = 1, .not_after = INT64_MAX, .partition = CERT_ANY_PARTITION };
 	struct status_record record;
 	struct status_key key;
 	uint64_t cursor = 0;
@@ -82,7 +82,7 @@ add_segment(struct revocations *r, const struct segment *g)
 	while (error == 0 && (found = status_segment_next(&g->s, &cursor, &key, &record)) != 0) {
 		if (found < 0)
 			return found;
-		if (record.state != STATUS_REVOKED || (int)key.issuer != g->issuer || key.serial_len > sizeof(s.serial))
+		if (record.state != STATUS_REVOKED || (int)key.issuer != g->issuer[place] || key.serial_len > sizeof(s.serial))
 			continue;
 		memset(s.serial, 0, sizeof(s.serial));
 		memcpy(s.serial + sizeof(s.serial) - key.serial_len, key.serial, key.serial_len);
@@ -94,18 +94,18 @@ add_segment(struct revocations *r, const struct segment *g)
 }
 
 int
-revocations_add_published(struct revocations *r, const struct segments *segments)
+revocations_add_published(struct revocations *r, const struct segments *segments, size_t place)
 {
 	size_t i;
 	int error = 0;
 
 	for (i = 0; i < segments->n && error == 0; i++)
-		error = add_segment(r, &segments->at[i]);
+		error = add_segment(r, &segments->at[i], place);
 	return error;
 }
 
 int
-revocations_entries(const struct revocations *r, int64_t ended_after, struct crl_entry **out, size_t *n)
+revocations_entries(const struct revocations *r, unsigned partition, int64_t ended_after, struct crl_entry **out, size_t *n)
 {
 	struct crl_entry *entries;
 	size_t i;
@@ -117,7 +117,7 @@ revocations_entries(const struct revocations *r, int64_t ended_after, struct crl
 	if ((entries = calloc(r->n, sizeof(*entries))) == NULL)
 		return ICERT_E_MEMORY;
 	for (i = 0; i < r->n; i++) {
-		if (r->list[i].not_after <= ended_after)
+		if (r->list[i].not_after <= ended_after || (partition != 0 && r->list[i].partition != partition && r->list[i].partition != CERT_ANY_PARTITION))
 			continue;
 		memcpy(entries[*n].serial, r->list[i].serial, 16);
 		entries[*n].revoked_at = r->list[i].revoked_at;

@@ -18,28 +18,32 @@
 #define LOST "icert.lost_certificate l where not exists (select from icert.certificate c where c.serial = l.serial" \
 	" and c.not_after is not null)"
 
+/* As record_of() reads them. */
+#define COLUMNS "c.serial, c.revoked_at, c.reason, c.not_after, c.issuer, c.crl_partition"
+#define LOST_COLUMNS "l.serial, l.revoked_at, l.reason, l.not_after, l.issuer, 65535"	/* CERT_ANY_PARTITION */
+
 static const struct db_stmt sql_page = {
 	"status_page",
-	"select serial, revoked_at, reason, not_after from icert.certificate where serial > $1 and not_after is not null"
-	" union all select l.serial, l.revoked_at, l.reason, l.not_after from " LOST " and l.serial > $1"
+	"select " COLUMNS " from icert.certificate c where issuer = $3 and serial > $1 and not_after is not null"
+	" union all select " LOST_COLUMNS " from " LOST " and l.issuer = $3 and l.serial > $1"
 	" order by serial limit $2"
 };
 
 static const struct db_stmt sql_revoked = {
 	"status_revoked",
-	"select serial, revoked_at, reason, not_after from icert.certificate"
-	" where serial > $1 and revoked_at is not null and not_after is not null"
-	" union all select l.serial, l.revoked_at, l.reason, l.not_after from " LOST " and l.serial > $1"
+	"select " COLUMNS " from icert.certificate c"
+	" where issuer = $3 and serial > $1 and revoked_at is not null and not_after is not null"
+	" union all select " LOST_COLUMNS " from " LOST " and l.issuer = $3 and l.serial > $1"
 	" and l.revoked_at is not null order by serial limit $2"
 };
 
 /* Those of the lost have numbers below zero. */
 static const struct db_stmt sql_open = {
 	"status_open",
-	"(select s.id, s.certificate_id::text, c.serial, c.revoked_at, c.reason, c.not_after"
+	"(select s.id, s.certificate_id::text, " COLUMNS
 	" from icert.status_change s join icert.certificate c on c.id = s.certificate_id"
 	" where s.published_epoch is null and c.not_after is not null order by s.id limit $1)"
-	" union all select -l.id, encode(l.serial, 'hex'), l.serial, l.revoked_at, l.reason, l.not_after"
+	" union all select -l.id, encode(l.serial, 'hex'), " LOST_COLUMNS
 	" from icert.lost_certificate l where l.published_epoch is null limit $1"
 };
 
@@ -54,17 +58,25 @@ static const struct db_stmt sql_published = {
 	" where id = $1 and published_epoch is null"
 };
 
+static const struct db_stmt sql_partitions = {
+	"status_partitions",
+	"select coalesce(max(crl_partition), 0), (select coalesce(max(number), 0) from icert.crl where issuer = $1)"
+	" from icert.certificate where issuer = $1"
+};
+
 static const struct db_stmt sql_crl = {
 	"status_crl",
-	"select number, this_update, next_update, der from icert.crl order by number desc limit 1"
+	"select number, this_update, next_update, der from icert.crl where issuer = $1 and crl_partition = $2"
+	" order by number desc limit 1"
 };
 
 static const struct db_stmt sql_crl_add = {
 	"status_crl_add",
-	"insert into icert.crl (number, this_update, next_update, entries, sha256, der) values ($1, $2, $3, $4, $5, $6)"
+	"insert into icert.crl (number, this_update, next_update, entries, sha256, der, issuer, crl_partition)"
+	" values ($1, $2, $3, $4, $5, $6, $7, $8)"
 };
 
-/* Columns from `at` on: serial, revoked_at, reason, not_after.  A row that could not be signed is made so that it can. */
+/* COLUMNS from `at` on.  A row that could not be signed is made so that it can. */
 static int
 record_of(struct db_result *rows, int row, int at, struct cert_status *r)
 {
@@ -78,6 +90,8 @@ record_of(struct db_result *rows, int row, int at, struct cert_status *r)
 		return ICERT_E_MALFORMED;
 	memcpy(r->serial, serial, n);
 	r->not_after = db_int(rows, row, at + 3);
+	r->issuer = (unsigned)db_int(rows, row, at + 4);
+	r->partition = (unsigned)db_int(rows, row, at + 5);
 	if (db_is_null(rows, row, at + 1))
 		return 0;
 	r->revoked = 1;
@@ -94,14 +108,14 @@ record_of(struct db_result *rows, int row, int at, struct cert_status *r)
 }
 
 static int
-page(struct db *db, const struct db_stmt *stmt, const uint8_t after[16], struct cert_status *status, size_t *n)
+page(struct db *db, const struct db_stmt *stmt, unsigned issuer, const uint8_t after[16], struct cert_status *status, size_t *n)
 {
 	struct db_result *rows;
 	size_t room = *n;
 	int i, error;
 
 	*n = 0;
-	if ((error = DB_QUERY(db, stmt, &rows, P_BYTES(after, 16), P_INT((int64_t)room))) != 0)
+	if ((error = DB_QUERY(db, stmt, &rows, P_BYTES(after, 16), P_INT((int64_t)room), P_INT(issuer))) != 0)
 		return error;
 	for (i = 0; i < db_rows(rows) && error == 0; i++)
 		if ((error = record_of(rows, i, 0, &status[*n])) == 0)
@@ -111,15 +125,15 @@ page(struct db *db, const struct db_stmt *stmt, const uint8_t after[16], struct 
 }
 
 int
-status_rows_page(struct db *db, const uint8_t after[16], struct cert_status *status, size_t *n)
+status_rows_page(struct db *db, unsigned issuer, const uint8_t after[16], struct cert_status *status, size_t *n)
 {
-	return page(db, &sql_page, after, status, n);
+	return page(db, &sql_page, issuer, after, status, n);
 }
 
 int
-status_rows_revoked(struct db *db, const uint8_t after[16], struct cert_status *status, size_t *n)
+status_rows_revoked(struct db *db, unsigned issuer, const uint8_t after[16], struct cert_status *status, size_t *n)
 {
-	return page(db, &sql_revoked, after, status, n);
+	return page(db, &sql_revoked, issuer, after, status, n);
 }
 
 int
@@ -178,14 +192,28 @@ status_rows_published(struct db *db, const struct status_change *changes, size_t
 }
 
 int
-status_rows_crl(struct db *db, struct status_crl *crl, struct buf *der)
+status_rows_lists(struct db *db, unsigned issuer, unsigned *partitions, int64_t *number)
+{
+	struct db_result *rows;
+	int error;
+
+	if ((error = DB_QUERY(db, &sql_partitions, &rows, P_INT(issuer))) != 0)
+		return error;
+	*partitions = (unsigned)db_int(rows, 0, 0);
+	*number = db_int(rows, 0, 1);
+	db_result_free(rows);
+	return 0;
+}
+
+int
+status_rows_crl(struct db *db, unsigned issuer, unsigned partition, struct status_crl *crl, struct buf *der)
 {
 	struct db_result *rows;
 	const uint8_t *p;
 	size_t n;
 	int error;
 
-	if ((error = db_query(db, &sql_crl, NULL, 0, &rows)) != 0)
+	if ((error = DB_QUERY(db, &sql_crl, &rows, P_INT(issuer), P_INT(partition))) != 0)
 		return error;
 	if (db_rows(rows) == 0) {
 		error = ICERT_E_NOT_FOUND;
@@ -202,12 +230,14 @@ status_rows_crl(struct db *db, struct status_crl *crl, struct buf *der)
 }
 
 int
-status_rows_crl_add(struct db *db, const struct status_crl *crl, size_t entries, const struct buf *der)
+status_rows_crl_add(struct db *db, unsigned issuer, unsigned partition, const struct status_crl *crl, size_t entries,
+    const struct buf *der)
 {
 	uint8_t digest[32];
 
 	if (EVP_Digest(der->p, der->len, digest, NULL, EVP_sha256(), NULL) != 1)
 		return ICERT_E_CRYPTO;
 	return DB_QUERY(db, &sql_crl_add, NULL, P_INT(crl->number), P_INT(crl->this_update), P_INT(crl->next_update),
-	    P_INT((int64_t)entries), P_BYTES(digest, sizeof(digest)), P_BYTES(der->p, der->len));
+	    P_INT((int64_t)entries), P_BYTES(digest, sizeof(digest)), P_BYTES(der->p, der->len),
+	    P_INT(issuer), P_INT(partition));
 }

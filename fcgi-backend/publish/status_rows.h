@@ -12,10 +12,10 @@
 #include "publish/answers.h"
 #include "store/db.h"
 
-/* Certificates in the order of serials, those above `after`: at most *n of them; fewer: that was all. */
-int	status_rows_page(struct db *, const uint8_t after[16], struct cert_status *, size_t *n);
+/* Certificates of a CA in the order of serials, those above `after`: at most *n of them; fewer: that was all. */
+int	status_rows_page(struct db *, unsigned issuer, const uint8_t after[16], struct cert_status *, size_t *n);
 /* The same for the revoked ones alone. */
-int	status_rows_revoked(struct db *, const uint8_t after[16], struct cert_status *, size_t *n);
+int	status_rows_revoked(struct db *, unsigned issuer, const uint8_t after[16], struct cert_status *, size_t *n);
 
 /* A change that is not public yet; by certificate, the newest state of which counts. */
 struct status_change {
@@ -33,12 +33,16 @@ int	status_rows_open(struct db *, struct status_change *, size_t *n);
  */
 int	status_rows_published(struct db *, const struct status_change *, size_t n, uint64_t epoch, int64_t now);
 
-/* The newest CRL: ICERT_E_NOT_FOUND before the first. */
+/* A CA's lists: the highest partition that a certificate of it names (0: none), the highest cRLNumber (0: none yet). */
+int	status_rows_lists(struct db *, unsigned issuer, unsigned *partitions, int64_t *number);
+
+/* The newest CRL of a partition (0: the complete one): ICERT_E_NOT_FOUND before the first. */
 struct status_crl {
 	int64_t	number;
 	int64_t	this_update, next_update;
 };
-int	status_rows_crl(struct db *, struct status_crl *, struct buf *der);
-int	status_rows_crl_add(struct db *, const struct status_crl *, size_t entries, const struct buf *der);
+int	status_rows_crl(struct db *, unsigned issuer, unsigned partition, struct status_crl *, struct buf *der);
+int	status_rows_crl_add(struct db *, unsigned issuer, unsigned partition, const struct status_crl *, size_t entries,
+	    const struct buf *der);
 
 #endif

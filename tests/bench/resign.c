@@ -66,12 +66,12 @@ responder(struct resign *r, const char *kind)
 {
 	struct profile_name name = fixture_name("RESPONDEDOR");
 	struct buf spki = BUF_INIT, tbs = BUF_INIT;
-	struct status_signer *s = &r->signer;
+	struct responder *s = &r->signer.responder[0];
 	uint8_t serial[PROFILE_SERIAL];
 	int64_t now = (int64_t)time(NULL);
 
-	s->current = strcmp(kind, "rsa2048") == 0 ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
-	fixture_spki(s->current, &spki);
+	s->current.key = strcmp(kind, "rsa2048") == 0 ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
+	fixture_spki(s->current.key, &spki);
 	assert_int_equal(profile_serial(serial), 0);
 	assert_int_equal(profile_responder(&r->f.issuer, &name, serial, now - 300, now + 10 * 86400, spki.p, spki.len, &tbs), 0);
 	fixture_sign(r->f.ca_key, &tbs, &s->certificate);
@@ -127,7 +127,8 @@ seed(struct resign *r, unsigned certificates)
 static void
 again(struct resign *r, const char *socket)
 {
-	struct base_order order = { .socket = socket, .dirfd = r->dirfd, .manifest = &r->manifest, .template = &r->template,
+	struct base_ca ca = { .template = &r->template, .number = ISSUER_FIRST };
+	struct base_order order = { .socket = socket, .dirfd = r->dirfd, .manifest = &r->manifest, .ca = &ca, .cas = 1,
 	    .hashes = ANSWERS_SHA1 | ANSWERS_SHA256, .threads = r->cores, .now = time(NULL), .validity = 86400,
 	    .resume_within = 0, .epoch = r->epoch++ };
 	struct timespec pause = { 0, 1000000 };
@@ -135,6 +136,7 @@ again(struct resign *r, const char *socket)
 	struct base *base;
 	int error;
 
+	assert_int_equal(segments_ca(&ca.names, r->f.ca_der.p, r->f.ca_der.len), 0);
 	assert_int_equal(base_start(&base, &order), 0);
 	while (base_poll(base, &error, &entry))
 		nanosleep(&pause, NULL);

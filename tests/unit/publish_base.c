@@ -15,6 +15,7 @@
 
 static struct fixture f;
 static struct ocsp_template template;
+static struct base_ca ca = { .template = &template, .number = ISSUER_FIRST };
 static EVP_PKEY *responder_key;
 static struct key_server server;
 static char folder[] = "/tmp/icert-unit-XXXXXX";
@@ -60,6 +61,7 @@ setup(void **state)
 	assert_int_equal(profile_responder(&f.issuer, &name, serial, now - 300, now + 10 * 86400, spki.p, spki.len, &tbs), 0);
 	fixture_sign(f.ca_key, &tbs, &der);
 	assert_int_equal(ocsp_template_init(&template, f.ca_der.p, f.ca_der.len, der.p, der.len), 0);
+	assert_int_equal(segments_ca(&ca.names, f.ca_der.p, f.ca_der.len), 0);
 	buf_free(&spki);
 	buf_free(&tbs);
 	buf_free(&der);
@@ -154,7 +156,7 @@ segment_make(struct status_manifest *m, const char *kind, unsigned from, unsigne
 static struct base_order
 order_of(const struct status_manifest *m)
 {
-	return (struct base_order){ .socket = server.path[0], .dirfd = dirfd, .manifest = m, .template = &template,
+	return (struct base_order){ .socket = server.path[0], .dirfd = dirfd, .manifest = m, .ca = &ca, .cas = 1,
 	    .hashes = ANSWERS_SHA1, .threads = 3, .now = now, .validity = 86400, .resume_within = 3600, .epoch = epoch++ };
 }
 
@@ -179,7 +181,7 @@ open_one(struct segments *s, const struct status_entry *entry)
 
 	m.count = 1;
 	m.entry[0] = *entry;
-	assert_int_equal(segments_open(s, dirfd, &m, &template), 0);
+	assert_int_equal(segments_open(s, dirfd, &m, &ca.names, 1), 0);
 	assert_int_equal(status_segment_verify(&s->at[0].s), 0);
 }
 
@@ -189,7 +191,7 @@ state_in(const struct segments *s, unsigned i, struct status_record *r)
 	uint8_t serial[16];
 
 	serial_of(i, serial);
-	assert_int_equal(segments_find(s, serial, r), 1);
+	assert_int_equal(segments_find(s, 0, serial, r), 1);
 	return r->state;
 }
 
@@ -279,13 +281,13 @@ test_restored(void **state)
 	m.count = 0;
 	segment_make(&m, SEGMENT_BASE, 0, 40, 1);		/* 0, 10, 20, 30 are revoked */
 	segment_make(&m, SEGMENT_DELTA, 50, 51, 1);		/* 50 too */
-	assert_int_equal(segments_open(&s, dirfd, &m, &template), 0);
+	assert_int_equal(segments_open(&s, dirfd, &m, &ca.names, 1), 0);
 	for (i = 0; i < 30; i++)
 		status_make(&rows[i], (unsigned)i, i == 20);	/* nothing from 30 on; 0 and 10 good again; 20 as it was */
 	rows[3].revoked = 1;					/* and one that only the rows call revoked */
 	rows[3].reason = 4;
 	rows[3].revoked_at = now - 5;
-	assert_int_equal(base_source_open(&source, &s, NULL, start), 0);
+	assert_int_equal(base_source_open(&source, &s, 0, ISSUER_FIRST, NULL, start), 0);
 	source.rows = rows;
 	source.row = 0;
 	source.row_n = 30;
@@ -326,7 +328,7 @@ test_merge(void **state)
 	segment_make(&m, SEGMENT_DELTA, 10, 11, 1);
 	segment_make(&m, SEGMENT_DELTA, 19, 30, 0);
 	segment_make(&m, SEGMENT_PENDING, 4, 5, 0);
-	assert_int_equal(segments_open(&s, dirfd, &m, &template), 0);
+	assert_int_equal(segments_open(&s, dirfd, &m, &ca.names, 1), 0);
 	assert_int_equal(segments_merge(&s, 4, "merged", epoch++, &entry), 0);
 	open_one(&one, &entry);
 	assert_int_equal(one.at[0].s.records, 30);
@@ -351,16 +353,16 @@ test_revocations(void **state)
 	(void)state;
 	m.count = 0;
 	segment_make(&m, SEGMENT_BASE, 0, 1000, 1);
-	assert_int_equal(segments_open(&s, dirfd, &m, &template), 0);
+	assert_int_equal(segments_open(&s, dirfd, &m, &ca.names, 1), 0);
 	status_make(&one, 10, 1);
 	one.not_after = now - 10;
 	assert_int_equal(revocations_add(&list, &one), 0);
-	assert_int_equal(revocations_add_published(&list, &s), 0);
+	assert_int_equal(revocations_add_published(&list, &s, 0), 0);
 	assert_int_equal(list.n, 100);
-	assert_int_equal(revocations_entries(&list, now - 20, &entries, &n), 0);
+	assert_int_equal(revocations_entries(&list, 0, now - 20, &entries, &n), 0);
 	assert_int_equal(n, 100);	/* it ended after the last list: once more */
 	free(entries);
-	assert_int_equal(revocations_entries(&list, now, &entries, &n), 0);
+	assert_int_equal(revocations_entries(&list, 0, now, &entries, &n), 0);
 	assert_int_equal(n, 99);
 	free(entries);
 	revocations_free(&list);

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <fcgiapp.h>
-#include <openssl/evp.h>
 
 #include "libicert/clock.h"
 #include "libicert/error.h"
@@ -21,45 +20,77 @@
 #define LIVE_VALIDITY 3600		/* seconds, where the stored answer has ended */
 #define STALE_HARD 21600		/* as the edge's own limit, conf/nginx.conf */
 
+static int
+is(const struct config *config, unsigned number, const char *key, const char *wanted)
+{
+	const char *value = issuer_policy(config, number, key);
+
+	return value != NULL && strcmp(value, wanted) == 0;
+}
+
+static int
+open_ca(struct live *l, const struct config *config, const struct issuer_entry *entry)
+{
+	struct live_ca *ca = &l->ca[l->cas];
+	char path[PATH], name[ISSUER_NAME];
+	int error;
+
+	ca->number = entry->number;
+	ca->ignore_nonce = is(config, ca->number, "nonce", "ignore");
+	ca->extended_revoke = is(config, ca->number, "unknown", "revoked");
+	ca->ended = entry->state == ISSUER_ENDED;
+	if ((error = issuer_name(name, sizeof(name), ISSUER_CERTIFICATE, ca->number, 0)) != 0)
+		return error;
+	snprintf(path, sizeof(path), "%s/%s", config_require(config, "paths", "ca"), name);
+	if ((error = keyfile_read(path, DER_MAX, &ca->der)) != 0 ||
+	    (error = segments_ca(&l->names[l->cas], ca->der.p, ca->der.len)) != 0) {
+		log_error("ocsp_start", "%s: %s", path, icert_err_code(error));
+		return error;
+	}
+	l->cas++;
+	return 0;
+}
+
 int
 live_open(struct live *l, const struct config *config)
 {
+	struct issuer_list list;
 	char path[PATH];
+	size_t i;
 	int error;
 
 	memset(l, 0, sizeof(*l));
 	keyclient_init(&l->signer, config_require(config, "sockets", "status-signer-ocsp"));
 	l->stale_hard = config_int(config, "status", "stale_hard", STALE_HARD, 60, 30 * 86400);
 	l->dirfd = open(config_require(config, "paths", "status"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	l->segments.dirfd = l->dirfd;
 	snprintf(path, sizeof(path), "%s/manifest.pub", config_require(config, "paths", "pins"));
 	error = l->dirfd < 0 ? ICERT_E_SYSTEM : keyfile_read_exact(path, l->seal_key, sizeof(l->seal_key));
-	snprintf(path, sizeof(path), "%s/emisora.cer", config_require(config, "paths", "ca"));
-	if (error == 0)
-		error = keyfile_read(path, DER_MAX, &l->issuer);
 	if (error != 0)
 		log_error("ocsp_start", "%s: %s", path, icert_err_code(error));
+	else
+		error = issuer_list_read(&list, config);
+	for (i = 0; error == 0 && i < list.n; i++)
+		error = open_ca(l, config, &list.at[i]);
+	segments_begin(&l->segments, l->dirfd, l->names, l->cas);
 	return error;
 }
 
 /* The responder's certificate: every answer carries it, so it is asked for again when the signer has another. */
 static int
-load_template(struct live *l)
+load_template(struct live *l, struct live_ca *ca)
 {
 	struct buf certificate = BUF_INIT, spki = BUF_INIT;
 	struct ocsp_template fresh;
 	int error;
 
-	error = status_signer_info(&l->signer, ISSUER_FIRST, &certificate, &spki);
+	error = status_signer_info(&l->signer, ca->number, &certificate, &spki);
 	if (error == 0 && certificate.len == 0)
 		error = ICERT_E_UNAVAILABLE;
-	if (error == 0 && (error = ocsp_template_init(&fresh, l->issuer.p, l->issuer.len, certificate.p, certificate.len)) == 0) {
-		if (l->has_template)
-			ocsp_template_free(&l->template);
-		l->template = fresh;
-		l->has_template = 1;
-		if (EVP_Digest(certificate.p, certificate.len, l->certificate_sha256, NULL, EVP_sha256(), NULL) != 1)
-			error = ICERT_E_CRYPTO;
+	if (error == 0 && (error = ocsp_template_init(&fresh, ca->der.p, ca->der.len, certificate.p, certificate.len)) == 0) {
+		if (ca->has_template)
+			ocsp_template_free(&ca->template);
+		ca->template = fresh;
+		ca->has_template = 1;
 	}
 	buf_free(&certificate);
 	buf_free(&spki);
@@ -89,7 +120,7 @@ load_manifest(struct live *l)
 		return ICERT_E_STALE;
 	/* A beat alone changes no segment. */
 	if (!l->has_manifest || fresh.epoch != l->manifest.epoch) {
-		if ((error = segments_open(&segments, l->dirfd, &fresh, &l->template)) != 0)
+		if ((error = segments_open(&segments, l->dirfd, &fresh, l->names, l->cas)) != 0)
 			return error;
 		segments_close(&l->segments);
 		l->segments = segments;
@@ -107,8 +138,6 @@ refresh(struct live *l, int64_t now)
 	int64_t mtime;
 	int error;
 
-	if (!l->has_template && (error = load_template(l)) != 0)
-		return error;
 	if (fstatat(l->dirfd, STATUS_MANIFEST_FILE, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return ICERT_E_STALE;
 	mtime = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
@@ -127,34 +156,67 @@ refresh(struct live *l, int64_t now)
 	return now - l->manifest.heartbeat < l->stale_hard ? 0 : ICERT_E_STALE;
 }
 
-/* What is true of one CertID.  ICERT_E_NOT_FOUND: not one of ours. */
+/* Which CA a CertID means; NULL: none of ours, or by a hash that nobody knows. */
+static struct live_ca *
+ca_of(struct live *l, const struct ocsp_certid *id)
+{
+	enum ocsp_hash hash = id->algorithm == STATUS_SHA1 ? OCSP_SHA1 : OCSP_SHA256;
+	size_t len = hash == OCSP_SHA1 ? 20 : 32, i;
+
+	for (i = 0; id->algorithm >= 0 && i < l->cas; i++)
+		if (l->ca[i].has_template && memcmp(id->name_hash, l->ca[i].template.name_hash[hash], len) == 0 &&
+		    memcmp(id->key_hash, l->ca[i].template.key_hash[hash], len) == 0)
+			return &l->ca[i];
+	return NULL;
+}
+
+/* id-pkix-ocsp-archive-cutoff, 1.3.6.1.5.5.7.48.1.6: the stored answer says that its certificate has ended. */
 static int
-question_fill(const struct live *l, const struct ocsp_certid *id, int64_t now, struct ocsp_question *q, uint8_t serial[16])
+has_ended(const struct status_record *r)
+{
+	static const uint8_t oid[] = { 0x06, 0x09, 0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x06 };
+	int a;
+
+	for (a = 0; a < STATUS_ALGORITHMS; a++)
+		if (r->answer[a].head != NULL && memmem(r->answer[a].head, r->answer[a].head_len, oid, sizeof(oid)) != NULL)
+			return 1;
+	return 0;
+}
+
+/* What is true of one CertID.  ICERT_E_NOT_FOUND: never issued, and policy says nothing of such. */
+static int
+question_fill(const struct live *l, const struct live_ca *ca, const struct ocsp_certid *id, int64_t now,
+    struct ocsp_question *q, uint8_t serial[16])
 {
 	struct status_record r;
-	size_t hash_len;
 	int64_t until = now + LIVE_VALIDITY;
 	int found;
 
-	if (id->algorithm < 0 || id->serial_len > 16)
+	if (id->serial_len > 16 && !ca->extended_revoke)
 		return ICERT_E_NOT_FOUND;
+	memset(q, 0, sizeof(*q));
 	q->hash = id->algorithm == STATUS_SHA1 ? OCSP_SHA1 : OCSP_SHA256;
-	hash_len = q->hash == OCSP_SHA1 ? 20 : 32;
-	if (memcmp(id->name_hash, l->template.name_hash[q->hash], hash_len) != 0 ||
-	    memcmp(id->key_hash, l->template.key_hash[q->hash], hash_len) != 0)
-		return ICERT_E_NOT_FOUND;
-	memset(serial, 0, 16);
-	memcpy(serial + 16 - id->serial_len, id->serial, id->serial_len);
-	if ((found = segments_find(&l->segments, serial, &r)) <= 0)
-		return found < 0 ? found : ICERT_E_NOT_FOUND;
-	memset(&q->single, 0, sizeof(q->single));
-	q->single.serial = serial;
-	q->single.serial_len = 16;
+	q->single.serial = id->serial;
+	q->single.serial_len = id->serial_len;
 	q->single.this_update = now;
+	found = 0;
+	if (id->serial_len <= 16) {
+		memset(serial, 0, 16);
+		memcpy(serial + 16 - id->serial_len, id->serial, id->serial_len);
+		found = segments_find(&l->segments, (size_t)(ca - l->ca), serial, &r);
+	}
+	if (found < 0 || (found == 0 && !ca->extended_revoke))
+		return found < 0 ? found : ICERT_E_NOT_FOUND;
 	/* As long as the stored answer: whoever asks with a nonce gets no staler one. */
-	if (r.next_update > now && r.next_update != STATUS_NEVER)
+	if (found && r.next_update > now && r.next_update != STATUS_NEVER)
 		until = r.next_update;
-	q->single.next_update = until < l->template.responder_not_after ? until : l->template.responder_not_after;
+	q->single.next_update = until < ca->template.responder_not_after ? until : ca->template.responder_not_after;
+	if (found && ca->ended && r.next_update == STATUS_NEVER && r.state != STATUS_PENDING)
+		q->single.next_update = STATUS_NEVER;
+	q->single.not_issued = !found;
+	if (!found)
+		return 0;
+	q->single.ended = has_ended(&r);
 	if (r.state != STATUS_GOOD) {
 		q->single.revoked = 1;
 		q->single.reason = r.reason == STATUS_NO_REASON ? CRL_REASON_UNSPECIFIED : r.reason;
@@ -163,48 +225,74 @@ question_fill(const struct live *l, const struct ocsp_certid *id, int64_t now, s
 	return 0;
 }
 
+/* Is it its nonce alone that makes a question one for us, and policy one that ignores it? */
 static int
-sign(struct live *l, const struct ocsp_request *request, const struct ocsp_question *question, struct buf *out)
+nonce_ignored(const struct live_ca *ca, const struct ocsp_request *request, const struct ocsp_question *question)
+{
+	return ca->ignore_nonce && request->nonce != NULL && request->count == 1 && !question[0].single.not_issued;
+}
+
+static int
+sign(struct live *l, const struct live_ca *ca, const struct ocsp_request *request, const struct ocsp_question *question,
+    struct buf *out)
 {
 	struct status_signature signature;
 	uint8_t digest[1][32];
-	int echo = request->nonce != NULL && request->nonce_len >= OCSP_NONCE_ECHO_MIN &&
+	int echo = !ca->ignore_nonce && request->nonce != NULL && request->nonce_len >= OCSP_NONCE_ECHO_MIN &&
 	    request->nonce_len <= OCSP_NONCE_ECHO_MAX;
 	int error;
 
 	buf_reset(&l->data);
-	if ((error = ocsp_live_data(&l->template, question, request->count, echo ? request->nonce_value : NULL,
+	if ((error = ocsp_live_data(&ca->template, question, request->count, echo ? request->nonce_value : NULL,
 	    request->nonce_value_len, &l->data, digest[0])) != 0 ||
-	    (error = status_signer_sign_as(&l->signer, l->certificate_sha256, 1, (const uint8_t (*)[32])digest,
+	    (error = status_signer_sign_as(&l->signer, ca->template.certificate_sha256, 1, (const uint8_t (*)[32])digest,
 	    &signature)) != 0 ||
-	    (error = ocsp_answer_head(&l->template, l->data.p, l->data.len, signature.bytes, signature.len, out)) != 0)
+	    (error = ocsp_answer_head(&ca->template, l->data.p, l->data.len, signature.bytes, signature.len, out)) != 0)
 		return error;
-	buf_put(out, l->template.tail.p, l->template.tail.len);
+	buf_put(out, ca->template.tail.p, ca->template.tail.len);
 	return buf_error(out);
+}
+
+/* All CertIDs of one question, by the one CA that they all mean. */
+static int
+compose(struct live *l, struct live_ca *ca, const struct ocsp_request *request, int64_t now, struct buf *out)
+{
+	struct ocsp_question question[OCSP_CERTIDS_MAX];
+	uint8_t serial[OCSP_CERTIDS_MAX][16];
+	unsigned i;
+	int error = 0;
+
+	for (i = 0; i < request->count && error == 0; i++)
+		error = ca_of(l, &request->certid[i]) != ca ? ICERT_E_NOT_FOUND :
+		    question_fill(l, ca, &request->certid[i], now, &question[i], serial[i]);
+	if (error == 0 && nonce_ignored(ca, request, question))
+		return ICERT_E_STATE;
+	return error != 0 ? error : sign(l, ca, request, question, out);
 }
 
 int
 live_compose(struct live *l, const uint8_t *octets, size_t len, int64_t now, struct buf *out)
 {
 	static const uint8_t unauthorized[] = { 0x30, 0x03, 0x0A, 0x01, 0x06 };
-	struct ocsp_question question[OCSP_CERTIDS_MAX];
-	uint8_t serial[OCSP_CERTIDS_MAX][16];
 	struct ocsp_request request;
-	unsigned i, tries;
+	struct live_ca *ca;
+	size_t i;
 	int error;
 
 	if ((error = ocsp_request_parse(&request, octets, len)) != 0 || (error = refresh(l, now)) != 0)
 		return error;
-	for (tries = 0;; tries++) {
-		for (i = 0; i < request.count && error == 0; i++)
-			error = question_fill(l, &request.certid[i], now, &question[i], serial[i]);
-		if (error == 0)
-			error = sign(l, &request, question, out);
-		if (error != ICERT_E_MISMATCH || tries > 0)
-			break;
+	for (i = 0; i < l->cas; i++)
+		if (!l->ca[i].has_template && (error = load_template(l, &l->ca[i])) != 0)
+			return error;
+	if ((ca = ca_of(l, &request.certid[0])) == NULL)
+		error = ICERT_E_NOT_FOUND;
+	else
+		error = compose(l, ca, &request, now, out);
+	if (error == ICERT_E_MISMATCH) {
 		/* The responder's key was changed: once more, with its certificate. */
 		buf_reset(out);
-		error = load_template(l);
+		if ((error = load_template(l, ca)) == 0)
+			error = compose(l, ca, &request, now, out);
 	}
 	if (error == ICERT_E_NOT_FOUND)
 		buf_put(out, unauthorized, sizeof(unauthorized));
