@@ -1,4 +1,4 @@
-/* OCSP requests as DER, and as the path of a GET. */
+/* OCSP requests in DER: what is taken lies inside, and nothing that is cut or longer is taken as well. */
 #include "libicert/ocsp_request.h"
 
 #include <stdlib.h>
@@ -36,17 +36,40 @@ parse(const uint8_t *data, size_t len)
 		inside(data, len, r.nonce, r.nonce_len);
 }
 
+/* The same CertID, wherever in its request it stands. */
+static int
+same(const struct ocsp_certid *a, const struct ocsp_certid *b)
+{
+	size_t hash = a->algorithm == STATUS_SHA1 ? 20 : a->algorithm == STATUS_SHA256 ? 32 : 0;
+
+	return a->algorithm == b->algorithm && a->serial_len == b->serial_len &&
+	    memcmp(a->serial, b->serial, a->serial_len) == 0 && memcmp(a->name_hash, b->name_hash, hash) == 0 &&
+	    memcmp(a->key_hash, b->key_hash, hash) == 0;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	uint8_t out[512];
-	long n;
+	struct ocsp_request r, again;
+	uint8_t *copy;
 
 	parse(data, len);
-	n = ocsp_request_from_path((const char *)data, len, out, sizeof(out), NULL);
-	if (n > (long)sizeof(out) || n == 0)
+	if (len == 0 || ocsp_request_parse(&r, data, len) != 0)
+		return 0;
+	/* DER has one end: neither less nor more is the same question. */
+	if (ocsp_request_parse(&again, data, len - 1) == 0)
 		abort();
-	if (n > 0)
-		parse(out, (size_t)n);
+	copy = malloc(len + 1);
+	memcpy(copy, data, len);
+	copy[len] = 0;
+	if (ocsp_request_parse(&again, copy, len + 1) == 0)
+		abort();
+	/* Reading depends on the octets alone. */
+	if (ocsp_request_parse(&again, copy, len) != 0 || again.count != r.count || again.nonce_len != r.nonce_len)
+		abort();
+	for (unsigned i = 0; i < r.count; i++)
+		if (!same(&r.certid[i], &again.certid[i]))
+			abort();
+	free(copy);
 	return 0;
 }

@@ -179,8 +179,11 @@ test('methods and sizes that HTTP refuses', async () => {
 	const put = await ask('/ocsp', { method: 'PUT' });
 	assert.equal(put.status, 405);
 	assert.equal(put.headers.allow, 'GET, HEAD, POST');
+	assert.equal(put.headers['cache-control'], 'no-store');
+	assert.ok(await metric('icert_ocsp_causes_total\\{cause="method"\\}') > 0);
 	assert.equal((await post(randomBytes(10241))).status, 413);
 	assert.equal((await post(randomBytes(10300), { 'Transfer-Encoding': 'chunked' })).status, 413);
+	assert.ok(await metric('icert_ocsp_causes_total\\{cause="too_large"\\}') >= 2);
 	const crl = await ask('/crl/icert.crl', { method: 'POST', body: 'a' });
 	assert.equal(crl.status, 405);
 	assert.equal(crl.headers.allow, 'GET, HEAD');
@@ -220,17 +223,25 @@ test('a forged set and an older one are refused, and the one before stays', asyn
 	assert.match(ocsp(second), /: good/);
 	const epoch = await metric('icert_status_epoch');
 
-	replace(readFileSync(old));
-	await new Promise((resolve) => setTimeout(resolve, 700));
-	assert.ok(await metric('icert_status_epoch') >= epoch);
-	assert.match(ocsp(second), /: good/);
-
+	/* The publisher's next beat takes its place: then once more, until the edge has been seen with it. */
+	const refused = async (bytes, why) => {
+		const count = () => metric(`icert_status_sets_total\\{outcome="${why}"\\}`);
+		const counted = await count();
+		await until(async () => {
+			replace(bytes);
+			const ready = await fetch(`${icert.state}/readyz`);
+			return ready.status === 503 && await ready.text() === 'status refused\n' && await count() > counted;
+		}, { what: `${why} at /readyz`, every: 20 });
+		assert.ok(await metric('icert_status_epoch') >= epoch);
+		assert.ok(await metric('icert_status_epoch') < epoch + 100);
+		assert.match(ocsp(second), /: good/);
+		assert.match(readFileSync(join(icert.prefix, 'log/nginx.log'), 'utf8'), new RegExp(`icert status set refused: ${why}, manifest in `));
+	};
+	await refused(readFileSync(old), 'rollback');
 	const forged = readFileSync(manifest);
 	forged[16] += 100;
-	replace(forged);
-	await new Promise((resolve) => setTimeout(resolve, 700));
-	assert.ok(await metric('icert_status_epoch') < epoch + 100);
-	assert.match(ocsp(second), /: good/);
+	await refused(forged, 'forged');
+	await until(async () => (await fetch(`${icert.state}/readyz`)).status === 200, { what: 'ready after the next beat' });
 	assert.ok(await metric('icert_edge_info{version="[0-9.]+"}') === 1);
 });
 

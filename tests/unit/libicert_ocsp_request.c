@@ -308,6 +308,46 @@ test_der(void **state)
 	}
 }
 
+/*
+ * A right question with any octet missing, or any bit of it another: malformed, or it asks for another certificate, or
+ * the bit stands where no CertID does.  Never the same question from another CertID.
+ */
+static void
+test_turned(void **state)
+{
+	static const uint8_t	nonce[] = { 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x02 };
+	struct piece		list = { .len = 0 }, extensions, right, turned;
+	struct ocsp_request	r, was;
+	uint8_t			*copy;
+	size_t			 first;
+
+	(void)state;
+	request(&list, WITH_NULL, "\x01\x23\x45\x67\x89\xab\xcd\xef", 8, NULL);
+	extension(&extensions, DER_CONTEXT_CONSTRUCTED + 2, nonce, sizeof(nonce), 0, "\x04\x10" "0123456789abcdef", 18);
+	whole(&right, &list, &extensions);
+	assert_int_equal(ocsp_request_parse(&was, right.p, right.len), 0);
+	first = right.len - extensions.len;
+	for (size_t n = 0; n < right.len; n++) {
+		turned = right;
+		turned.len = n;
+		assert_int_equal(parse(&turned, &r), ICERT_E_MALFORMED);
+	}
+	copy = malloc(right.len);
+	for (size_t bit = 0; bit < right.len * 8; bit++) {
+		memcpy(copy, right.p, right.len);
+		copy[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		if (ocsp_request_parse(&r, copy, right.len) != 0 || r.certid[0].algorithm == -1)
+			continue;
+		assert_int_equal(r.count, 1);
+		if (bit / 8 < first && r.certid[0].algorithm == STATUS_SHA1 && r.certid[0].serial_len == 8 &&
+		    memcmp(r.certid[0].serial, was.certid[0].serial, 8) == 0 &&
+		    memcmp(r.certid[0].name_hash, was.certid[0].name_hash, 20) == 0 &&
+		    memcmp(r.certid[0].key_hash, was.certid[0].key_hash, 20) == 0)
+			fail_msg("bit %zu of the CertID changes nothing", bit);
+	}
+	free(copy);
+}
+
 /* Every length of request, through base64 as a client would write its path. */
 static void
 test_path(void **state)
@@ -339,6 +379,7 @@ test_path(void **state)
 		}
 		n = ocsp_request_from_path(path, strlen(path), out, sizeof(out), NULL);
 		assert_int_equal(n, size);
+		assert_memory_equal(out, octets, (size_t)size);
 		/* Without padding; a space for a plus. */
 		while (len > 0 && text[len - 1] == '=')
 			len--;
@@ -368,6 +409,7 @@ main(void)
 		cmocka_unit_test(test_extensions),
 		cmocka_unit_test(test_count_and_form),
 		cmocka_unit_test(test_der),
+		cmocka_unit_test(test_turned),
 		cmocka_unit_test(test_path),
 	};
 

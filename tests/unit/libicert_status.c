@@ -344,6 +344,64 @@ test_damage(void **state)
 	assert_int_equal(status_map(dirfd, &entry, &map), ICERT_E_MISMATCH);
 }
 
+/* Cut at every 512 octets: also a manifest that names what is cut is not believed. */
+static void
+test_cut(void **state)
+{
+	struct status_entry	 entry;
+	struct status_segment	 s;
+	const void		*map;
+	uint64_t		 whole;
+	int			 fd;
+
+	(void)state;
+	assert_int_equal(segment_write("a.seg", 400, &entry), 0);
+	whole = entry.size;
+	assert_true(whole > 8 * 512);
+	for (uint64_t size = (whole - 1) / 512 * 512; size > 0; size -= 512) {
+		fd = openat(dirfd, "a.seg", O_WRONLY);
+		assert_int_equal(ftruncate(fd, (off_t)size), 0);
+		close(fd);
+		entry.size = whole;
+		assert_int_equal(status_map(dirfd, &entry, &map), ICERT_E_MISMATCH);
+		entry.size = size;
+		assert_int_equal(status_map(dirfd, &entry, &map), 0);
+		assert_int_equal(status_segment_init(&s, map, size, entry.digest), ICERT_E_MISMATCH);
+		status_unmap(map, size);
+	}
+}
+
+/* What somebody else may write is not mapped, and nothing that is no file of the folder. */
+static void
+test_whose(void **state)
+{
+	struct status_entry	 entry;
+	const void		*map;
+
+	(void)state;
+	assert_int_equal(segment_write("a.seg", 4, &entry), 0);
+	assert_int_equal(fchmodat(dirfd, "a.seg", 0664, 0), 0);
+	assert_int_equal(status_map(dirfd, &entry, &map), ICERT_E_DENIED);
+	assert_int_equal(fchmodat(dirfd, "a.seg", 0646, 0), 0);
+	assert_int_equal(status_map(dirfd, &entry, &map), ICERT_E_DENIED);
+	assert_int_equal(fchmodat(dirfd, "a.seg", 0444, 0), 0);
+	assert_int_equal(status_map(dirfd, &entry, &map), 0);
+	status_unmap(map, entry.size);
+	if (geteuid() == 0) {
+		assert_int_equal(fchownat(dirfd, "a.seg", 65534, 65534, 0), 0);
+		assert_int_equal(status_map(dirfd, &entry, &map), ICERT_E_DENIED);
+		assert_int_equal(fchownat(dirfd, "a.seg", 0, 0, 0), 0);
+	}
+	assert_int_equal(renameat(dirfd, "a.seg", dirfd, "b.seg"), 0);
+	assert_int_equal(status_map(dirfd, &entry, &map), ICERT_E_SYSTEM);
+	assert_int_equal(symlinkat("b.seg", dirfd, "a.seg"), 0);
+	assert_int_equal(status_map(dirfd, &entry, &map), ICERT_E_SYSTEM);
+	assert_int_equal(unlinkat(dirfd, "a.seg", 0), 0);
+	assert_int_equal(mkfifoat(dirfd, "a.seg", 0600), 0);
+	assert_int_equal(status_map(dirfd, &entry, &map), ICERT_E_MISMATCH);
+	assert_int_equal(unlinkat(dirfd, "a.seg", 0), 0);
+}
+
 static void
 test_manifest(void **state)
 {
@@ -402,6 +460,8 @@ main(void)
 		cmocka_unit_test(test_empty_segment),
 		cmocka_unit_test(test_duplicate_and_order),
 		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_whose),
 		cmocka_unit_test(test_manifest),
 	};
 
