@@ -8,10 +8,11 @@ import { connect } from 'node:net';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startInstance } from '../lib/instance.mjs';
-import { goodRows, revokeRows } from '../lib/issuing.mjs';
+import { goodRows } from '../lib/issuing.mjs';
 import { Nginx } from '../lib/nginx.mjs';
 import { asker, certId, issuerOf, nonce, padding, read, request, seq } from '../lib/ocsp.mjs';
 import { ocsp } from '../lib/status.mjs';
+import { must, run } from '../lib/tools.mjs';
 import { until } from '../lib/http.mjs';
 import { agreement } from './agreement.mjs';
 
@@ -42,7 +43,14 @@ before(async () => {
 	other = await new Nginx(join(icert.folder, 'other'), (port) => `
 		icert_status_folder ${join(icert.prefix, 'status')};
 		icert_status_key ${join(icert.prefix, 'pins/manifest.pub')};
-		server { listen 127.0.0.1:${port} http2; listen 127.0.0.1:${port + 1}; location /ocsp/ { icert_ocsp on; } location / { return 404; } }`).start();
+		server {
+			listen 127.0.0.1:${port} http2; listen 127.0.0.1:${port + 1};
+			location /ocsp/ { icert_ocsp on; }
+			location /ignore/ { icert_ocsp on; icert_ocsp_live @live nonce=ignore; }
+			location /tight/ { icert_ocsp on; icert_ocsp_live @live rate=1; }
+			location @live { fastcgi_pass_request_body off; fastcgi_pass_request_headers off; fastcgi_param ICERT_OCSP_REQUEST $icert_ocsp_request; fastcgi_pass unix:${join(icert.run, 'ocsp.fcgi')}; }
+			location / { return 404; }
+		}`, { workers: 1 }).start();
 });
 after(async () => {
 	try { await other?.stop(); } finally { await icert?.stop(); }
@@ -193,6 +201,33 @@ test('hashes, issuers and CertIDs', async () => {
 	assert.equal(read((await post(request([]))).body).status, MALFORMED);
 	assert.equal(read((await post(request([certId({ ...issuer, key: Buffer.from('x') }, good)]))).body).status, UNAUTHORIZED);
 	assert.equal(read((await post(request([certId({ ...issuer, name: seq() }, good)]))).body).status, UNAUTHORIZED);
+});
+
+test('policies of a location: nonces that are ignored, and a budget for live answers', async () => {
+	const to = asker(`http://127.0.0.1:${other.port + 1}`);
+	const path = (where, n) => `${where}${encodeURIComponent(question(good, [nonce(n)]).toString('base64'))}`;
+	const ignored = await to(path('/ignore/', 32));
+	assert.equal(read(ignored.body).state, 'good');
+	assert.equal(read(ignored.body).nonce, undefined);
+	assert.match(ignored.headers['cache-control'], /public/);
+	/* One a second: what is asked beyond it gets what is stored, and never an error. */
+	const answers = await Promise.all(Array.from({ length: 30 }, () => to(path('/tight/', 32))));
+	for (const { status, body } of answers) assert.deepEqual([status, read(body).state], [200, 'good']);
+	const live = answers.filter(({ body }) => read(body).nonce).length;
+	assert.ok(live >= 1 && live < 20, `${live} live answers`);
+});
+
+test('who asks, and how the question is signed, is passed over', async () => {
+	const file = (name) => join(icert.folder, name);
+	const issuerFile = file('issuer.pem');
+	must('openssl', ['x509', '-inform', 'DER', '-in', icert.files.issuer, '-out', issuerFile]);
+	must('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', file('who.key'), '-out', file('who.pem'), '-subj', '/CN=who']);
+	run('openssl', ['ocsp', '-issuer', issuerFile, '-serial', `0x${good}`, '-no_nonce', '-signer', file('who.pem'), '-signkey', file('who.key'), '-reqout', file('signed.der')]);
+	const signed = readFileSync(file('signed.der'));
+	assert.ok(signed.length > question().length + 200);
+	assert.ok((await post(signed)).body.equals((await post(question())).body));
+	signed[signed.length - 5] ^= 1;
+	assert.equal(read((await post(signed)).body).state, 'good', 'a wrong signature is passed over too');
 });
 
 test('each octet cut and each bit turned: never a wrong "good", and nothing dies', async () => {
