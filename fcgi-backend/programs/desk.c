@@ -18,6 +18,7 @@ main(int argc, char *argv[])
 		.cookie = "__Host-icert-desk",
 		.same_site = "Strict",
 		.routes = desk_routes,
+		.once = true,
 		.start = desk_start,
 		.load_session = desk_load_session,
 		.frame = desk_frame,

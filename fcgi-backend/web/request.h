@@ -84,6 +84,11 @@ struct request {
 	int refusal_status;	/* HTTP status that goes with it */
 	const char *refusal_field; /* the file's field, NULL when unknown */
 	bool again;		/* whoever had it died: it may or may not have been done */
+	struct {
+		unsigned char digest[32];
+		char before[256];	/* where the same led to a moment ago, or "" */
+		bool held;
+	} once;			/* of web/once.h */
 	bool replayed;		/* a parked form, posted again for its owner */
 
 	struct session session;

@@ -58,6 +58,7 @@ response_redirect(struct request *rq, const char *fmt, ...)
 	rs->status = 303;
 	buf_reset(&rs->body);
 	response_header(rs, "Location", path);
+	rs->location = arena_strdup(&rq->arena, path);
 	return 0;
 }
 

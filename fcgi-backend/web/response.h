@@ -17,6 +17,7 @@ struct response {
 	struct buf headers;	/* complete lines, each ended by CRLF */
 	struct buf body;
 	const char *type;	/* Content-Type */
+	const char *location;	/* of a 303, in the request's arena */
 	const char *download;	/* file name for Content-Disposition: attachment */
 	bool picture;		/* shown by an <img>, with the rights of a file */
 	bool hsts;		/* the program answers under a public name: HTTPS only, for a year */

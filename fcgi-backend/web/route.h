@@ -44,6 +44,7 @@ enum province_rule {
 #define ROUTE_NO_CSRF	0x01	/* unsafe method without a session: the edge's own sub-requests */
 #define ROUTE_PARK	0x02	/* a form kept when the session has expired, replayed later */
 #define ROUTE_FRESH	0x04	/* needs a factor proved within the last 5 minutes */
+#define ROUTE_ONCE	0x10	/* the same again within seconds is the same press (web/once.h) */
 #define ROUTE_UPLOAD	0x08	/* the body is the edge's stream of upload records */
 
 struct route {

@@ -18,6 +18,7 @@
 #include "libicert/ready.h"
 #include "libicert/sanitized.h"
 #include "web/csrf.h"
+#include "web/once.h"
 #include "web/page.h"
 #include "web/worker.h"
 
@@ -71,7 +72,7 @@ answer_route(struct request *rq)
 		return page_refusal(rq);
 	if (rq->refusal != NULL)
 		page_field_error(rq, rq->refusal_field, page_refusal_code(rq));
-	return r->handler(rq);
+	return once_begin(rq) ? 0 : once_end(rq, r->handler(rq));
 }
 
 /* The edge asks before it reads a body with files; nobody else can ask. */
@@ -345,6 +346,8 @@ worker_run(struct app *app, int count)
 		log_error("no_listener", "nothing listens on descriptor 0");
 		return 1;
 	}
+	if (app->once && !once_share())
+		log_warn("presses_not_remembered", "no shared memory");
 	spawn_missing(app, pids, count, &told);
 	log_info("started", "%d workers", count);
 	while (!leaving) {

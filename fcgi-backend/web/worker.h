@@ -28,6 +28,7 @@ struct app {
 	const struct config *config;
 	const struct route *const *routes;	/* NULL-terminated list of tables */
 	bool production;
+	bool once;			/* a button pressed twice ends where the first press did (web/once.h) */
 
 	/* Opens the worker's own connections, after the fork; sets ctx. */
 	int (*start)(struct app *);

@@ -74,17 +74,17 @@ clocks_show(struct request *rq)
 static int
 release(struct request *rq)
 {
-	int released, rv = breaker_release(desk_act(rq), rq->id[0], desk_code(rq), &released);
+	static const struct desk_refusal refusals[] = {
+		{ ICERT_E_DENIED, 403, NULL, "desk.clocks.same" },
+		{ ICERT_E_NOT_FOUND, 409, NULL, "desk.clocks.gone" },
+		{ 0 }
+	};
+	int status, released, rv = breaker_release(desk_act(rq), rq->id[0], desk_code(rq), &released);
 
 	if (rv == 0)
 		return response_redirect(rq, "/plazos?aviso=%s", released ? "desk-clocks-released" : "desk-clocks-first");
-	if (desk_code_error(rq, rv))
-		return clocks_page(rq, 422);
-	if (rv == ICERT_E_DENIED || rv == ICERT_E_NOT_FOUND) {
-		page_field_error(rq, NULL, rv == ICERT_E_DENIED ? "desk.clocks.same" : "desk.clocks.gone");
-		return clocks_page(rq, rv == ICERT_E_DENIED ? 403 : 409);
-	}
-	return rv;
+	status = desk_code_error(rq, rv) ? 422 : desk_refused(rq, refusals, rv);
+	return status != 0 ? clocks_page(rq, status) : rv;
 }
 
 const struct route desk_clocks_routes[] = {

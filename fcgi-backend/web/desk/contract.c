@@ -5,7 +5,6 @@
 #include "procedure/contract/contract_copy.h"
 #include "procedure/clock/deadline.h"
 #include "web/desk/desk.h"
-#include "web/upload.h"
 
 /* What came back of a case's contract, and what the operator enters that came by mail. */
 
@@ -69,10 +68,7 @@ contract_show(struct request *rq)
 
 	if (rv != 0)
 		return rv;
-	if (rq->refusal != NULL && page_error_of(rq, "file") == NULL) {
-		rq->nerrors = 0;
-		page_field_error(rq, "file", page_refusal_code(rq));
-	}
+	desk_paper_refusal(rq);
 	return contract_page(rq, 200, a);
 }
 
@@ -89,39 +85,28 @@ arrival(struct request *rq)
 	return at;
 }
 
-static int
-refused(struct request *rq, const struct application *a, const char *reason)
-{
-	page_field_error(rq, "file", reason);
-	return contract_page(rq, strcmp(reason, "upload.too_large") == 0 ? 413 : 422, a);
-}
-
+/* Both are said at once: a person who has the hour wrong and the file too mends them together. */
 static int
 contract_save(struct request *rq)
 {
-	const struct upload *u = request_upload(rq, "file");
-	const char *reason = "upload.missing";
 	struct buf bytes = BUF_INIT;
 	struct application *a;
 	int64_t at;
-	int rv = desk_case(rq, &a);
+	int status, rv = desk_case(rq, &a);
 
 	if (rv != 0)
 		return rv;
 	at = arrival(rq);
-	rv = u == NULL ? ICERT_E_INVALID :
-	    upload_pdf(&desk_of(rq)->files, u, contract_bytes_max(desk_act(rq)), &bytes, &reason);
-	if (rv == ICERT_E_INVALID || page_has_errors(rq)) {
-		buf_free(&bytes);
-		return rv == ICERT_E_INVALID ? refused(rq, a, reason) : rv != 0 ? rv : contract_page(rq, 422, a);
-	}
-	if (rv == 0)
+	status = desk_paper(rq, &bytes);
+	if (status == 0 && page_has_errors(rq))
+		status = 422;
+	if (status == 0) {
 		rv = contract_receive(desk_act(rq), &desk_of(rq)->files, a->id, bytes.p, bytes.len, at);
-	buf_free(&bytes);
-	if (rv == ICERT_E_INVALID) {
-		page_field_error(rq, "hour", "desk.contract.before");
-		return contract_page(rq, 422, a);
+		status = desk_refused(rq, (const struct desk_refusal[]){ { ICERT_E_INVALID, 422, "hour", "desk.contract.before" }, { 0 } }, rv);
 	}
+	buf_free(&bytes);
+	if (status != 0)
+		return status > 0 ? contract_page(rq, status, a) : status;
 	if (rv == 0)
 		return response_redirect(rq, "/caso/%s/contrato?aviso=desk-contract-received", a->id);
 	return desk_done(rq, a->id, rv, "");
@@ -130,26 +115,10 @@ contract_save(struct request *rq)
 static int
 copy_download(struct request *rq)
 {
-	struct contract_copy *list = arena_array(&rq->arena, struct contract_copy, CONTRACT_COPIES), *found = NULL;
-	struct buf file = BUF_INIT;
 	struct application *a;
-	size_t n = CONTRACT_COPIES;
 	int rv = desk_case(rq, &a);
 
-	if (rv != 0)
-		return rv;
-	if (list == NULL)
-		return ICERT_E_MEMORY;
-	if ((rv = contract_copies(desk_act(rq), a->id, list, &n)) != 0)
-		return rv;
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(list[i].id, rq->id[1]) == 0)
-			found = &list[i];
-	rv = found != NULL ? contract_copy_file(desk_act(rq), &desk_of(rq)->files, found, &file) : ICERT_E_NOT_FOUND;
-	if (rv == 0)
-		rv = response_file(rq, "application/pdf", arena_printf(&rq->arena, "contrato-%.8s.pdf", found->id), file.p, file.len);
-	buf_free(&file);
-	return rv;
+	return rv != 0 ? rv : desk_paper_send(rq, a, rq->id[1], arena_printf(&rq->arena, "%.8s", rq->id[1]));
 }
 
 const struct route desk_contract_routes[] = {

@@ -68,6 +68,15 @@ int desk_done(struct request *, const char *id, int rv, const char *notice);
 /* The case's page; errors noted before are shown on it. */
 int desk_case_page(struct request *, int status, struct application *);
 
+/*
+ * A PDF that comes with a form, in its field "file".  refusal: what the edge refused is noted at that field.  desk_paper: 0 and
+ * the bytes (the caller frees them); the HTTP status of a page to be shown, with its error noted; or a negative error.
+ */
+void desk_paper_refusal(struct request *);
+int desk_paper(struct request *, struct buf *bytes);
+/* A copy of the contract as the answer: of that id, or (NULL) the one that its holder has signed.  contrato-NAME.pdf. */
+int desk_paper_send(struct request *, const struct application *, const char *id, const char *name);
+
 /* The six digits typed as "code", spaces left out; "" when there are not six. */
 const char *desk_code(struct request *);
 /* What the person sees of a refusal: which field (NULL: the page) says which sentence, with which status.  Ends with error 0. */

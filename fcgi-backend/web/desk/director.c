@@ -8,7 +8,6 @@
 #include "procedure/people/staff_certificate.h"
 #include "procedure/people/substitute.h"
 #include "web/desk/desk.h"
-#include "web/upload.h"
 
 /* The provincial director: the queue of contracts, the signature, the return, and who stands in. */
 
@@ -103,36 +102,17 @@ countersign_show(struct request *rq)
 
 	if (rv != 0)
 		return rv;
-	if (rq->refusal != NULL && page_error_of(rq, "file") == NULL) {
-		rq->nerrors = 0;
-		page_field_error(rq, "file", page_refusal_code(rq));
-	}
+	desk_paper_refusal(rq);
 	return countersign_page(rq, 200, a);
 }
 
 static int
 signed_download(struct request *rq)
 {
-	struct contract_copy *list = arena_array(&rq->arena, struct contract_copy, CONTRACT_COPIES), *found = NULL;
-	struct buf file = BUF_INIT;
 	struct application *a;
-	size_t n = CONTRACT_COPIES;
 	int rv = director_case(rq, &a);
 
-	if (rv != 0)
-		return rv;
-	if (list == NULL)
-		return ICERT_E_MEMORY;
-	if ((rv = contract_copies(desk_act(rq), a->id, list, &n)) != 0)
-		return rv;
-	for (size_t i = 0; i < n && found == NULL; i++)
-		if (strcmp(list[i].state, "valid") == 0 && strcmp(list[i].source, "director") != 0)
-			found = &list[i];
-	rv = found != NULL ? contract_copy_file(desk_act(rq), &desk_of(rq)->files, found, &file) : ICERT_E_NOT_FOUND;
-	if (rv == 0)
-		rv = response_file(rq, "application/pdf", arena_printf(&rq->arena, "contrato-%s.pdf", a->number), file.p, file.len);
-	buf_free(&file);
-	return rv;
+	return rv != 0 ? rv : desk_paper_send(rq, a, NULL, a->number);
 }
 
 /* A fault's sentence as a director needs it: some speak of the holder's own certificate. */
@@ -144,62 +124,46 @@ fault_text(struct request *rq, const char *fault)
 	return text != NULL ? text : catalogue(arena_printf(&rq->arena, "contract_fault.%s", fault));
 }
 
-/* What the person sees of a refusal; the rest is the framework's. */
+/* What the person sees of a refusal, on the page as the case now stands; the rest is the framework's. */
 static int
 wrong(struct request *rq, const struct application *a, int rv, const char *fault)
 {
+	static const struct desk_refusal refusals[] = {
+		{ ICERT_E_MISSING, 422, NULL, "desk.contract.no_certificate" },
+		{ ICERT_E_STALE, 422, NULL, "desk.contract.certificate_ended" },
+		{ ICERT_E_OWN_CASE, 403, NULL, "desk.contract.own" },
+		{ ICERT_E_STATE, 409, NULL, "desk.contract.moved" },
+		{ ICERT_E_CONFLICT, 409, NULL, "desk.contract.moved" },
+		{ 0 }
+	};
 	struct application *now;
-	const char *say;
-	int status = 409;
+	int status;
 
-	switch (rv) {
-	case ICERT_E_MISMATCH:
+	if (rv == ICERT_E_MISMATCH) {
 		page_field_text(rq, "file", fault_text(rq, fault));
 		return countersign_page(rq, 422, a);
-	case ICERT_E_MISSING:
-		say = "desk.contract.no_certificate";
-		status = 422;
-		break;
-	case ICERT_E_STALE:
-		say = "desk.contract.certificate_ended";
-		status = 422;
-		break;
-	case ICERT_E_OWN_CASE:
-		say = "desk.contract.own";
-		status = 403;
-		break;
-	case ICERT_E_STATE:
-	case ICERT_E_CONFLICT:
-		say = "desk.contract.moved";
-		break;
-	default:
-		return rv;
 	}
-	page_field_error(rq, NULL, say);
+	if ((status = desk_refused(rq, refusals, rv)) == 0)
+		return rv;
 	return director_case(rq, &now) == 0 ? countersign_page(rq, status, now) : ICERT_E_NOT_FOUND;
 }
 
 static int
 countersign_save(struct request *rq)
 {
-	const struct upload *u = request_upload(rq, "file");
-	const char *reason = "upload.missing", *fault = NULL;
+	const char *fault = NULL;
 	struct desk *k = desk_of(rq);
 	struct buf bytes = BUF_INIT;
 	struct application *a;
-	int rv = director_case(rq, &a);
+	int status, rv = director_case(rq, &a);
 
 	if (rv != 0)
 		return rv;
-	rv = u == NULL ? ICERT_E_INVALID : upload_pdf(&k->files, u, contract_bytes_max(desk_act(rq)), &bytes, &reason);
-	if (rv == ICERT_E_INVALID) {
-		buf_free(&bytes);
-		page_field_error(rq, "file", reason);
-		return countersign_page(rq, strcmp(reason, "upload.too_large") == 0 ? 413 : 422, a);
-	}
-	if (rv == 0)
+	if ((status = desk_paper(rq, &bytes)) == 0)
 		rv = contract_countersign(desk_act(rq), &k->files, &k->checker, a->id, request_version(rq), bytes.p, bytes.len, &fault);
 	buf_free(&bytes);
+	if (status != 0)
+		return status > 0 ? countersign_page(rq, status, a) : status;
 	if (rv != 0)
 		return wrong(rq, a, rv, fault);
 	return response_redirect(rq, "/contratos?aviso=desk-countersigned");
@@ -305,7 +269,14 @@ substitutes_save(struct request *rq)
 	const char *login = request_form(rq, "login"), *province = request_form(rq, "province");
 	int64_t from = desk_moment(request_form(rq, "from_day"), request_form(rq, "from_hour"));
 	int64_t to = desk_moment(request_form(rq, "to_day"), request_form(rq, "to_hour"));
-	int rv;
+	static const struct desk_refusal refusals[] = {
+		{ ICERT_E_INVALID, 422, "to_day", "desk.substitute.order" },
+		{ ICERT_E_NOT_FOUND, 422, "login", "desk.substitute.unknown" },
+		{ ICERT_E_EXISTS, 422, "login", "desk.substitute.exists" },
+		{ ICERT_E_DENIED, 403, "login", "desk.substitute.denied" },
+		{ 0 }
+	};
+	int status, rv;
 
 	if (login == NULL || login[0] == '\0')
 		page_field_error(rq, "login", "desk.substitute.login_missing");
@@ -320,17 +291,7 @@ substitutes_save(struct request *rq)
 	rv = substitute_name(desk_act(rq), login, atoi(province), from, to);
 	if (rv == 0)
 		return response_redirect(rq, "/contratos/sustitutos?aviso=desk-substitute-named");
-	if (rv == ICERT_E_INVALID)
-		page_field_error(rq, "to_day", "desk.substitute.order");
-	else if (rv == ICERT_E_NOT_FOUND)
-		page_field_error(rq, "login", "desk.substitute.unknown");
-	else if (rv == ICERT_E_EXISTS)
-		page_field_error(rq, "login", "desk.substitute.exists");
-	else if (rv == ICERT_E_DENIED)
-		page_field_error(rq, "login", "desk.substitute.denied");
-	else
-		return rv;
-	return substitutes_page(rq, rv == ICERT_E_DENIED ? 403 : 422);
+	return (status = desk_refused(rq, refusals, rv)) != 0 ? substitutes_page(rq, status) : rv;
 }
 
 static int

@@ -79,12 +79,15 @@ outages_ask(struct request *rq)
 static int
 outages_wrong(struct request *rq, int rv)
 {
-	if (desk_code_error(rq, rv))
-		return outages_page(rq, 422);
-	if (rv != ICERT_E_DENIED && rv != ICERT_E_NOT_FOUND && rv != ICERT_E_CONFLICT)
-		return rv;
-	page_field_error(rq, NULL, rv == ICERT_E_DENIED ? "desk.outage.same" : "desk.outage.gone");
-	return outages_page(rq, rv == ICERT_E_DENIED ? 403 : 409);
+	static const struct desk_refusal refusals[] = {
+		{ ICERT_E_DENIED, 403, NULL, "desk.outage.same" },
+		{ ICERT_E_NOT_FOUND, 409, NULL, "desk.outage.gone" },
+		{ ICERT_E_CONFLICT, 409, NULL, "desk.outage.gone" },
+		{ 0 }
+	};
+	int status = desk_code_error(rq, rv) ? 422 : desk_refused(rq, refusals, rv);
+
+	return status != 0 ? outages_page(rq, status) : rv;
 }
 
 static int
@@ -105,7 +108,7 @@ outages_withdraw(struct request *rq)
 
 const struct route desk_outages_routes[] = {
 	{ METHOD_GET, "/plazos/interrupciones", ROLE_NATIONAL | ROLE_AUDITOR, PROVINCE_ALL, 0, outages_show },
-	{ METHOD_POST, "/plazos/interrupciones", ROLE_NATIONAL, PROVINCE_ALL, ROUTE_PARK, outages_ask },
+	{ METHOD_POST, "/plazos/interrupciones", ROLE_NATIONAL, PROVINCE_ALL, ROUTE_PARK | ROUTE_ONCE, outages_ask },
 	{ METHOD_POST, "/plazos/interrupciones/{id}/confirmar", ROLE_NATIONAL, PROVINCE_ALL, 0, outages_confirm },
 	{ METHOD_POST, "/plazos/interrupciones/{id}/retirar", ROLE_NATIONAL, PROVINCE_ALL, 0, outages_withdraw },
 	{ 0 }

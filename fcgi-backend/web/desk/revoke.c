@@ -73,35 +73,18 @@ revoke_show(struct request *rq)
 static int
 revoke_wrong(struct request *rq, const struct application *a, int rv)
 {
-	const char *say;
-	int status = 409;
+	static const struct desk_refusal refusals[] = {
+		{ ICERT_E_DENIED, 403, NULL, "desk.revocation.same" },
+		{ ICERT_E_OWN_CASE, 403, NULL, "desk.revocation.own" },
+		{ ICERT_E_EXISTS, 409, NULL, "desk.revocation.exists" },
+		{ ICERT_E_STATE, 409, NULL, "desk.revocation.state" },
+		{ ICERT_E_CONFLICT, 409, NULL, "desk.revocation.state" },
+		{ ICERT_E_NOT_FOUND, 409, NULL, "desk.revocation.gone" },
+		{ 0 }
+	};
+	int status = desk_code_error(rq, rv) ? 422 : desk_refused(rq, refusals, rv);
 
-	if (desk_code_error(rq, rv))
-		return revoke_page(rq, 422, a);
-	switch (rv) {
-	case ICERT_E_DENIED:
-		say = "desk.revocation.same";
-		status = 403;
-		break;
-	case ICERT_E_OWN_CASE:
-		say = "desk.revocation.own";
-		status = 403;
-		break;
-	case ICERT_E_EXISTS:
-		say = "desk.revocation.exists";
-		break;
-	case ICERT_E_STATE:
-	case ICERT_E_CONFLICT:
-		say = "desk.revocation.state";
-		break;
-	case ICERT_E_NOT_FOUND:
-		say = "desk.revocation.gone";
-		break;
-	default:
-		return rv;
-	}
-	page_field_error(rq, NULL, say);
-	return revoke_page(rq, status, a);
+	return status != 0 ? revoke_page(rq, status, a) : rv;
 }
 
 static int

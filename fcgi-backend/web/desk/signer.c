@@ -52,7 +52,14 @@ static int
 ask(struct request *rq)
 {
 	const char *login = request_form(rq, "login"), *pem = request_form(rq, "pem");
-	int rv;
+	static const struct desk_refusal refusals[] = {
+		{ ICERT_E_NOT_FOUND, 422, "login", "desk.substitute.unknown" },
+		{ ICERT_E_MALFORMED, 422, "pem", "desk.signer.pem" },
+		{ ICERT_E_INVALID, 422, "pem", "desk.signer.unfit" },
+		{ ICERT_E_EXISTS, 422, "login", "desk.signer.exists" },
+		{ 0 }
+	};
+	int status, rv;
 
 	if (login == NULL || login[0] == '\0')
 		page_field_error(rq, "login", "desk.substitute.login_missing");
@@ -62,33 +69,27 @@ ask(struct request *rq)
 		return list_page(rq, 422);
 	if ((rv = staff_certificate_ask(desk_act(rq), login, pem, strlen(pem))) == 0)
 		return response_redirect(rq, "/personal/certificados?aviso=desk-signer-asked");
-	if (rv == ICERT_E_NOT_FOUND)
-		page_field_error(rq, "login", "desk.substitute.unknown");
-	else if (rv == ICERT_E_MALFORMED)
-		page_field_error(rq, "pem", "desk.signer.pem");
-	else if (rv == ICERT_E_INVALID)
-		page_field_error(rq, "pem", "desk.signer.unfit");
-	else if (rv == ICERT_E_EXISTS)
-		page_field_error(rq, "login", "desk.signer.exists");
-	else
-		return rv;
-	return list_page(rq, 422);
+	return (status = desk_refused(rq, refusals, rv)) != 0 ? list_page(rq, status) : rv;
 }
 
 static int
 decide(struct request *rq)
 {
+	static const struct desk_refusal refusals[] = {
+		{ ICERT_E_DENIED, 403, NULL, "desk.signer.same" },
+		{ ICERT_E_NOT_FOUND, 409, NULL, "desk.signer.gone" },
+		{ ICERT_E_CONFLICT, 409, NULL, "desk.signer.gone" },
+		{ 0 }
+	};
 	bool approve = request_form(rq, "approve") != NULL;
-	int rv = 0;
+	int status, rv = 0;
 
 	if (approve && (rv = staff_factor(desk_act(rq), desk_code(rq))) != 0 && desk_code_error(rq, rv))
 		return list_page(rq, 422);
 	if (rv == 0)
 		rv = staff_certificate_decide(desk_act(rq), rq->id[0], approve);
-	if (rv == ICERT_E_DENIED || rv == ICERT_E_NOT_FOUND || rv == ICERT_E_CONFLICT) {
-		page_field_error(rq, NULL, rv == ICERT_E_DENIED ? "desk.signer.same" : "desk.signer.gone");
-		return list_page(rq, rv == ICERT_E_DENIED ? 403 : 409);
-	}
+	if ((status = desk_refused(rq, refusals, rv)) != 0)
+		return list_page(rq, status);
 	if (rv != 0)
 		return rv;
 	return response_redirect(rq, "/personal/certificados?aviso=%s", approve ? "desk-signer-registered" : "desk-signer-refused");

@@ -220,6 +220,6 @@ const struct route desk_slot_routes[] = {
 	{ METHOD_POST, "/caso/{id}/cita", DESK_WORKS, PROVINCE_CASE, ROUTE_PARK, slot_send },
 	{ METHOD_POST, "/caso/{id}/cita/soltar", DESK_WORKS, PROVINCE_CASE, 0, slot_release },
 	{ METHOD_GET, "/caso/{id}/contacto", DESK_WORKS, PROVINCE_CASE, 0, attempt_show },
-	{ METHOD_POST, "/caso/{id}/contacto", DESK_WORKS, PROVINCE_CASE, ROUTE_PARK, attempt_send },
+	{ METHOD_POST, "/caso/{id}/contacto", DESK_WORKS, PROVINCE_CASE, ROUTE_PARK | ROUTE_ONCE, attempt_send },
 	{ 0 }
 };

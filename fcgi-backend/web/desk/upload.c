@@ -50,10 +50,7 @@ upload_show(struct request *rq)
 	if (rv != 0)
 		return rv;
 	/* A refusal of the edge that names no field belongs to the only one. */
-	if (rq->refusal != NULL && page_error_of(rq, "file") == NULL) {
-		rq->nerrors = 0;
-		page_field_error(rq, "file", page_refusal_code(rq));
-	}
+	desk_paper_refusal(rq);
 	return upload_page(rq, 200, kind, a);
 }
 
