@@ -5,7 +5,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { until } from '../lib/http.mjs';
-import { restart, rewrite } from './instance.mjs';
+import { rewrite } from './instance.mjs';
 
 /** The serial of the n-th, counted from 1, in hex. */
 export const serialOf = (n) => `01${createHash('sha256').update(String(n)).digest('hex').slice(0, 30)}`;
@@ -20,7 +20,7 @@ export function addCertificates(icert, from, until_, { told = true } = {}) {
 		from (select '\\x01'::bytea || substr(sha256(n::text::bytea), 1, 15) as s, extract(epoch from now())::bigint as t
 			from generate_series(${from}, ${until_}) n) x;
 		${told ? `insert into icert.status_change (certificate_id, state, at) select c.id, 'good', c.issued_at from icert.certificate c
-			where not exists (select from icert.status_change s where s.certificate_id = c.id);
+			where c.serial in (select '\\x01'::bytea || substr(sha256(n::text::bytea), 1, 15) from generate_series(${from}, ${until_}) n);
 		notify icert_status` : ''}`);
 }
 
@@ -124,11 +124,3 @@ export function returns(path, like) {
 
 /** Puts locations before the responder's own. */
 export const locations = (icert, text) => rewrite(join(icert.prefix, 'etc/nginx.conf'), [/\n\t\tlocation = \/ocsp \{/, (line) => `${text}${line}`]);
-
-/** Has everything signed again by the publisher; resolves when the new base is in place. */
-export async function signAgain(icert, what = {}) {
-	const conf = join(icert.prefix, 'etc/icert.conf');
-	const changes = { answer_refresh: 30, ...what };
-	rewrite(conf, ...Object.entries(changes).map(([key, value]) => [new RegExp(`^${key} = .*`, 'm'), `${key} = ${value}`]));
-	await restart(icert, 'publisher');
-}

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { addCertificates, benchFolder, get, locations, paths, published, questions, requests, serialOf } from './certificates.mjs';
-import { binary, reloadEdge, tool, withInstance } from './instance.mjs';
+import { binary, reloadEdge, rewrite, tool, withInstance } from './instance.mjs';
 import { pairs } from './pairs.mjs';
 
 export const name = 'ocsp_nonce';
@@ -27,6 +27,8 @@ export const run = ({ say }) => withInstance(async (icert) => {
 	const server = spawn(binary('hello'), [socket, join(benchFolder(icert), 'hello'), workers], { stdio: 'inherit' });
 	try {
 		locations(icert, `\n\t\tlocation /benc/ { fastcgi_pass_request_body off; fastcgi_pass_request_headers off; fastcgi_param REQUEST_URI $request_uri; fastcgi_pass unix:${socket}; }`);
+		// What live answers may cost beside stored ones is limited by configuration; here there are no others.
+		rewrite(join(icert.prefix, 'etc/nginx.conf'), [/icert_ocsp_live @live[^;]*;/g, 'icert_ocsp_live @live rate=100000 pending=1024;']);
 		await reloadEdge(icert, `${icert.status}/benc/${list[0]}`);
 		const answer = await fetch(`${icert.status}/ocsp/${list[0]}`);
 		if (answer.headers.get('cache-control') !== 'max-age=0, must-revalidate') throw new Error('the answer is not live');

@@ -3,7 +3,8 @@
 import { spawn, execFileSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
-import { units, children } from '../lib/processes.mjs';
+import { until } from '../lib/http.mjs';
+import { children, units } from '../lib/processes.mjs';
 import { addCertificates, get, paths, published, questions, requests, serialOf } from './certificates.mjs';
 import { binary, withInstance } from './instance.mjs';
 
@@ -15,12 +16,13 @@ const REVOCATIONS = Number(process.env.REVOCATIONS ?? 1000);
 const CERTIFICATES = 50_000;
 const CONNECTIONS = 32;
 
-/** Whether every worker of nginx holds one of the connections from these local ports at least. */
-function everyWorker(icert, port, ports) {
-	const workers = children(units(icert).get('nginx').pid).map(({ pid }) => pid);
-	const lines = execFileSync('ss', ['-Htnp', 'state', 'established', `( sport = :${port} )`], { encoding: 'utf8' }).split('\n');
-	const holds = new Set(lines.filter((line) => ports.has(line.match(/:(\d+)\s+users:/)?.[1])).map((line) => Number(line.match(/pid=(\d+)/)[1])));
-	return workers.length > 0 && workers.every((pid) => holds.has(pid));
+/** Whether every worker of nginx holds one of the connections from these local ports at least, once all are taken. */
+async function everyWorker(icert, port, ports) {
+	const held = () => execFileSync('ss', ['-Htnp', 'state', 'established', `( sport = :${port} )`], { encoding: 'utf8' }).split('\n')
+		.filter((line) => ports.has(line.match(/:(\d+)\s+users:/)?.[1])).map((line) => Number(line.match(/pid=(\d+)/)[1]));
+	await until(() => held().length === ports.size, { what: 'connections taken' });
+	const holders = new Set(held());
+	return children(units(icert).get('nginx').pid).every(({ pid }) => holders.has(pid));
 }
 
 export const run = ({ say }) => withInstance(async (icert) => {
@@ -29,23 +31,28 @@ export const run = ({ say }) => withInstance(async (icert) => {
 	await published(icert);
 	const file = questions(icert, 'revocations', list.map((path, i) => ({ request: get(`/ocsp/${path}`), serial: serialOf(i + 1) })));
 	const port = new URL(icert.status).port;
-	const asker = spawn(binary('revocations'), [port, file, `host=${join(icert.run, 'pg')} user=postgres dbname=icert`, REVOCATIONS, CONNECTIONS].map(String),
-		{ stdio: ['pipe', 'pipe', 'inherit'] });
 	const good = [];
-	const ports = new Set();
 	let last;
-	for await (const line of createInterface({ input: asker.stdout })) {
-		if (line === '') {
-			if (!everyWorker(icert, port, ports)) throw new Error('a worker of nginx has none of the connections');
-			asker.stdin.write('\n');
-		} else if (/^\d+$/.test(line)) {
-			ports.add(line);
-		} else if (line.startsWith('answers')) {
-			last = line;
-		} else {
-			good.push(Number(line.split(' ')[0]) / 1000);
-			if (good.length % 100 === 0) say(good.length, { latest: good.at(-1) });
+	// One worker may have taken every connection: then they are made again.
+	for (let tries = 1; last === undefined; tries++) {
+		if (tries > 20) throw new Error('a worker of nginx has none of the connections');
+		const asker = spawn(binary('revocations'), [port, file, `host=${join(icert.run, 'pg')} user=postgres dbname=icert`, REVOCATIONS, CONNECTIONS].map(String),
+			{ stdio: ['pipe', 'pipe', 'inherit'] });
+		const ports = new Set();
+		for await (const line of createInterface({ input: asker.stdout })) {
+			if (line === '') {
+				if (await everyWorker(icert, port, ports)) asker.stdin.write('\n');
+				else asker.stdin.end();
+			} else if (/^\d+$/.test(line)) {
+				ports.add(line);
+			} else if (line.startsWith('answers')) {
+				last = line;
+			} else {
+				good.push(Number(line.split(' ')[0]) / 1000);
+				if (good.length % 100 === 0) say(good.length, { latest: good.at(-1) });
+			}
 		}
+		if (asker.exitCode !== 0 && good.length > 0) break;
 	}
 	if (good.length !== REVOCATIONS || !/ wrong 0$/.test(last)) throw new Error(`${good.length} revocations; ${last}`);
 	good.sort((a, b) => a - b);
