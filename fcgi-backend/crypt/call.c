@@ -151,6 +151,6 @@ call_end(struct call *c)
 {
 	buf_free(&c->request);
 	if (c->client->packet != NULL)
-		bytes_wipe(c->client->packet, MESSAGE_MAX);
+		bytes_wipe(c->client->packet, c->client->packet_len);
 	return c->error;
 }

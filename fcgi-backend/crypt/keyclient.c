@@ -133,6 +133,7 @@ receive_packet(struct keyclient *c, int *fd, int64_t until)
 		if (error != 0)
 			return error;
 		n = message_recv(c->fd, c->packet, MESSAGE_MAX, fd);
+		c->packet_len = n >= 0 ? (size_t)n : MESSAGE_MAX;	/* what was too long has filled it */
 	} while (n == ICERT_E_TIMEOUT);
 	return n == 0 || n == ICERT_E_SYSTEM ? ICERT_E_UNAVAILABLE : n;
 }

@@ -18,7 +18,8 @@ struct keyclient {
 	int timeout_ms;		/* KEYCLIENT_TIMEOUT; slow operations wait longer by themselves */
 	int fd;			/* -1: not connected */
 	uint64_t next_id;
-	uint8_t *packet;	/* the last reply, MESSAGE_MAX bytes */
+	uint8_t *packet;	/* the last reply, room for MESSAGE_MAX bytes */
+	size_t packet_len;	/* of it, at most so many were received */
 	int probe;		/* while a call takes long, the process is asked every KEYCLIENT_TIMEOUT whether it is there */
 	int64_t closed_until;	/* monotonic ms; it was not: nobody waits for it before */
 	char detail[256];	/* what the last refusal said about itself, "" when nothing: for logs and the desk */

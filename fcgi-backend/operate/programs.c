@@ -9,6 +9,7 @@
 #include "crypt/keyclient.h"
 #include "libicert/sanitized.h"
 #include "operate/programs.h"
+#include "operate/edge_sockets.h"
 #include "operate/sockets.h"
 
 #define READY_PING_MS 200
@@ -264,7 +265,7 @@ programs_edge(struct supervisor *s)
 	u.as_admin = 1;
 	u.ready = ready_edge;
 	if (path_join(path, "%s/etc/nginx.conf", i->data) != 0 ||
-	    edge_files(i) != 0 || edge_sanitizer(&u) != 0 ||
+	    edge_files(i) != 0 || edge_sanitizer(&u) != 0 || edge_sockets(&u, path) != 0 ||
 	    unit_arg(&u, "%s", i->tools.nginx) != 0 ||
 	    unit_arg(&u, "-e") != 0 || unit_arg(&u, "stderr") != 0 ||
 	    unit_arg(&u, "-p") != 0 || unit_arg(&u, "%s/edge", i->data) != 0 ||

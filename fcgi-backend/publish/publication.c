@@ -182,7 +182,8 @@ publication_round(struct publication *p)
 	if (publication_can_sign(p)) {
 		publication_map(p);
 		publication_note(p, STEP_DATABASE, publication_take(p), db_detail(p->db));
-		if (p->loaded)
+		/* A first list before the first set, any other when nobody waits for it to be told "revoked". */
+		if (p->loaded && !publication_has_base(p))
 			publication_note(p, STEP_CRL, publication_crl(p, now), p->signer.detail);
 		publication_note(p, STEP_BASE, publication_base(p, now), "");
 		if (p->last[STEP_BASE] == ICERT_E_MISMATCH || p->last[STEP_BASE] == ICERT_E_STATE)
@@ -192,6 +193,7 @@ publication_round(struct publication *p)
 			error = publication_compact(p, now);
 			if (p->last[STEP_ANSWERS] == ICERT_E_MISMATCH || p->last[STEP_ANSWERS] == ICERT_E_STATE)
 				publication_responders_forget(p);
+			publication_note(p, STEP_CRL, publication_crl(p, now), p->signer.detail);
 		}
 	}
 	publication_note(p, STEP_WRITE, error != 0 ? error : publication_beat(p, now), "");
