@@ -7,6 +7,8 @@
 #include "web/page.h"
 #include "web/worker.h"
 
+#define PAGE_USUAL 16000	/* octets: most pages are shorter, and grow no buffer */
+
 /* The address of a field on its page, for the summary of errors. */
 static const char *
 field_href(struct request *rq, const char *field)
@@ -81,6 +83,7 @@ page_begin(struct request *rq, int status)
 	struct response *rs = rq->response;
 
 	buf_reset(&rs->body);
+	(void)buf_room(&rs->body, PAGE_USUAL);
 	rs->type = NULL;
 	rs->download = NULL;
 	rs->status = rq->refusal != NULL && status == 200 ? rq->refusal_status : status;

@@ -100,6 +100,7 @@ response_picture(struct request *rq, const char *type, const void *data, size_t 
 	return 0;
 }
 
+#define HEADERS_MAX 1024	/* of those that every answer has */
 #define RETRY_SECONDS 10	/* what died is started again well before */
 
 /* A page needs our own style sheet and script and nothing else; forms go to
@@ -134,6 +135,8 @@ response_serialise(const struct response *rs, bool head, struct buf *out)
 		buf_puts(out, broken);
 		return buf_error(out);
 	}
+	/* Room for all of it at once, not by doubling. */
+	(void)buf_room(out, HEADERS_MAX + rs->headers.len + rs->body.len);
 	buf_printf(out, "Status: %d\r\n", rs->status);
 	buf_printf(out, "Content-Type: %s\r\n", rs->type != NULL ? rs->type : "text/html; charset=utf-8");
 	if (rs->download != NULL)

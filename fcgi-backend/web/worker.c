@@ -17,6 +17,7 @@
 #include "libicert/log.h"
 #include "libicert/ready.h"
 #include "libicert/sanitized.h"
+#include "web/answer.h"
 #include "web/csrf.h"
 #include "web/once.h"
 #include "web/page.h"
@@ -163,6 +164,15 @@ public_name(const char *url)
 	    strncmp(url + 8, "127.", 4) != 0 && url[8] != '[';
 }
 
+/* What the edge has sent in full by the time that its parameters are read. */
+static bool
+has_no_body(FCGX_Request *fcgi)
+{
+	const char *length = FCGX_GetParam("CONTENT_LENGTH", fcgi->envp);
+
+	return length == NULL || *length == '\0';
+}
+
 static void
 serve(struct app *app, FCGX_Request *fcgi)
 {
@@ -192,7 +202,10 @@ serve(struct app *app, FCGX_Request *fcgi)
 		}
 	}
 	response_serialise(&rs, rq != NULL && rq->head, &out);
-	FCGX_PutStr((const char *)out.p, (int)out.len, fcgi->out);
+	if (has_no_body(fcgi))
+		answer_send(fcgi, &out);
+	else
+		FCGX_PutStr((const char *)out.p, (int)out.len, fcgi->out);
 	buf_free(&out);
 	response_free(&rs);
 	if (rq != NULL) {
@@ -274,7 +287,8 @@ worker_loop(struct app *app, int works)
 			else
 				serve(app, &fcgi);
 			fcgi.keepConnection = 0;
-			FCGX_Finish_r(&fcgi);
+			if (fcgi.ipcFd >= 0)
+				FCGX_Finish_r(&fcgi);
 		}
 		alarm(0);
 	}

@@ -6,13 +6,13 @@
 #include "procedure/application/overview.h"
 
 enum {
-	COL_VERSION, COL_NUMBER, COL_STATE, COL_REASON, COL_CLOSES, COL_MASKED, COL_PROVINCE, COL_PROVINCE_NAME, COL_TELEPHONE,
+	COL_VERSION, COL_NUMBER, COL_STATE, COL_REASON, COL_CLOSES, COL_PROVINCE, COL_PROVINCE_NAME, COL_TELEPHONE,
 	COL_HOURS, COL_ADDRESS, COL_GALAPAGOS, COL_CONTAINER, COL_SERIAL, COL_CERTIFICATE, COL_NOT_BEFORE, COL_NOT_AFTER, COL_ISSUED, COL_REVOKED,
 	COL_UNTIL, COL_PUBLISHED, COL_DELIVERIES, COL_DUE, COL_CONTRACT, COL_MADE, COL_MAILS
 };
 
 static const struct db_stmt one = { "overview_case",
-	"select version, number, state, reason, closes_at, masked, province, province_name, telephone, hours, address, galapagos,"
+	"select version, number, state, reason, closes_at, province, province_name, telephone, hours, address, galapagos,"
 	" container, serial,"
 	" certificate, not_before, not_after, issued_at, revoked_at, delivery_until, published, deliveries, due_at, contract,"
 	" made_at, mails from icert.my_case($1, $2, $3, $4)" };
@@ -27,7 +27,6 @@ fill_case(struct overview *o, const char *id, struct db_result *r)
 	snprintf(a->number, sizeof a->number, "%s", db_text(r, 0, COL_NUMBER));
 	snprintf(a->reason, sizeof a->reason, "%s", db_text(r, 0, COL_REASON));
 	snprintf(a->container, sizeof a->container, "%s", db_text(r, 0, COL_CONTAINER));
-	snprintf(a->email_masked, sizeof a->email_masked, "%s", db_text(r, 0, COL_MASKED));
 	a->state = application_state_find(db_text(r, 0, COL_STATE));
 	a->version = (int)db_int(r, 0, COL_VERSION);
 	a->closes_at = db_int(r, 0, COL_CLOSES);
@@ -92,8 +91,7 @@ overview_read(struct act *act, const char *id, struct overview *o)
 	if ((error = DB_QUERY(act->db, &one, &r, P_BYTES(act->identity.hash, sizeof act->identity.hash),
 	    P_INT(act->identity.generation), P_TEXT(id), P_INT(OVERVIEW_MAILS))) != 0)
 		return error;
-	/* The function gives one row in every case, without a state for one that is not there. */
-	if (db_is_null(r, 0, COL_STATE))
+	if (db_rows(r) != 1)
 		error = ICERT_E_NOT_FOUND;
 	else {
 		fill_case(o, id, r);

@@ -13,8 +13,8 @@
 #define OVERVIEW_MAILS 32
 
 struct overview {
-	/* Filled are id, number, state, version, province, container, reason, closes_at
-	 * and email_masked; application_get() has the rest. */
+	/* Filled are id, number, state, version, province, container, reason and
+	 * closes_at; application_get() has the rest. */
 	struct application	a;
 	struct province		province;	/* id 0: the form does not say yet */
 	/* The newest; state "" none.  Its ids and reasons stay empty. */

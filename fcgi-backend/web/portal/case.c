@@ -469,7 +469,7 @@ fill_case(struct request *rq, struct overview *o, struct view_portal_case *v)
 	v->number = a->number;
 	v->state = application_state_name(a->state);
 	v->who = who_acts(a->state);
-	v->email = a->email_masked;
+	v->email = rq->session.name;	/* the mailbox of the case is the session's */
 	if (a->state < APPLICATION_ISSUING)
 		v->by = a->closes_at;
 	v->closes = v->by != 0;
