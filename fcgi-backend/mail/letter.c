@@ -13,6 +13,7 @@ static const char *const names[MAIL_TEMPLATES] = {
 	[MAIL_PAYMENT_RECEIVED] = "payment_received",
 	[MAIL_PAYMENT_REJECTED] = "payment_rejected",
 	[MAIL_PAYMENT_CHECKING] = "payment_checking",
+	[MAIL_REFUNDED] = "refunded",
 	[MAIL_APPLICATION_RECEIVED] = "application_received",
 	[MAIL_TO_MEND] = "to_mend",
 	[MAIL_ACCEPTED] = "accepted",

@@ -28,6 +28,7 @@ enum mail_template {
 	MAIL_PAYMENT_RECEIVED,   /* number, container, kind, years, total, currency, token */
 	MAIL_PAYMENT_REJECTED,   /* number, total, currency, token */
 	MAIL_PAYMENT_CHECKING,   /* number, total, currency, token */
+	MAIL_REFUNDED,           /* number, total, currency, again ("yes": it was one payment too many), token */
 	MAIL_APPLICATION_RECEIVED, /* number, container, province, telephone, hours, until, token */
 	MAIL_TO_MEND,            /* number, reasons (what and the operator's words, one a line), telephone, hours, token */
 	MAIL_ACCEPTED,           /* number, container, province, telephone, hours, token */

@@ -202,3 +202,9 @@ gateway_query(struct gateway *gateway, const char *payment, struct gateway_payme
 {
 	return gateway->adapter->query(gateway, payment, out);
 }
+
+int
+gateway_refund(struct gateway *gateway, const struct gateway_refund_request *request, char id[GATEWAY_ID], int *pending)
+{
+	return gateway->adapter->refund(gateway, request, id, pending);
+}

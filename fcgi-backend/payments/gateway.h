@@ -27,7 +27,8 @@ enum gateway_state {
 	GATEWAY_APPROVED,
 	GATEWAY_REJECTED,
 	GATEWAY_EXPIRED,          /* abandoned */
-	GATEWAY_REFUNDED,
+	GATEWAY_REFUNDED,         /* all of it went back */
+	GATEWAY_DISPUTED,         /* the payer's bank holds it back for now */
 };
 
 struct gateway_payment {
@@ -48,6 +49,13 @@ struct gateway_checkout_request {
 	const char *currency;
 	const char *return_url;   /* where the payer's browser comes back to (GET) */
 	const char *notify_url;   /* our /avisos/<gateway> */
+};
+
+struct gateway_refund_request {
+	const char *refund;       /* uuid, our idempotency key: a repeat asks about the same refund */
+	const char *payment;      /* the gateway's id of the checkout */
+	int64_t cents;
+	const char *currency;
 };
 
 struct gateway_checkout {
@@ -103,5 +111,8 @@ int	gateway_signs_amount(const struct gateway *gateway);
 int	gateway_checkout_create(struct gateway *gateway, const struct gateway_checkout_request *request,
 	    struct gateway_checkout *checkout);
 int	gateway_query(struct gateway *gateway, const char *payment, struct gateway_payment *out);
+/* id: the gateway's of the refund.  *pending is 1 while the gateway has not done it yet: ask again. */
+int	gateway_refund(struct gateway *gateway, const struct gateway_refund_request *request, char id[GATEWAY_ID],
+	    int *pending);
 
 #endif

@@ -35,6 +35,7 @@ struct gateway_adapter {
 	int (*read)(const void *body, size_t len, struct gateway_payment *);
 	int (*checkout)(struct gateway *, const struct gateway_checkout_request *, struct gateway_checkout *);
 	int (*query)(struct gateway *, const char *payment, struct gateway_payment *);
+	int (*refund)(struct gateway *, const struct gateway_refund_request *, char id[GATEWAY_ID], int *pending);
 };
 
 extern const struct gateway_adapter gateway_standard_webhooks;

@@ -21,6 +21,8 @@ decide_approved(const struct payment_order *order, const struct gateway_payment 
 	if (payment->cents != order->total || strcmp(payment->currency, order->currency) != 0)
 		return PAYMENT_MISMATCH;
 	if (order->paid_by != NULL) {
+		if (is(order->state, "disputed") && strcmp(order->paid_by, payment->id) == 0)
+			return PAYMENT_WON;
 		if (strcmp(order->paid_by, payment->id) != 0 || payment->times > 1)
 			return PAYMENT_AGAIN;
 		return PAYMENT_NOTHING;
@@ -34,6 +36,8 @@ enum payment_verdict
 payment_decide(const struct payment_order *order, const struct gateway_payment *payment, int sure)
 {
 	int open = order != NULL && (is(order->state, "created") || is(order->state, "pending"));
+	int held = order != NULL && (is(order->state, "paid") || is(order->state, "used"));
+	int own = order != NULL && order->paid_by != NULL && strcmp(order->paid_by, payment->id) == 0;
 
 	if (order == NULL || payment->id[0] == '\0')
 		return PAYMENT_STRANGE;
@@ -51,7 +55,9 @@ payment_decide(const struct payment_order *order, const struct gateway_payment *
 		/* An order stays open for another try until it expires by itself. */
 		return open ? PAYMENT_REJECT : PAYMENT_NOTHING;
 	case GATEWAY_REFUNDED:
-		return PAYMENT_NOTHING;
+		return own && (held || is(order->state, "refunding") || is(order->state, "disputed")) ? PAYMENT_REFUNDED : PAYMENT_NOTHING;
+	case GATEWAY_DISPUTED:
+		return own && held ? PAYMENT_DISPUTED : PAYMENT_NOTHING;
 	}
 	return PAYMENT_QUERY;
 }
@@ -69,6 +75,9 @@ payment_verdict_name(enum payment_verdict verdict)
 	case PAYMENT_AGAIN: return "again";
 	case PAYMENT_LATE: return "late";
 	case PAYMENT_STRANGE: return "strange";
+	case PAYMENT_REFUNDED: return "refunded";
+	case PAYMENT_DISPUTED: return "disputed";
+	case PAYMENT_WON: return "won";
 	}
 	return "unknown";
 }

@@ -27,6 +27,9 @@ enum payment_verdict {
 	PAYMENT_AGAIN,            /* approved a second time: finance refunds */
 	PAYMENT_LATE,             /* approved for an order that had expired: finance decides */
 	PAYMENT_STRANGE,          /* names no order, or another's */
+	PAYMENT_REFUNDED,         /* the order's money went back: the order is refunded */
+	PAYMENT_DISPUTED,         /* its bank holds it back: nothing is issued for it meanwhile */
+	PAYMENT_WON,              /* that dispute ended for us: as before it */
 };
 
 /* `sure`: the facts come from a query, or from a signature that covers the amount. */

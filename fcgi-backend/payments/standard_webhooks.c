@@ -164,6 +164,7 @@ payment_read(const json_t *object, struct gateway_payment *out)
 		{ "pending", GATEWAY_PENDING, 0 }, { "checking", GATEWAY_PENDING, 1 },
 		{ "approved", GATEWAY_APPROVED, 0 }, { "rejected", GATEWAY_REJECTED, 0 },
 		{ "expired", GATEWAY_EXPIRED, 0 }, { "refunded", GATEWAY_REFUNDED, 0 },
+		{ "disputed", GATEWAY_DISPUTED, 0 },
 	};
 	const json_t *captures = json_object_get(object, "captures");
 	char state[16], amount[24];
@@ -206,6 +207,12 @@ sw_read(const void *body, size_t len, struct gateway_payment *out)
 	return error;
 }
 
+static void
+amount_write(int64_t cents, char out[24])
+{
+	snprintf(out, 24, "%lld.%02lld", (long long)(cents / 100), (long long)(cents % 100));
+}
+
 static int
 sw_checkout(struct gateway *gateway, const struct gateway_checkout_request *request, struct gateway_checkout *out)
 {
@@ -213,8 +220,7 @@ sw_checkout(struct gateway *gateway, const struct gateway_checkout_request *requ
 	json_t *body, *answer;
 	int error;
 
-	snprintf(amount, sizeof(amount), "%lld.%02lld", (long long)(request->cents / 100),
-	    (long long)(request->cents % 100));
+	amount_write(request->cents, amount);
 	body = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "reference", request->order, "number", request->number,
 	    "description", request->description, "amount", amount, "currency", request->currency,
 	    "return_url", request->return_url, "notify_url", request->notify_url);
@@ -248,6 +254,33 @@ sw_query(struct gateway *gateway, const char *payment, struct gateway_payment *o
 	return error;
 }
 
+static int
+sw_refund(struct gateway *gateway, const struct gateway_refund_request *request, char id[GATEWAY_ID], int *pending)
+{
+	char path[GATEWAY_ID + 32], amount[24], status[16];
+	json_t *body, *answer;
+	int error;
+
+	if (!id_ok(request->payment))
+		return ICERT_E_INVALID;
+	snprintf(path, sizeof(path), "/v1/payments/%s/refunds", request->payment);
+	amount_write(request->cents, amount);
+	if ((body = json_pack("{s:s,s:s,s:s}", "reference", request->refund, "amount", amount, "currency", request->currency)) == NULL)
+		return ICERT_E_INVALID;
+	if ((error = gateway_http(gateway, path, body, request->refund, &answer)) != 0)
+		return error;
+	if (copy_text(answer, "id", id, GATEWAY_ID, 1) != 0 || copy_text(answer, "status", status, sizeof(status), 1) != 0)
+		error = ICERT_E_MALFORMED;
+	else if (strcmp(status, "pending") == 0)
+		*pending = 1;
+	else if (strcmp(status, "refunded") == 0)
+		*pending = 0;
+	else
+		error = strcmp(status, "rejected") == 0 ? ICERT_E_DENIED : ICERT_E_MALFORMED;
+	json_decref(answer);
+	return error;
+}
+
 const struct gateway_adapter gateway_standard_webhooks = {
 	.name = "standard_webhooks",
 	.signs_amount = 1,
@@ -256,4 +289,5 @@ const struct gateway_adapter gateway_standard_webhooks = {
 	.read = sw_read,
 	.checkout = sw_checkout,
 	.query = sw_query,
+	.refund = sw_refund,
 };

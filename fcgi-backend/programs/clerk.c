@@ -35,6 +35,7 @@
 #include "procedure/head_tell.h"
 #include "procedure/clock/outage.h"
 #include "procedure/certificate/renewal.h"
+#include "procedure/order/refund.h"
 #include "procedure/order/settlement.h"
 #include "procedure/people/substitute.h"
 #include "procedure/trouble.h"
@@ -182,13 +183,14 @@ payment_round(struct hand *hand)
 {
 	struct act act = by_clerk(hand);
 	size_t done;
-	int boxed = 0, applied, asked;
+	int boxed = 0, applied, given, asked;
 
 	if (due(hand) && (boxed = inbox_box(hand->db, &hand->keeper, clock_real())) != 0)
 		hand->kept_at_ms = 0;
 	applied = settlement_apply(&act, &hand->settlement, AT_ONCE, &done);
+	given = refund_give(&act, &hand->settlement, AT_ONCE, &done);
 	asked = settlement_ask(&act, &hand->settlement, ASK_S, ASK_MOST_S, &done);
-	return boxed != 0 ? boxed : applied != 0 ? applied : asked;
+	return boxed != 0 ? boxed : applied != 0 ? applied : given != 0 ? given : asked;
 }
 
 static int

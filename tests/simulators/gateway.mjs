@@ -134,6 +134,11 @@ const actions = {
 		run: (p) => { p.captured = ((cents(p.amount) - 1) / 100).toFixed(2); approve(p); notify(p, 'aprobado por otro valor'); },
 	},
 	falsificado: { label: 'Aviso con firma falsa', run: (p) => notify(p, 'firma falsa', { forged: true, once: true, data: { status: 'approved', captures: 1 } }) },
+	disputa: { label: 'El banco abre una disputa', run: (p) => { p.status = 'disputed'; notify(p, 'en disputa'); } },
+	'disputa-ganada': { label: 'La disputa termina a favor del comercio', run: (p) => { p.status = 'approved'; notify(p, 'disputa ganada'); } },
+	devuelto: { label: 'Devolver todo desde la pasarela', run: (p) => { p.captures = 0; p.status = 'refunded'; notify(p, 'devuelto en la pasarela'); } },
+	'sin-devolucion': { label: 'No admitir devoluciones', run: (p) => { p.noRefunds = true; } },
+	admitir: { label: 'Admitir devoluciones', run: (p) => { p.noRefunds = false; } },
 	antiguo: { label: 'Aviso con fecha de hace una hora', run: (p) => notify(p, 'fecha antigua', { shift: -3600, once: true }) },
 };
 
@@ -218,6 +223,27 @@ async function openCheckout(request, response) {
 	return json(response, 201, { id: payment.id, url: `${base}/pago/${payment.id}` });
 }
 
+// One capture goes back; the same reference is the same refund.
+async function refund(request, response, payment) {
+	const given = JSON.parse(await body(request));
+	if (typeof given.reference !== 'string' || cents(given.amount) !== cents(payment.captured ?? payment.amount) || given.currency !== payment.currency) {
+		return json(response, 422, { error: 'fields' });
+	}
+	payment.refunds ??= {};
+	const known = payment.refunds[given.reference];
+	if (known) return json(response, 200, { id: known, status: 'refunded' });
+	if (payment.captures === 0) return json(response, 409, { error: 'nothing to refund' });
+	if (payment.noRefunds) return json(response, 403, { error: 'not allowed' });
+	payment.refunds[given.reference] = newId('ref');
+	payment.captures -= 1;
+	if (payment.captures === 0) {
+		payment.status = 'refunded';
+		notify(payment, 'devuelto');
+	}
+	keep();
+	return json(response, 201, { id: payment.refunds[given.reference], status: 'refunded' });
+}
+
 async function handle(request, response) {
 	const { pathname } = new URL(request.url, base);
 	const parts = pathname.split('/').filter(Boolean);
@@ -226,6 +252,7 @@ async function handle(request, response) {
 		if (request.method === 'POST' && parts[1] === 'checkouts' && parts.length === 2) return openCheckout(request, response);
 		const payment = payments.get(parts[2]);
 		if (request.method === 'GET' && parts[1] === 'payments' && payment) return json(response, 200, described(payment));
+		if (request.method === 'POST' && parts[1] === 'payments' && payment && parts[3] === 'refunds') return refund(request, response, payment);
 		return json(response, 404, { error: 'unknown' });
 	}
 	if (parts.length === 0) return html(response, 200, indexPage());

@@ -214,3 +214,81 @@ test("finance finds an order by its number, its payment or its mailbox, and read
 	assert.ok(!(await finance.client.visit('/ordenes?estado=refunded')).main.includes(number));
 	for (const one of [finance, national, operator]) one.close();
 });
+
+test('money goes back when two people of the house say so, and once', async () => {
+	const finance = new Operator(icert, 'finanzas');
+	const national = new Operator(icert, 'central');
+	expect(await finance.signIn(), 200, 'finanzas');
+	expect(await national.signIn(), 200, 'central');
+	const state = (id) => icert.sql(`select state from icert.purchase where id = '${id}'`);
+	const refunds = (id) => icert.sql(`select string_agg(state, ' ' order by requested_at) from icert.refund where purchase_id = '${id}'`);
+	const ask = async (id, values) => (await (await finance.client.visit(`/orden/${id}`)).click(/^Devolver/)).form(/devolver$/).submit(values);
+
+	// Paid twice: the second payment goes back, the order stays.
+	const twice = await ordered();
+	await pays(twice, 'doble');
+	await until(() => icert.sql(`select count(*) from icert.payment where purchase_id = '${twice.order}' and verdict = 'again'`) === '1', { what: 'the second payment' });
+	const page = await finance.client.visit(`/orden/${twice.order}`);
+	assert.equal(page.html.match(/devolver\?pago=/g).length, 2);
+	const second = icert.sql(`select id from icert.payment where purchase_id = '${twice.order}' and verdict = 'again'`);
+	const form = await finance.client.visit(`/orden/${twice.order}/devolver?pago=${second}`);
+	assert.match(form.main, /Es un pago de más/);
+	const wrong = await form.form(/devolver$/).submit({ reason: 'again', words: ' ' });
+	assert.equal(wrong.status, 422);
+	expect(await wrong.form(/devolver$/).submit({ reason: 'again', words: 'Llegaron dos pagos' }), 200, 'asked');
+	assert.equal(refunds(twice.order), 'open');
+	assert.match((await finance.client.visit(`/orden/${twice.order}`)).main, /Falta que la confirme otra persona/);
+	const again = await form.form(/devolver$/).submit({ reason: 'again', words: 'Otra vez' });
+	assert.equal(again.status, 409);
+	const confirm = (await national.client.visit(`/orden/${twice.order}`)).form(/confirmar$/);
+	assert.equal((await confirm.submit({ code: '000000' })).status, 422);
+	expect(await confirm.submit({ code: await icert.totp('central') }), 200, 'confirmed');
+	await until(() => refunds(twice.order) === 'done', { what: 'the second payment is back' });
+	assert.match((await box.wait({ to: twice.email, subject: /Devolvimos su pago/ })).text, /un pago de más/);
+	assert.equal(state(twice.order), 'paid');
+
+	// The order's own money: the gateway refuses first, then does it.
+	const own = await ordered();
+	const gatewayPage = await pays(own, 'aprobar');
+	await isPaid(own);
+	await press(gatewayPage, 'sin-devolucion');
+	expect(await ask(own.order, { reason: 'authority_fault', words: 'No podemos emitirlo' }), 200, 'asked');
+	const known = await box.list({ to: FINANCE });
+	expect(await (await national.client.visit(`/orden/${own.order}`)).form(/confirmar$/).submit({ code: await icert.totp('central') }), 200, 'confirmed');
+	await until(() => refunds(own.order) === 'failed', { what: 'the gateway refuses' });
+	assert.match((await box.wait({ to: FINANCE, known })).text, /no hizo una devolución/);
+	assert.equal(state(own.order), 'refunding');
+	assert.doesNotMatch((await orderPage(own)).main, /Empezar|solicitud$/);
+	const id = icert.sql(`select gateway_payment from icert.purchase where id = '${own.order}'`);
+	const admits = await fetch(`${icert.gateway}/pago/${id}/admitir`, { method: 'POST' });
+	assert.ok(admits.ok || admits.status === 303);
+	expect(await ask(own.order, { reason: 'authority_fault', words: 'La pasarela ya la admite' }), 200, 'asked again');
+	expect(await (await national.client.visit(`/orden/${own.order}`)).form(/confirmar$/).submit({ code: await icert.totp('central') }), 200, 'confirmed');
+	await until(() => state(own.order) === 'refunded', { what: 'the order is refunded' });
+	await until(() => refunds(own.order) === 'failed done', { what: 'so is the request' });
+	await settle();
+	assert.equal((await box.list({ to: own.email, subject: /Devolvimos su pago/ })).length, 1);
+	assert.match((await orderPage(own)).main, /Devolvimos su pago/);
+	assert.ok(!(await finance.client.visit(`/orden/${own.order}`)).html.includes('/devolver?pago='));
+	const list = await national.client.visit('/devoluciones');
+	assert.match(list.main, /la pasarela no la hizo/);
+	finance.close();
+	national.close();
+});
+
+test("a bank's dispute stops the order, and its end lets it go on; a refund made at the gateway counts", async () => {
+	const person = await ordered();
+	const gatewayPage = await pays(person, 'aprobar');
+	await isPaid(person);
+	const state = () => icert.sql(`select state from icert.purchase where id = '${person.order}'`);
+	await press(gatewayPage, 'disputa');
+	await until(() => state() === 'disputed', { what: 'the dispute' });
+	const held = await orderPage(person);
+	assert.match(held.main, /abrió una disputa/);
+	assert.ok(!held.forms.some((f) => /solicitud$/.test(f.action)), 'nothing begins meanwhile');
+	await press(gatewayPage, 'disputa-ganada');
+	await until(() => state() === 'paid', { what: 'the end of the dispute' });
+	await press(gatewayPage, 'devuelto');
+	await until(() => state() === 'refunded', { what: 'the refund' });
+	await box.wait({ to: person.email, subject: /Devolvimos su pago/ });
+});

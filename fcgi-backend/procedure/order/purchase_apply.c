@@ -22,6 +22,16 @@ static const struct db_stmt pay = { "purchase_pay",
 static const struct db_stmt wait = { "purchase_wait",
 	"update icert.purchase set state = 'pending', version = version + 1, state_since = $4, gateway = $2,"
 	" gateway_payment = $3 where id = $1 and state = 'created'" };
+static const struct db_stmt refunded = { "purchase_refunded",
+	"update icert.purchase set state = 'refunded', version = version + 1, state_since = $4 where id = $1 and gateway = $2"
+	" and gateway_payment = $3 and state in ('paid', 'used', 'refunding', 'disputed')" };
+static const struct db_stmt disputed = { "purchase_disputed",
+	"update icert.purchase set state = 'disputed', version = version + 1, state_since = $4 where id = $1 and gateway = $2"
+	" and gateway_payment = $3 and state in ('paid', 'used')" };
+static const struct db_stmt won = { "purchase_won",
+	"update icert.purchase p set state = case when exists (select from icert.application a where a.purchase_id = p.id"
+	" and a.state not in ('draft', 'removed')) then 'used' else 'paid' end, version = version + 1, state_since = $4 where id = $1"
+	" and gateway = $2 and gateway_payment = $3 and state = 'disputed'" };
 static const struct db_stmt asked = { "purchase_asked", "update icert.purchase set asked_at = $2 where id = $1" };
 static const struct db_stmt conclude = { "purchase_conclude",
 	"insert into icert.payment (id, purchase_id, gateway, gateway_payment, verdict, cents, currency, at)"
@@ -132,6 +142,17 @@ act_on(struct act *act, const struct found *f, const char *gateway, const struct
 		return to_finance(act, f, verdict);
 	case PAYMENT_STRANGE:
 		return note(act, f, gateway, payment, verdict);
+	case PAYMENT_REFUNDED:
+		if ((error = note(act, f, gateway, payment, verdict)) != 0 || (error = change(act, &refunded, f, gateway, payment)) != 0 ||
+		    (error = to_finance(act, f, verdict)) != 0)
+			return error;
+		return purchase_mail(act, &f->p, f->key, MAIL_REFUNDED, dedup);
+	case PAYMENT_DISPUTED:
+	case PAYMENT_WON:
+		if ((error = note(act, f, gateway, payment, verdict)) != 0 ||
+		    (error = change(act, verdict == PAYMENT_WON ? &won : &disputed, f, gateway, payment)) != 0)
+			return error;
+		return to_finance(act, f, verdict);
 	case PAYMENT_NOTHING:
 	case PAYMENT_QUERY:
 		return 0;

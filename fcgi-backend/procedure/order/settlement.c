@@ -35,8 +35,8 @@ settlement_close(struct settlement *settlement)
 	settlement->n = 0;
 }
 
-static struct gateway *
-find(struct settlement *settlement, const char *name)
+struct gateway *
+settlement_gateway(struct settlement *settlement, const char *name)
 {
 	int i;
 
@@ -65,7 +65,7 @@ ask_and_apply(struct act *act, struct gateway *gateway, const char *name, const 
 static int
 apply_event(struct act *act, struct settlement *settlement, struct inbox_event *event)
 {
-	struct gateway *gateway = find(settlement, event->gateway);
+	struct gateway *gateway = settlement_gateway(settlement, event->gateway);
 	enum payment_verdict verdict = PAYMENT_NOTHING;
 	struct gateway_payment payment;
 	char order[ID_TEXT] = "";
@@ -128,7 +128,7 @@ settlement_ask(struct act *act, struct settlement *settlement, int64_t first, in
 	if ((error = purchase_unsure(act, first, most, rows, &n)) != 0)
 		return error;
 	for (i = 0; i < n; i++) {
-		struct gateway *gateway = find(settlement, rows[i].gateway);
+		struct gateway *gateway = settlement_gateway(settlement, rows[i].gateway);
 		enum payment_verdict verdict;
 		char order[ID_TEXT];
 		int refused;

@@ -15,6 +15,9 @@ struct settlement {
 	int		 n;
 };
 
+/* The gateway of that name, NULL when it is not configured or could not be opened. */
+struct gateway *settlement_gateway(struct settlement *, const char *name);
+
 /* Opens every gateway that is configured; those that cannot be are logged and left out. */
 void	settlement_open(const struct config *config, struct settlement *out);
 void	settlement_close(struct settlement *settlement);

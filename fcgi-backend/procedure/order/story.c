@@ -15,7 +15,7 @@ static const struct db_stmt events = { "story_events",
 	"select gateway, event_id, coalesce(verdict, ''), received_at, coalesce(applied_at, 0), tries from icert.payment_event"
 	" where purchase_id = $1 order by received_at desc, event_id limit $2" };
 static const struct db_stmt conclusions = { "story_conclusions",
-	"select gateway, gateway_payment, verdict, coalesce(currency, ''), coalesce(cents, -1), at from icert.payment"
+	"select gateway, gateway_payment, verdict, coalesce(currency, ''), coalesce(cents, -1), at, id from icert.payment"
 	" where purchase_id = $1 order by at desc, id limit $2" };
 static const struct db_stmt mails = { "story_mails",
 	"select template, state, coalesce(sent_at, created_at) from icert.outbox where purchase_id = $1"
@@ -60,6 +60,7 @@ fill_conclusion(struct story *s, const struct db_result *r, int row)
 	COPY(c->currency, 3);
 	c->cents = db_int(r, row, 4);
 	c->at = db_int(r, row, 5);
+	COPY(c->id, 6);
 }
 
 static void

@@ -20,6 +20,7 @@ struct story_event {		/* a notification */
 };
 
 struct story_conclusion {	/* what was made of a payment */
+	char	id[ID_TEXT];
 	char	gateway[GATEWAY_NAME], payment[GATEWAY_ID], verdict[16], currency[4];
 	int64_t	cents;		/* -1 not stated */
 	int64_t	at;

@@ -2,12 +2,14 @@
 #include <string.h>
 
 #include "libicert/error.h"
+#include "procedure/order/refund.h"
 #include "procedure/order/story.h"
 #include "web/desk/desk.h"
 
 /* Orders: the list, what is looked for, and the whole story of one. */
 
 #define ORDERS	50
+#define REFUNDS	50
 #define WATCHES	(ROLE_FINANCE | ROLE_NATIONAL | ROLE_AUDITOR)
 
 static const char *const states[] = { "created", "pending", "paid", "used", "expired", "refunding", "refunded", "disputed", NULL };
@@ -107,8 +109,54 @@ orders_search(struct request *rq)
 
 /* --- one order --------------------------------------------------------------- */
 
+/* Money of that payment is here, and nobody has asked for it to go back. */
+static bool
+may_return(const struct story *s, const struct story_conclusion *c, const struct refund *refunds, size_t nrefunds)
+{
+	const char *state = s->order.state;
+
+	for (size_t i = 0; i < nrefunds; i++)
+		if (strcmp(refunds[i].conclusion, c->id) == 0 && strcmp(refunds[i].q.state, "withdrawn") != 0 &&
+		    strcmp(refunds[i].q.state, "failed") != 0)
+			return false;
+	if (strcmp(c->verdict, "pay") == 0)
+		return strcmp(state, "paid") == 0 || strcmp(state, "used") == 0 || strcmp(state, "refunding") == 0;
+	return c->cents > 0 && (strcmp(c->verdict, "again") == 0 || strcmp(c->verdict, "late") == 0 || strcmp(c->verdict, "mismatch") == 0);
+}
+
 static int
-fill_payments(struct request *rq, struct view_desk_order *v, const struct story *s)
+fill_refunds(struct request *rq, struct view_desk_order *v, const struct refund *list, size_t n)
+{
+	struct view_desk_order_refunds *rows = arena_array(&rq->arena, struct view_desk_order_refunds, n + 1);
+	bool decides = (rq->session.roles & (ROLE_FINANCE | ROLE_NATIONAL)) != 0;
+
+	if (rows == NULL)
+		return ICERT_E_MEMORY;
+	for (size_t i = 0; i < n; i++) {
+		bool open = strcmp(list[i].q.state, "open") == 0;
+
+		rows[i].id = list[i].q.id;
+		rows[i].order = list[i].order;
+		rows[i].amount = list[i].cents;
+		rows[i].reason = list[i].reason;
+		rows[i].state = list[i].q.state;
+		rows[i].by = list[i].q.requested_name;
+		rows[i].at = list[i].q.requested_at;
+		rows[i].decided = list[i].q.decided_name[0] != '\0' ? list[i].q.decided_name : NULL;
+		rows[i].decided_at = list[i].q.decided_at;
+		rows[i].ended_at = list[i].ended_at;
+		rows[i].may_confirm = open && decides && list[i].q.other;
+		rows[i].may_withdraw = open && decides;
+	}
+	v->refunds = rows;
+	v->nrefunds = n;
+	v->code = page_field(rq, "code", NULL);
+	v->code.value = NULL;
+	return 0;
+}
+
+static int
+fill_payments(struct request *rq, struct view_desk_order *v, const struct story *s, const struct refund *refunds, size_t nrefunds)
 {
 	struct view_desk_order_events *events = arena_array(&rq->arena, struct view_desk_order_events, s->nevents + 1);
 	struct view_desk_order_payments *payments = arena_array(&rq->arena, struct view_desk_order_payments, s->nconclusions + 1);
@@ -129,6 +177,8 @@ fill_payments(struct request *rq, struct view_desk_order *v, const struct story 
 		payments[i].stated = s->conclusions[i].cents >= 0;
 		payments[i].amount = s->conclusions[i].cents;
 		payments[i].at = s->conclusions[i].at;
+		if ((rq->session.roles & ROLE_FINANCE) && may_return(s, &s->conclusions[i], refunds, nrefunds))
+			payments[i].give = arena_printf(&rq->arena, "/orden/%s/devolver?pago=%s", s->order.id, s->conclusions[i].id);
 	}
 	v->events = events;
 	v->nevents = s->nevents;
@@ -166,17 +216,20 @@ fill_history(struct request *rq, struct view_desk_order *v, const struct story *
 	return 0;
 }
 
-static int
-order_show(struct request *rq)
+int
+desk_order_page(struct request *rq, int status)
 {
 	struct story *s = arena_new(&rq->arena, struct story);
+	struct refund *refunds = arena_array(&rq->arena, struct refund, REFUNDS);
 	struct view_desk_order v = { .back = "/ordenes" };
 	const struct purchase *p;
+	size_t nrefunds = REFUNDS;
 	int rv;
 
-	if (s == NULL)
+	if (s == NULL || refunds == NULL)
 		return ICERT_E_MEMORY;
-	if ((rv = story_get(desk_act(rq), rq->id[0], s)) != 0)
+	if ((rv = story_get(desk_act(rq), rq->id[0], s)) != 0 ||
+	    (rv = refund_list(desk_act(rq), rq->id[0], refunds, &nrefunds)) != 0)
 		return rv;
 	p = &s->order;
 	v.number = p->number;
@@ -205,9 +258,16 @@ order_show(struct request *rq)
 	v.invoice_address = p->billing.address;
 	v.invoice_telephone = p->billing.telephone;
 	v.invoice_email = p->billing.email;
-	if ((rv = fill_payments(rq, &v, s)) != 0 || (rv = fill_history(rq, &v, s)) != 0)
+	if ((rv = fill_payments(rq, &v, s, refunds, nrefunds)) != 0 || (rv = fill_refunds(rq, &v, refunds, nrefunds)) != 0 ||
+	    (rv = fill_history(rq, &v, s)) != 0)
 		return rv;
-	return page_send(rq, 200, desk_order, &v);
+	return page_send(rq, status, desk_order, &v);
+}
+
+static int
+order_show(struct request *rq)
+{
+	return desk_order_page(rq, 200);
 }
 
 const struct route desk_orders_routes[] = {
