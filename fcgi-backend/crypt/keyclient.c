@@ -93,12 +93,13 @@ send_packet(struct keyclient *c, const struct buf *request, int fd, int64_t unti
 }
 
 static int
-is_there(const char *path)
+is_there(const char *path, int timeout_ms)
 {
 	struct keyclient other;
 	int error;
 
 	keyclient_init(&other, path);
+	other.timeout_ms = timeout_ms;
 	error = keyclient_ping(&other);
 	keyclient_close(&other);
 	return error == 0;
@@ -114,7 +115,7 @@ wait_for_reply(struct keyclient *c, int64_t until)
 
 		if (error != ICERT_E_TIMEOUT || step == until)
 			return error;
-		if (!is_there(c->path)) {
+		if (!is_there(c->path, KEYCLIENT_TIMEOUT)) {
 			c->closed_until = clock_mono_ms() + KEYCLIENT_BREAK;
 			return ICERT_E_TIMEOUT;
 		}
@@ -209,8 +210,9 @@ keyclient_call(struct keyclient *c, const struct buf *request, int fd_in, struct
 	c->detail[0] = 0;
 	if (error != 0)
 		return error;
-	if (c->closed_until != 0 && clock_mono_ms() < c->closed_until)
+	if (c->closed_until != 0 && clock_mono_ms() < c->closed_until && !is_there(c->path, KEYCLIENT_QUICK))
 		return ICERT_E_TIMEOUT;
+	c->closed_until = 0;
 	if (c->packet == NULL && (c->packet = malloc(MESSAGE_MAX)) == NULL)
 		return ICERT_E_MEMORY;
 	n = exchange(c, request, fd_in, &fd, again);

@@ -21,12 +21,13 @@ struct keyclient {
 	uint8_t *packet;	/* the last reply, room for MESSAGE_MAX bytes */
 	size_t packet_len;	/* of it, at most so many were received */
 	int probe;		/* while a call takes long, the process is asked every KEYCLIENT_TIMEOUT whether it is there */
-	int64_t closed_until;	/* monotonic ms; it was not: nobody waits for it before */
+	int64_t closed_until;	/* monotonic ms; it was not: asked quickly whether it is back before anybody waits for it */
 	char detail[256];	/* what the last refusal said about itself, "" when nothing: for logs and the desk */
 };
 
 #define KEYCLIENT_TIMEOUT 2000	/* milliseconds */
 #define KEYCLIENT_BREAK 2000	/* milliseconds */
+#define KEYCLIENT_QUICK 250	/* milliseconds */
 
 /* path belongs to the caller and must outlive the client.  Connects nothing yet. */
 void keyclient_init(struct keyclient *, const char *path);

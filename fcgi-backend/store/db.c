@@ -10,7 +10,8 @@
 #include "store/db_private.h"
 
 #define CONNECT_TIMEOUT_S "2"	/* the least that libpq takes for a limit */
-#define CONNECT_SLOW_MS 1000	/* a failure that took so long is a server that hangs */
+#define CONNECT_MS 2000
+#define CONNECT_QUICK_MS 250	/* while it is thought to hang: enough to see that it is back */
 
 struct db *
 db_open(const char *conninfo)
@@ -95,30 +96,49 @@ db_server_answers(const struct db *db)
 	return PQpingParams(keys, values, 1) != PQPING_NO_RESPONSE;
 }
 
+/* PQconnectdb() with a limit below two seconds: 0, or -1 when it had no end in time. */
+static int
+connect_within(PGconn *conn, int ms)
+{
+	PostgresPollingStatusType next = PGRES_POLLING_WRITING;
+	int64_t until = clock_mono_ms() + ms, left;
+
+	while (next == PGRES_POLLING_READING || next == PGRES_POLLING_WRITING) {
+		struct pollfd pfd = { .fd = PQsocket(conn), .events = next == PGRES_POLLING_READING ? POLLIN : POLLOUT };
+
+		if (pfd.fd < 0)
+			return 0;
+		if ((left = until - clock_mono_ms()) <= 0 || poll(&pfd, 1, (int)left) == 0)
+			return -1;
+		next = PQconnectPoll(conn);
+	}
+	return 0;
+}
+
 int
 db_connected(struct db *db)
 {
 	const char *const values[] = { db->conninfo, CONNECT_TIMEOUT_S, "UTF8", NULL };
-	int64_t began;
+	int thought_dead, late;
 
 	if (db->conn != NULL && alive(db))
 		return 0;
 	db_disconnect(db);
-	if ((began = clock_mono_ms()) < db->closed_until) {
-		snprintf(db->detail, sizeof db->detail, "the server hangs");
-		return ICERT_E_UNAVAILABLE;
-	}
-	db->conn = PQconnectdbParams(keys, values, 1);
-	if (db->conn == NULL)
+	thought_dead = clock_mono_ms() < db->closed_until;
+	if ((db->conn = PQconnectStartParams(keys, values, 1)) == NULL)
 		return ICERT_E_MEMORY;
-	if (PQstatus(db->conn) != CONNECTION_OK) {
-		if (db->quiet_ms != 0 && clock_mono_ms() - began >= CONNECT_SLOW_MS)
+	late = connect_within(db->conn, thought_dead ? CONNECT_QUICK_MS : CONNECT_MS);
+	if (late || PQstatus(db->conn) != CONNECTION_OK) {
+		snprintf(db->detail, sizeof db->detail, "connect: %.120s", late ? "no answer in time" : PQerrorMessage(db->conn));
+		/* Said once a pause. */
+		if (!thought_dead)
+			log_error("db_connect", "%s", db->detail);
+		if (late && !thought_dead && db->quiet_ms != 0)
 			db->closed_until = clock_mono_ms() + DB_BREAK_MS;
-		snprintf(db->detail, sizeof db->detail, "connect: %.120s", PQerrorMessage(db->conn));
-		log_error("db_connect", "%s", db->detail);
 		db_disconnect(db);
 		return ICERT_E_UNAVAILABLE;
 	}
+	db->closed_until = 0;
 	PQsetNoticeReceiver(db->conn, ignore_notice, NULL);
 	if (PQsetnonblocking(db->conn, 1) != 0 || PQenterPipelineMode(db->conn) != 1) {
 		db_disconnect(db);

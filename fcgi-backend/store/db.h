@@ -85,8 +85,8 @@ void		 db_close(struct db *db);
 /*
  * For a connection that a person waits for.  After quiet_ms without a word the server is asked, on a connection of its own,
  * whether it is there at all: one that hangs fails the transaction with ICERT_E_TIMEOUT then, while one that is merely
- * slow may take most_ms.  After such a failure, or one to connect in time, nothing is tried for
- * DB_BREAK_MS: ICERT_E_UNAVAILABLE at once.  Without this call an answer may take DB_MOST_MS.
+ * slow may take most_ms.  After such a failure, or one to connect in time, a connection has to come about in a quarter of a
+ * second for DB_BREAK_MS, or it is ICERT_E_UNAVAILABLE at once.  Without this call an answer may take DB_MOST_MS.
  */
 #define DB_MOST_MS		15000
 #define DB_BREAK_MS		2000

@@ -37,7 +37,7 @@ struct db {
 	int		 session_over;	/* one has failed with ICERT_E_SESSION */
 	int		 quiet_ms;	/* db_patience(); 0: the server is never asked */
 	int		 most_ms;
-	int64_t		 closed_until;	/* monotonic ms: nothing is tried before */
+	int64_t		 closed_until;	/* monotonic ms: it is thought to hang */
 	struct pending	 queue[PENDING_MAX];
 	size_t		 head, tail;	/* next to read, next to write */
 	struct {
