@@ -9,6 +9,7 @@
 #include "libicert/status_file.h"
 
 #define BUFFER_SIZE	(1U << 18)
+#define UNDER_WAY	(1U << 23)	/* octets after which the disk is set to work */
 
 static int
 prepare(struct status_file *f, int dirfd, const char *name)
@@ -56,6 +57,7 @@ status_file_reopen(struct status_file *f, int dirfd, const char *name, uint64_t 
 		return ICERT_E_SYSTEM;
 	if ((uint64_t)st.st_size < size)
 		return ICERT_E_MALFORMED;
+	f->written = f->under_way = size;
 	if (ftruncate(f->fd, (off_t)size) == -1 || lseek(f->fd, 0, SEEK_END) == -1)
 		return ICERT_E_SYSTEM;
 	return 0;
@@ -83,7 +85,14 @@ status_file_flush(struct status_file *f)
 {
 	int	rc = write_all(f->fd, f->buffer, f->used);
 
+	if (rc == 0)
+		f->written += f->used;
 	f->used = 0;
+	/* The disk writes what is there while the rest is made, so the fsync at the end finds little to do. */
+	if (f->written - f->under_way >= UNDER_WAY) {
+		sync_file_range(f->fd, (off_t)f->under_way, (off_t)(f->written - f->under_way), SYNC_FILE_RANGE_WRITE);
+		f->under_way = f->written;
+	}
 	return rc;
 }
 
@@ -97,8 +106,10 @@ status_file_append(struct status_file *f, const void *bytes, size_t len)
 	if (len > BUFFER_SIZE - f->used) {
 		if ((rc = status_file_flush(f)) != 0)
 			return rc;
-		if (len > BUFFER_SIZE)
+		if (len > BUFFER_SIZE) {
+			f->written += len;
 			return write_all(f->fd, bytes, len);
+		}
 	}
 	memcpy(f->buffer + f->used, bytes, len);
 	f->used += len;

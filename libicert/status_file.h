@@ -17,6 +17,8 @@ struct status_file {
 	char	 temporary[STATUS_FILE_MAX + 8];
 	unsigned char *buffer;
 	size_t	 used;
+	uint64_t written;	/* octets, by appending */
+	uint64_t under_way;	/* of them, told to go to the disk */
 };
 
 /* Opens the temporary file; a stale one of that name is replaced. */
