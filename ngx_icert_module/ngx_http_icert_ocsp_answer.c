@@ -25,7 +25,7 @@ ngx_http_icert_ocsp_cause(ngx_http_request_t *r, ngx_uint_t status,
 }
 
 
-/* what this record cannot do for this question; NGX_HTTP_ICERT_COUNT_N: nothing */
+/* what this record lacks for this question; NGX_HTTP_ICERT_COUNT_N: nothing */
 
 static ngx_http_icert_count_e
 ngx_http_icert_ocsp_lacks(struct ocsp_request *request,

@@ -21,7 +21,7 @@ typedef struct {
     struct status_entry      entry;
     const void              *map;
     struct status_segment    segment;    /* of a segment */
-    ngx_http_icert_tag_t    *tags;       /* digests of its answers, see ngx_http_icert_store_tags.c */
+    ngx_http_icert_tag_t    *tags;       /* digests of its answers */
     ngx_uint_t               tags_n;
 } ngx_http_icert_file_t;
 
@@ -37,6 +37,8 @@ typedef struct {
 } ngx_http_icert_set_t;
 
 
+/* how a store is configured */
+
 typedef struct {
     ngx_str_t                folder;
     ngx_str_t                key_file;
@@ -45,6 +47,11 @@ typedef struct {
     time_t                   stale_soft;
     time_t                   stale_hard;
     off_t                    verify_limit;
+} ngx_http_icert_store_settings_t;
+
+
+typedef struct {
+    ngx_http_icert_store_settings_t  conf;
     u_char                   key[STATUS_SEAL_KEY];
 
     /* of a worker */
@@ -67,13 +74,7 @@ typedef struct {
 
 
 typedef struct {
-    ngx_str_t                folder;
-    ngx_str_t                key_file;
-    ngx_str_t                high_water;
-    ngx_msec_t               poll;
-    time_t                   stale_soft;
-    time_t                   stale_hard;
-    off_t                    verify_limit;
+    ngx_http_icert_store_settings_t  settings;
     time_t                   max_age;
     ngx_http_icert_store_t  *store;      /* NULL: none is configured here */
 } ngx_http_icert_store_conf_t;

@@ -30,49 +30,49 @@ static ngx_command_t  ngx_http_icert_store_commands[] = {
       NGX_HTTP_ICERT_STORE_CONF,
       ngx_conf_set_str_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_icert_store_conf_t, folder),
+      offsetof(ngx_http_icert_store_conf_t, settings.folder),
       NULL },
 
     { ngx_string("icert_status_key"),
       NGX_HTTP_ICERT_STORE_CONF,
       ngx_conf_set_str_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_icert_store_conf_t, key_file),
+      offsetof(ngx_http_icert_store_conf_t, settings.key_file),
       NULL },
 
     { ngx_string("icert_status_high_water"),
       NGX_HTTP_ICERT_STORE_CONF,
       ngx_conf_set_str_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_icert_store_conf_t, high_water),
+      offsetof(ngx_http_icert_store_conf_t, settings.high_water),
       NULL },
 
     { ngx_string("icert_status_poll"),
       NGX_HTTP_ICERT_STORE_CONF,
       ngx_conf_set_msec_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_icert_store_conf_t, poll),
+      offsetof(ngx_http_icert_store_conf_t, settings.poll),
       NULL },
 
     { ngx_string("icert_status_stale_soft"),
       NGX_HTTP_ICERT_STORE_CONF,
       ngx_conf_set_sec_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_icert_store_conf_t, stale_soft),
+      offsetof(ngx_http_icert_store_conf_t, settings.stale_soft),
       NULL },
 
     { ngx_string("icert_status_stale_hard"),
       NGX_HTTP_ICERT_STORE_CONF,
       ngx_conf_set_sec_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_icert_store_conf_t, stale_hard),
+      offsetof(ngx_http_icert_store_conf_t, settings.stale_hard),
       NULL },
 
     { ngx_string("icert_status_verify_limit"),
       NGX_HTTP_ICERT_STORE_CONF,
       ngx_conf_set_off_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_icert_store_conf_t, verify_limit),
+      offsetof(ngx_http_icert_store_conf_t, settings.verify_limit),
       NULL },
 
     { ngx_string("icert_status_max_age"),
@@ -189,8 +189,8 @@ ngx_http_icert_store_freshness(ngx_http_icert_store_t *store)
 
     age = ngx_time() - (time_t) store->set->manifest.heartbeat;
 
-    return (age > store->stale_hard) ? NGX_HTTP_ICERT_SILENT
-           : (age > store->stale_soft) ? NGX_HTTP_ICERT_STALE
+    return (age > store->conf.stale_hard) ? NGX_HTTP_ICERT_SILENT
+           : (age > store->conf.stale_soft) ? NGX_HTTP_ICERT_STALE
            : NGX_HTTP_ICERT_FRESH;
 }
 
@@ -321,10 +321,10 @@ ngx_http_icert_store_create_conf(ngx_conf_t *cf)
         return NULL;
     }
 
-    conf->poll = NGX_CONF_UNSET_MSEC;
-    conf->stale_soft = NGX_CONF_UNSET;
-    conf->stale_hard = NGX_CONF_UNSET;
-    conf->verify_limit = NGX_CONF_UNSET;
+    conf->settings.poll = NGX_CONF_UNSET_MSEC;
+    conf->settings.stale_soft = NGX_CONF_UNSET;
+    conf->settings.stale_hard = NGX_CONF_UNSET;
+    conf->settings.verify_limit = NGX_CONF_UNSET;
     conf->max_age = NGX_CONF_UNSET;
 
     return conf;
@@ -337,33 +337,38 @@ ngx_http_icert_store_merge_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_icert_store_conf_t  *prev = parent;
     ngx_http_icert_store_conf_t  *conf = child;
 
-    ngx_conf_merge_str_value(conf->folder, prev->folder, "");
-    ngx_conf_merge_str_value(conf->key_file, prev->key_file, "");
-    ngx_conf_merge_str_value(conf->high_water, prev->high_water, "");
-    ngx_conf_merge_msec_value(conf->poll, prev->poll, 200);
-    ngx_conf_merge_sec_value(conf->stale_soft, prev->stale_soft, 300);
-    ngx_conf_merge_sec_value(conf->stale_hard, prev->stale_hard, 6 * 3600);
-    ngx_conf_merge_off_value(conf->verify_limit, prev->verify_limit,
+    ngx_http_icert_store_settings_t  *p, *c;
+
+    p = &prev->settings;
+    c = &conf->settings;
+
+    ngx_conf_merge_str_value(c->folder, p->folder, "");
+    ngx_conf_merge_str_value(c->key_file, p->key_file, "");
+    ngx_conf_merge_str_value(c->high_water, p->high_water, "");
+    ngx_conf_merge_msec_value(c->poll, p->poll, 200);
+    ngx_conf_merge_sec_value(c->stale_soft, p->stale_soft, 300);
+    ngx_conf_merge_sec_value(c->stale_hard, p->stale_hard, 6 * 3600);
+    ngx_conf_merge_off_value(c->verify_limit, p->verify_limit,
                              64 * 1024 * 1024);
     ngx_conf_merge_sec_value(conf->max_age, prev->max_age, 300);
 
-    if (conf->folder.len == 0) {
+    if (c->folder.len == 0) {
         return NGX_CONF_OK;
     }
 
-    if (conf->key_file.len == 0) {
+    if (c->key_file.len == 0) {
         return "icert_status_folder needs icert_status_key";
     }
 
-    if (conf->poll == 0 || conf->stale_soft > conf->stale_hard) {
+    if (c->poll == 0 || c->stale_soft > c->stale_hard) {
         return "icert_status_poll is 0, or icert_status_stale_soft above "
                "icert_status_stale_hard";
     }
 
-    if (ngx_conf_full_name(cf->cycle, &conf->folder, 0) != NGX_OK
-        || (conf->high_water.len
-            && ngx_conf_full_name(cf->cycle, &conf->high_water, 0) != NGX_OK)
-        || ngx_conf_full_name(cf->cycle, &conf->key_file, 1) != NGX_OK)
+    if (ngx_conf_full_name(cf->cycle, &c->folder, 0) != NGX_OK
+        || (c->high_water.len
+            && ngx_conf_full_name(cf->cycle, &c->high_water, 0) != NGX_OK)
+        || ngx_conf_full_name(cf->cycle, &c->key_file, 1) != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -386,21 +391,24 @@ ngx_http_icert_store_join(ngx_conf_t *cf, ngx_http_icert_store_conf_t *conf)
 {
     ngx_uint_t                          i;
     ngx_http_icert_store_t             *s, **stores;
+    ngx_http_icert_store_settings_t    *c;
     ngx_http_icert_store_main_conf_t   *smcf;
 
     smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_icert_store_module);
     stores = smcf->stores.elts;
+    c = &conf->settings;
 
     for (i = 0; i < smcf->stores.nelts; i++) {
 
         s = stores[i];
 
-        if (!ngx_http_icert_store_is(&s->folder, &conf->folder)) {
+        if (!ngx_http_icert_store_is(&s->conf.folder, &c->folder)) {
 
             /* of two publishers, each counts its own epochs */
 
-            if (s->high_water.len
-                && ngx_http_icert_store_is(&s->high_water, &conf->high_water))
+            if (c->high_water.len
+                && ngx_http_icert_store_is(&s->conf.high_water,
+                                           &c->high_water))
             {
                 return "two icert_status_folder have one "
                        "icert_status_high_water";
@@ -409,11 +417,12 @@ ngx_http_icert_store_join(ngx_conf_t *cf, ngx_http_icert_store_conf_t *conf)
             continue;
         }
 
-        if (!ngx_http_icert_store_is(&s->key_file, &conf->key_file)
-            || !ngx_http_icert_store_is(&s->high_water, &conf->high_water)
-            || s->poll != conf->poll || s->stale_soft != conf->stale_soft
-            || s->stale_hard != conf->stale_hard
-            || s->verify_limit != conf->verify_limit)
+        if (!ngx_http_icert_store_is(&s->conf.key_file, &c->key_file)
+            || !ngx_http_icert_store_is(&s->conf.high_water, &c->high_water)
+            || s->conf.poll != c->poll
+            || s->conf.stale_soft != c->stale_soft
+            || s->conf.stale_hard != c->stale_hard
+            || s->conf.verify_limit != c->verify_limit)
         {
             return "one icert_status_folder has two different settings";
         }
@@ -429,15 +438,9 @@ ngx_http_icert_store_join(ngx_conf_t *cf, ngx_http_icert_store_conf_t *conf)
         return NGX_CONF_ERROR;
     }
 
-    s->folder = conf->folder;
-    s->key_file = conf->key_file;
-    s->high_water = conf->high_water;
-    s->poll = conf->poll;
-    s->stale_soft = conf->stale_soft;
-    s->stale_hard = conf->stale_hard;
-    s->verify_limit = conf->verify_limit;
+    s->conf = *c;
 
-    if (ngx_http_icert_store_key(cf, &conf->key_file, s->key) != NGX_OK) {
+    if (ngx_http_icert_store_key(cf, &c->key_file, s->key) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -471,7 +474,7 @@ ngx_http_icert_store_init_process(ngx_cycle_t *cycle)
 
         s = stores[i];
 
-        if (ngx_http_icert_high_water_read(&s->high_water, &s->high,
+        if (ngx_http_icert_high_water_read(&s->conf.high_water, &s->high,
                                            cycle->log)
             != NGX_OK)
         {
@@ -482,7 +485,8 @@ ngx_http_icert_store_init_process(ngx_cycle_t *cycle)
 
         if (s->set == NULL) {
             ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
-                          "icert has no status set yet in \"%V\"", &s->folder);
+                          "icert has no status set yet in \"%V\"",
+                          &s->conf.folder);
         }
     }
 

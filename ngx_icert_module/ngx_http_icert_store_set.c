@@ -71,7 +71,8 @@ ngx_http_icert_store_look(ngx_http_icert_store_t *store, ngx_log_t *log)
     struct stat               st;
     ngx_http_icert_refusal_t  why;
 
-    dir = open((char *) store->folder.data, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+    dir = open((char *) store->conf.folder.data,
+               O_RDONLY|O_DIRECTORY|O_CLOEXEC);
     if (dir == NGX_INVALID_FILE) {
         return;
     }
@@ -111,7 +112,7 @@ ngx_http_icert_store_look(ngx_http_icert_store_t *store, ngx_log_t *log)
                           "icert status set refused: %s, %s in \"%V\"; %s",
                           why.code,
                           why.file ? why.file : STATUS_MANIFEST_FILE,
-                          &store->folder,
+                          &store->conf.folder,
                           store->set ? "the one before stays"
                                      : "there is none before it");
         }
@@ -123,8 +124,8 @@ ngx_http_icert_store_look(ngx_http_icert_store_t *store, ngx_log_t *log)
         store->high = store->set->manifest.epoch;
 
         if (ngx_worker == 0) {
-            ngx_http_icert_high_water_write(&store->high_water, store->high,
-                                            log);
+            ngx_http_icert_high_water_write(&store->conf.high_water,
+                                            store->high, log);
         }
     }
 }
@@ -304,7 +305,7 @@ ngx_http_icert_file_open(ngx_http_icert_store_t *store, struct status_entry *e,
         *error = status_segment_init(&file->segment, file->map, e->size,
                                      e->digest);
 
-        if (*error == 0 && (off_t) e->size <= store->verify_limit) {
+        if (*error == 0 && (off_t) e->size <= store->conf.verify_limit) {
             *error = status_segment_verify(&file->segment);
         }
     }

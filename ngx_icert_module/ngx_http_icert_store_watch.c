@@ -64,7 +64,7 @@ ngx_http_icert_watch_open(ngx_http_icert_store_t *store, ngx_cycle_t *cycle)
     if (fd == NGX_INVALID_FILE) {
         ngx_log_error(NGX_LOG_WARN, cycle->log, ngx_errno,
                       "icert has no inotify: \"%V\" is looked at every %M ms",
-                      &store->folder, store->poll);
+                      &store->conf.folder, store->conf.poll);
         return NULL;
     }
 
@@ -114,7 +114,7 @@ ngx_http_icert_watch_read(ngx_event_t *ev)
     if (ngx_handle_read_event(ev, 0) != NGX_OK) {
         ngx_log_error(NGX_LOG_ERR, ev->log, 0,
                       "icert looks at \"%V\" by timer from now on",
-                      &store->folder);
+                      &store->conf.folder);
         ngx_http_icert_watch_end(store);
     }
 
@@ -138,7 +138,7 @@ ngx_http_icert_watch_look(ngx_http_icert_store_t *store)
 
     if (store->watch) {
         store->watched = inotify_add_watch(store->watch->fd,
-                                           (char *) store->folder.data,
+                                           (char *) store->conf.folder.data,
                                            NGX_HTTP_ICERT_WATCH_EVENTS);
     }
 
@@ -147,7 +147,7 @@ ngx_http_icert_watch_look(ngx_http_icert_store_t *store)
     often = (store->watch == NULL || store->watched == -1
              || store->set == NULL || store->refused);
 
-    ngx_add_timer(&store->event,
-                  often ? store->poll
-                        : ngx_max(store->poll, NGX_HTTP_ICERT_WATCH_SLOW));
+    ngx_add_timer(&store->event, often ? store->conf.poll
+                                       : ngx_max(store->conf.poll,
+                                                 NGX_HTTP_ICERT_WATCH_SLOW));
 }

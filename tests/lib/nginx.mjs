@@ -1,10 +1,11 @@
 // An nginx of a test's own, beside the instance's: another edge on the same files, a server that staples.
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { until } from './http.mjs';
 import { build, freePortBase, refuseReport } from './instance.mjs';
+import { children } from './processes.mjs';
 
 const sanitized = process.env.ICERT_BUILD?.includes('asan');
 const listens = (port) => new Promise((resolve) => {
@@ -57,7 +58,7 @@ ${http(this.port)}
 		running.add(this);
 		await until(async () => {
 			if (this.child.exitCode !== null) throw new Error(`nginx: ${this.errors}${this.logged()}`);
-			return listens(this.port);
+			return this.pids().length >= this.workers && listens(this.port);
 		}, { what: 'nginx', timeout: 20_000, every: 50 });
 		return this;
 	}
@@ -67,11 +68,7 @@ ${http(this.port)}
 	asked() { try { return readFileSync(this.access, 'utf8').trim().split('\n'); } catch { return []; } }
 
 	/** Its worker processes, those of before a reload included. */
-	pids() {
-		return readdirSync('/proc').filter((n) => /^\d+$/.test(n)).filter((n) => {
-			try { return readFileSync(`/proc/${n}/stat`, 'latin1').split(') ')[1].split(' ')[1] === String(this.child.pid); } catch { return false; }
-		}).map(Number);
-	}
+	pids() { return children(this.child.pid).map(({ pid }) => pid); }
 
 	async reload(http) {
 		if (http) this.configure(http);
