@@ -281,32 +281,35 @@ change_show(struct request *rq)
 	return change_page(rq, 200);
 }
 
+static const struct desk_refusal refusals[] = {
+	{ ICERT_E_DENIED, 403, NULL, "desk.price.same" },
+	{ ICERT_E_STALE, 409, NULL, "desk.price.late" },
+	{ ICERT_E_NOT_FOUND, 409, NULL, "desk.price.gone" },
+	{ 0 }
+};
+
+/* After a decision: the list with its notice, or the change as it now stands. */
+static int
+decided(struct request *rq, int rv, const char *notice)
+{
+	int status;
+
+	if (rv == 0)
+		return response_redirect(rq, "/tarifa?aviso=%s", notice);
+	status = desk_code_error(rq, rv) ? 422 : desk_refused(rq, refusals, rv);
+	return status != 0 ? change_page(rq, status) : rv;
+}
+
 static int
 approve(struct request *rq)
 {
-	int rv = price_change_approve(desk_act(rq), rq->id[0], desk_code(rq));
-
-	if (rv == 0)
-		return response_redirect(rq, "/tarifa?aviso=desk-price-approved");
-	if (desk_code_error(rq, rv))
-		return change_page(rq, 422);
-	if (rv != ICERT_E_DENIED && rv != ICERT_E_STALE && rv != ICERT_E_NOT_FOUND)
-		return rv;
-	page_field_error(rq, NULL, rv == ICERT_E_DENIED ? "desk.price.same" : rv == ICERT_E_STALE ? "desk.price.late" : "desk.price.gone");
-	return change_page(rq, rv == ICERT_E_DENIED ? 403 : 409);
+	return decided(rq, price_change_approve(desk_act(rq), rq->id[0], desk_code(rq)), "desk-price-approved");
 }
 
 static int
 withdraw(struct request *rq)
 {
-	int rv = price_change_withdraw(desk_act(rq), rq->id[0]);
-
-	if (rv == 0)
-		return response_redirect(rq, "/tarifa?aviso=desk-price-withdrawn");
-	if (rv != ICERT_E_NOT_FOUND)
-		return rv;
-	page_field_error(rq, NULL, "desk.price.gone");
-	return change_page(rq, 409);
+	return decided(rq, price_change_withdraw(desk_act(rq), rq->id[0]), "desk-price-withdrawn");
 }
 
 const struct route desk_price_routes[] = {

@@ -86,31 +86,21 @@ ask_show(struct request *rq)
 	return ask_page(rq, 200);
 }
 
+static const struct desk_refusal refusals[] = {
+	{ ICERT_E_EXISTS, 409, NULL, "desk.refund.exists" },
+	{ ICERT_E_STATE, 409, NULL, "desk.refund.state" },
+	{ ICERT_E_DENIED, 403, NULL, "desk.refund.same" },
+	{ ICERT_E_CONFLICT, 409, NULL, "desk.refund.gone" },
+	{ 0 }
+};
+
 /* What the person sees of a refusal, on the page by `page`; the rest is the framework's. */
 static int
 wrong(struct request *rq, int rv, int (*page)(struct request *, int))
 {
-	int status = rv == ICERT_E_DENIED ? 403 : 409;
+	int status = desk_code_error(rq, rv) ? 422 : desk_refused(rq, refusals, rv);
 
-	if (desk_code_error(rq, rv))
-		return page(rq, 422);
-	switch (rv) {
-	case ICERT_E_EXISTS:
-		page_field_error(rq, NULL, "desk.refund.exists");
-		break;
-	case ICERT_E_STATE:
-		page_field_error(rq, NULL, "desk.refund.state");
-		break;
-	case ICERT_E_DENIED:
-		page_field_error(rq, NULL, "desk.refund.same");
-		break;
-	case ICERT_E_CONFLICT:
-		page_field_error(rq, NULL, "desk.refund.gone");
-		break;
-	default:
-		return rv;
-	}
-	return page(rq, status);
+	return status != 0 ? page(rq, status) : rv;
 }
 
 static int
