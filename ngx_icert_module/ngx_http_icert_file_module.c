@@ -8,6 +8,9 @@ typedef struct {
 
 
 static ngx_int_t ngx_http_icert_file_handler(ngx_http_request_t *r);
+static const struct status_entry *ngx_http_icert_file_entry(
+    ngx_http_request_t *r, const struct status_manifest *manifest,
+    ngx_str_t *configured);
 static ngx_int_t ngx_http_icert_file_send(ngx_http_request_t *r,
     const struct status_entry *e, const u_char *map, ngx_uint_t stale);
 static ngx_int_t ngx_http_icert_file_refuse(ngx_http_request_t *r,
@@ -100,7 +103,7 @@ ngx_http_icert_file_handler(ngx_http_request_t *r)
                                           "status_absent");
     }
 
-    e = status_manifest_entry(&set->manifest, (char *) fcf->name.data);
+    e = ngx_http_icert_file_entry(r, &set->manifest, &fcf->name);
 
     if (e == NULL || e->kind == STATUS_KIND_SEGMENT) {
         return ngx_http_icert_file_refuse(r, NGX_HTTP_NOT_FOUND,
@@ -110,6 +113,36 @@ ngx_http_icert_file_handler(ngx_http_request_t *r)
     return ngx_http_icert_file_send(r, e,
                                     set->file[e - set->manifest.entry]->map,
                                     freshness != NGX_HTTP_ICERT_FRESH);
+}
+
+
+/* "*": what follows the location's name is the file's */
+
+static const struct status_entry *
+ngx_http_icert_file_entry(ngx_http_request_t *r,
+    const struct status_manifest *manifest, ngx_str_t *configured)
+{
+    u_char                     name[STATUS_NAME_MAX + 1];
+    size_t                     len;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (configured->data[0] != '*') {
+        return status_manifest_entry(manifest, (char *) configured->data);
+    }
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (r->uri.len <= clcf->name.len
+        || r->uri.len - clcf->name.len > STATUS_NAME_MAX)
+    {
+        return NULL;
+    }
+
+    len = r->uri.len - clcf->name.len;
+    ngx_memcpy(name, r->uri.data + clcf->name.len, len);
+    name[len] = '\0';
+
+    return status_manifest_entry(manifest, (char *) name);
 }
 
 

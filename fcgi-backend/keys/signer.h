@@ -56,9 +56,10 @@ int signer_open(struct signer *, const struct config *);
 void signer_close(struct signer *);
 
 /*
- * The ceremony's part: an empty journal in the signer's folder for the CA that issues.  ICERT_E_EXISTS when there is one.
+ * The ceremony's part: an empty journal in the signer's folder for the CA that issues, or (next) for the one that will follow
+ * the last.  ICERT_E_EXISTS when there is one.
  */
-int signer_init(const struct config *);
+int signer_init(const struct config *, int next);
 
 /* The operations, for serve_run(); the context is a struct signer. */
 extern const struct serve_op signer_ops[];

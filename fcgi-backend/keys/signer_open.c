@@ -127,21 +127,25 @@ read_policy(struct signer *s, const struct config *config)
 }
 
 int
-signer_init(const struct config *config)
+signer_init(const struct config *config, int next)
 {
 	char first[PATH], path[PATH];
 	const struct issuer_entry *issuing;
 	struct issuer_list list;
+	unsigned number;
 	int error;
 
 	if ((error = issuer_list_read(&list, config)) != 0)
 		return error;
-	if ((issuing = issuer_list_issues(&list)) == NULL)
+	if ((issuing = issuer_list_issues(&list)) == NULL && !next)
 		return ICERT_E_STATE;
+	number = next ? list.at[list.n - 1].number + 1 : issuing->number;
 	snprintf(first, sizeof(first), "%s/journal", config_require(config, "paths", "signer_dir"));
-	if ((error = issuer_name(path, sizeof(path), first, issuing->number, 0)) != 0)
+	if ((error = issuer_name(path, sizeof(path), first, number, 0)) != 0)
 		return error;
-	return journal_make(path, clock_real());
+	error = journal_make(path, clock_real());
+	/* A rollover that was broken off after this: nothing can have been signed. */
+	return error == ICERT_E_EXISTS && next ? 0 : error;
 }
 
 int

@@ -21,7 +21,8 @@ leave_keeper(const char *below)
 static int
 leave_signer(const char *below)
 {
-	return is_below(below, "journal");
+	/* One a CA: "journal", "journal-2". */
+	return is_below(below, "journal") || strncmp(below, "journal-", 8) == 0;
 }
 
 static int
@@ -50,6 +51,13 @@ const struct backup_part backup_folders[] = {
 
 const struct backup_part backup_journals[] = {
 	{ "journals/signer", "paths", "signer_dir", "journal", 0, NULL },
+	{ "journals/signer-2", "paths", "signer_dir", "journal-2", 0, NULL },
+	{ "journals/signer-3", "paths", "signer_dir", "journal-3", 0, NULL },
+	{ "journals/signer-4", "paths", "signer_dir", "journal-4", 0, NULL },
+	{ "journals/signer-5", "paths", "signer_dir", "journal-5", 0, NULL },
+	{ "journals/signer-6", "paths", "signer_dir", "journal-6", 0, NULL },
+	{ "journals/signer-7", "paths", "signer_dir", "journal-7", 0, NULL },
+	{ "journals/signer-8", "paths", "signer_dir", "journal-8", 0, NULL },
 	{ "journals/destroyed", "paths", "keeper_dir", "destroyed", 0, NULL },
 	{ "journals/spent", "paths", "issuer_dir", "spent", 0, NULL },
 	{ "journals/sent", "audit", "key_file", "sent", 1, NULL },

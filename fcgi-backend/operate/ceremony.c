@@ -1,6 +1,7 @@
 #include "operate/ceremony.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include "operate/ceremony_token.h"
 #include "operate/files.h"
 #include "operate/process.h"
+#include "pki/crl.h"
 #include "pki/keyfile.h"
 
 #define RECORD "ceremony.conf"
@@ -106,14 +108,14 @@ prepare(const struct config *config)
 }
 
 static pid_t
-half(int (*run)(const struct config *, int), const struct config *config, int fd, int other)
+half(int (*run)(const struct ceremony_order *, int), const struct ceremony_order *order, int fd, int other)
 {
 	pid_t pid;
 
 	fflush(NULL);
 	if ((pid = fork()) == 0) {
 		close(other);
-		leave(run(config, fd));
+		leave(run(order, fd));
 	}
 	return pid;
 }
@@ -131,10 +133,10 @@ wait_for(pid_t pid)
 
 /* `icert-NAME --init`, as its own user. */
 static int
-init_program(const char *name, const char *as, const char *config_path, const char *bin_dir)
+init_program(const char *name, const char *as, const char *how, const char *config_path, const char *bin_dir)
 {
 	char program[CEREMONY_PATH];
-	const char *argv[] = { program, "--init", "--config", config_path, NULL };
+	const char *argv[] = { program, how, "--config", config_path, NULL };
 	struct user user;
 
 	return users_find(as, &user) != 0 || path_join(program, "%s/icert-%s", bin_dir, name) != 0 ||
@@ -148,7 +150,7 @@ initialise(const struct config *config, const struct initialised *what, const ch
 	char path[CEREMONY_PATH];
 	uint8_t key[32];
 
-	if (init_program(what->program, what->user, config_path, bin_dir) != 0)
+	if (init_program(what->program, what->user, "--init", config_path, bin_dir) != 0)
 		return -1;
 	if (path_join(path, "%s/public.key", config_require(config, "paths", what->folder)) != 0 ||
 	    keyfile_read_exact(path, key, sizeof(key)) != 0)
@@ -207,12 +209,13 @@ own_one(const char *path, const struct stat *st, int type, struct FTW *at)
 
 /* The signer's folder becomes the signer's, with the certificates it works under. */
 static int
-hand_over(const struct config *config)
+hand_over(const struct config *config, unsigned number)
 {
 	const char *dir = config_require(config, "paths", "signer_dir"), *ca = config_require(config, "paths", "ca");
+	char name[ISSUER_NAME];
 	struct user user;
 
-	if (copy(ca, dir, CEREMONY_ISSUING) != 0 || copy(ca, dir, CEREMONY_ROOT) != 0 || users_find("icert-signer", &user) != 0)
+	if (issuer_name(name, sizeof(name), CEREMONY_ISSUING, number, 0) != 0 || copy(ca, dir, name) != 0 || copy(ca, dir, CEREMONY_ROOT) != 0 || users_find("icert-signer", &user) != 0)
 		return -1;
 	new_owner = user;
 	return geteuid() == 0 && nftw(dir, own_one, 16, FTW_PHYS) != 0 ? complain("%s: %s", dir, strerror(errno)) : 0;
@@ -260,6 +263,7 @@ record(const struct config *config)
 static int
 tokens(const struct config *config, const char *config_path, const char *bin_dir, ceremony_say say, void *arg)
 {
+	const struct ceremony_order order = { .config = config, .number = ISSUER_FIRST };
 	int pipes[2], failed = 0;
 	pid_t root, issuing;
 	size_t i;
@@ -267,8 +271,8 @@ tokens(const struct config *config, const char *config_path, const char *bin_dir
 	if (pipe(pipes) != 0)
 		return complain("pipe: %s", strerror(errno));
 	say(arg, "two RSA-4096 keys, root and issuing CA, each in a token of its own");
-	root = half(ceremony_root_half, config, pipes[0], pipes[1]);
-	issuing = half(ceremony_issuing_half, config, pipes[1], pipes[0]);
+	root = half(ceremony_root_half, &order, pipes[0], pipes[1]);
+	issuing = half(ceremony_issuing_half, &order, pipes[1], pipes[0]);
 	close(pipes[0]);
 	close(pipes[1]);
 	say(arg, "keys of keeper, keymaker and status signer");
@@ -290,11 +294,121 @@ ceremony_run(const struct config *config, const char *config_path, const char *b
 	why[0] = '\0';
 	if (ceremony_done(config))
 		return 0;
-	if (prepare(config) != 0 || tokens(config, config_path, bin_dir, say, arg) != 0 || hand_over(config) != 0 ||
-	    init_program("signer", "icert-signer", config_path, bin_dir) != 0 || record(config) != 0) {
+	if (prepare(config) != 0 || tokens(config, config_path, bin_dir, say, arg) != 0 || hand_over(config, ISSUER_FIRST) != 0 ||
+	    init_program("signer", "icert-signer", "--init", config_path, bin_dir) != 0 || record(config) != 0) {
 		snprintf(why, why_size, "the ceremony was not completed; it begins again at the next start");
 		return ICERT_E_SYSTEM;
 	}
 	say(arg, "root, issuing CA and the root's list signed");
 	return 0;
+}
+
+static int
+write_list(const struct config *config, const struct issuer_list *list)
+{
+	char path[CEREMONY_PATH], text[64 * (ISSUERS_MAX + 1)];
+
+	issuer_list_text(list, text, sizeof(text));
+	return path_join(path, "%s/issuers.conf", config_require(config, "paths", "ca")) != 0 ||
+	    keyfile_write(path, text, strlen(text), 0644) != 0 ? complain("ceremony: the list of CAs was not written") : 0;
+}
+
+/* Key in the signer's token, certificate by the root, folder and journal. */
+static int
+make_next(const struct ceremony_order *order, const char *config_path, const char *bin_dir)
+{
+	int pipes[2], failed = 0;
+	pid_t root, issuing;
+
+	if (pipe(pipes) != 0)
+		return complain("pipe: %s", strerror(errno));
+	root = half(ceremony_next_half, order, pipes[0], pipes[1]);
+	issuing = half(ceremony_issuing_half, order, pipes[1], pipes[0]);
+	close(pipes[0]);
+	close(pipes[1]);
+	if (issuing < 0 || wait_for(issuing) != 0)
+		failed = -1;
+	if (root < 0 || wait_for(root) != 0)
+		failed = -1;
+	return failed != 0 || hand_over(order->config, order->number) != 0 ||
+	    init_program("signer", "icert-signer", "--init-next", config_path, bin_dir) != 0 ? -1 : 0;
+}
+
+int
+ceremony_rollover(const struct config *config, const char *name, const char *config_path, const char *bin_dir, ceremony_say say,
+    void *arg, char *why, unsigned long why_size)
+{
+	struct ceremony_order order = { .config = config, .common_name = name };
+	struct issuer_list list;
+	size_t i;
+	int error;
+
+	if (!ceremony_done(config)) {
+		snprintf(why, why_size, "there is no CA yet that another could follow");
+		return ICERT_E_STATE;
+	}
+	if ((error = issuer_list_read(&list, config)) != 0 || list.n == ISSUERS_MAX ||
+	    list.at[list.n - 1].number + 1 >= ISSUER_FIRST + ISSUERS_MAX) {
+		snprintf(why, why_size, "the list of CAs cannot be read, or is full");
+		return error != 0 ? error : ICERT_E_FULL;
+	}
+	/* Relying parties tell CAs apart by name; two of one name would be told apart by key identifiers alone. */
+	if (name[0] == '\0' || strchr(name, ',') != NULL || strcmp(name, config_require(config, "ca", "issuing_name")) == 0) {
+		snprintf(why, why_size, "the new CA needs a name of its own, without a comma");
+		return ICERT_E_INVALID;
+	}
+	order.number = list.at[list.n - 1].number + 1;
+	say(arg, "another RSA-4096 key for an issuing CA, certified by the root");
+	if (make_next(&order, config_path, bin_dir) != 0) {
+		snprintf(why, why_size, "the ceremony was not completed; nothing has changed, it may be begun again");
+		return ICERT_E_SYSTEM;
+	}
+	for (i = 0; i < list.n; i++)
+		if (list.at[i].state == ISSUER_ISSUES)
+			list.at[i].state = ISSUER_ANSWERS;
+	list.at[list.n].number = order.number;
+	list.at[list.n++].state = ISSUER_ISSUES;
+	if (write_list(config, &list) != 0)
+		return ICERT_E_SYSTEM;
+	say(arg, "from the next start on it issues, and those before it only answer");
+	return 0;
+}
+
+int
+ceremony_list(const struct config *config, unsigned revoke, int reason, char *why, unsigned long why_size)
+{
+	const struct ceremony_order order = { .config = config, .revoke = revoke, .reason = reason };
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	pid_t pid;
+
+	if (!crl_reason_valid(reason)) {
+		snprintf(why, why_size, "a CA is not revoked for reason %d", reason);
+		return ICERT_E_INVALID;
+	}
+	pid = half(ceremony_list_half, &order, fd, -1);
+	close(fd);
+	if (pid >= 0 && wait_for(pid) == 0)
+		return 0;
+	snprintf(why, why_size, "the root's list is the one that it was");
+	return ICERT_E_SYSTEM;
+}
+
+int
+ceremony_end(const struct config *config, unsigned number, char *why, unsigned long why_size)
+{
+	struct issuer_list list;
+	size_t i;
+
+	if (issuer_list_read(&list, config) != 0) {
+		snprintf(why, why_size, "the list of CAs cannot be read");
+		return ICERT_E_MALFORMED;
+	}
+	for (i = 0; i < list.n && list.at[i].number != number; i++)
+		;
+	if (i == list.n) {
+		snprintf(why, why_size, "there is no CA number %u", number);
+		return ICERT_E_NOT_FOUND;
+	}
+	list.at[i].state = ISSUER_ENDED;
+	return write_list(config, &list) == 0 ? 0 : ICERT_E_SYSTEM;
 }

@@ -19,7 +19,8 @@
  *                             status-signer.pub manifest.pub: Ed25519 public
  *                             keys, 32 raw octets each, only root may change them
  *   [paths] ca                0755, files 0644     raiz.cer emisora.cer (DER),
- *                             raiz.crl (DER, the ARL), chain.pem (emisora, raiz),
+ *                             raiz.crl (DER, the ARL), chain.pem (emisora, raiz); after a
+ *                             rollover emisora-2.cer … and issuers.conf
  *                             ceremony.conf (written last: what was made, the URLs in it)
  *
  * `icert-keeper --init`, `icert-keymaker --init` and `icert-status-signer --init`
@@ -67,5 +68,19 @@ int ceremony_urls(const struct config *config, char *why, unsigned long why_size
  */
 int ceremony_run(const struct config *config, const char *config_path, const char *bin_dir,
     ceremony_say say, void *arg, char *why, unsigned long why_size);
+
+/*
+ * Later ceremonies.  The root's token is brought back for the first two, and no signer runs meanwhile; the programs read the list
+ * of CAs (pki/issuer_list.h) when they start.  Each returns 0 or a negative error with a sentence in `why`.
+ *
+ * ceremony_rollover: another issuing CA of this common name, with a key of its own in the signer's token.  From the next start on
+ * it issues, and those before it only answer.  One that is broken off changes nothing and may be begun again.
+ */
+int ceremony_rollover(const struct config *config, const char *name, const char *config_path, const char *bin_dir,
+    ceremony_say say, void *arg, char *why, unsigned long why_size);
+/* The root's next list, for [ca] arl_months; revoke: number of an issuing CA that it names from now on, 0: none. */
+int ceremony_list(const struct config *config, unsigned revoke, int reason, char *why, unsigned long why_size);
+/* An issuing CA has ended: from the next start on it gives its last answers and its last list, without an end. */
+int ceremony_end(const struct config *config, unsigned number, char *why, unsigned long why_size);
 
 #endif

@@ -13,6 +13,7 @@
 #include "libicert/id.h"
 #include "libicert/status.h"
 #include "operate/surviving.h"
+#include "pki/issuer_list.h"
 #include "pki/keyfile.h"
 #include "procedure/certificate/issuance.h"
 
@@ -74,7 +75,7 @@ end_of(const char *line)
 }
 
 static int
-add_certificate(struct surviving *s, const char *line)
+add_certificate(struct surviving *s, const char *line, unsigned issuer)
 {
 	struct restoration_certificate *c, *more;
 
@@ -89,31 +90,45 @@ add_certificate(struct surviving *s, const char *line)
 	if (id_of(line, "case", c->case_id) != 0 || id_of(line, "serial", c->serial) != 0 ||
 	    (c->not_after = end_of(line)) == 0)
 		return complain("the signer's journal has a line that cannot be read; nothing was changed");
+	c->issuer = issuer;
 	s->n_certificates++;
 	return 0;
 }
 
 /* Whether its lines link, the signer itself finds out before it signs again. */
 static int
-read_journal(const struct instance *i, struct surviving *s)
+read_journal(const struct instance *i, unsigned issuer, struct surviving *s)
 {
-	char path[FILES_PATH], *line = NULL, kind[16];
+	char first[FILES_PATH], path[FILES_PATH], *line = NULL, kind[16];
 	size_t room = 0;
 	FILE *in;
 	int rc = 0;
 
-	if (path_join(path, "%s/journal", config_require(&i->config, "paths", "signer_dir")) != 0)
+	if (path_join(first, "%s/journal", config_require(&i->config, "paths", "signer_dir")) != 0 ||
+	    issuer_name(path, sizeof(path), first, issuer, 0) != 0)
 		return -1;
 	if ((in = fopen(path, "re")) == NULL)
 		return errno == ENOENT ? 0 : complain("%s: %s", path, strerror(errno));
 	while (rc == 0 && getline(&line, &room, in) > 0)
 		/* A line without its end was being written: what it speaks of never left. */
 		if (strchr(line, '\n') != NULL && sscanf(line, "%*s %*s %15s", kind) == 1 && strcmp(kind, "certificate") == 0)
-			rc = add_certificate(s, line);
+			rc = add_certificate(s, line, issuer);
 	if (ferror(in))
 		rc = complain("%s: %s", path, strerror(errno));
 	free(line);
 	fclose(in);
+	return rc;
+}
+
+/* Each CA has one. */
+static int
+read_journals(const struct instance *i, struct surviving *s)
+{
+	unsigned n;
+	int rc = 0;
+
+	for (n = ISSUER_FIRST; n < ISSUER_FIRST + ISSUERS_MAX && rc == 0; n++)
+		rc = read_journal(i, n, s);
 	return rc;
 }
 
@@ -241,7 +256,7 @@ surviving_read(const struct instance *i, struct surviving *s)
 {
 	memset(s, 0, sizeof(*s));
 	s->gone.fd = -1;
-	return read_lists(i, s) != 0 || read_journal(i, s) != 0 || read_status(i, s) != 0 ? -1 : 0;
+	return read_lists(i, s) != 0 || read_journals(i, s) != 0 || read_status(i, s) != 0 ? -1 : 0;
 }
 
 void

@@ -180,3 +180,21 @@ crl_point_partition(const X509 *x, const char *url, unsigned *partition)
 	sk_DIST_POINT_pop_free(points, DIST_POINT_free);
 	return error;
 }
+
+int
+crl_point_find(const uint8_t *certificate, size_t len, const char *url, unsigned *issuer, unsigned *partition)
+{
+	X509 *x = d2i_X509(NULL, &certificate, (long)len);
+	char own[ISSUER_URL];
+	unsigned n;
+	int error = x == NULL ? ICERT_E_MALFORMED : ICERT_E_NOT_FOUND;
+
+	for (n = ISSUER_FIRST; n < ISSUER_FIRST + ISSUERS_MAX && error == ICERT_E_NOT_FOUND; n++) {
+		if (issuer_name(own, sizeof(own), url, n, 0) == 0)
+			error = crl_point_partition(x, own, partition);
+		if (error == 0)
+			*issuer = n;
+	}
+	X509_free(x);
+	return error;
+}

@@ -47,4 +47,7 @@ int crl_compose(const struct crl *, struct buf *tbs);
  */
 int crl_point_partition(const X509 *, const char *url, unsigned *partition);
 
+/* The same of a certificate (DER) of whichever of our CAs, where `url` is the address of the first one's list. */
+int crl_point_find(const uint8_t *certificate, size_t len, const char *url, unsigned *issuer, unsigned *partition);
+
 #endif

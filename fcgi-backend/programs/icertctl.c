@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libicert/error.h"
 #include "libicert/log.h"
 #include "operate/audit_check.h"
 #include "operate/backup.h"
@@ -144,6 +145,25 @@ told(void *arg, const char *step)
 	printf("%s\n", step);
 }
 
+/* "arl [NUMBER REASON]", "rollover NAME", "end NUMBER": what comes after the first one. */
+static int
+run_later_ceremony(const struct arguments *a, struct instance *i)
+{
+	char why[512] = "";
+	int error = ICERT_E_INVALID;
+
+	if (strcmp(a->word[0], "arl") == 0 && (a->nwords == 1 || a->nwords == 3))
+		error = ceremony_list(&i->config, a->nwords == 3 ? (unsigned)atoi(a->word[1]) : 0,
+		    a->nwords == 3 ? atoi(a->word[2]) : 0, why, sizeof(why));
+	else if (strcmp(a->word[0], "rollover") == 0 && a->nwords == 2)
+		error = ceremony_rollover(&i->config, a->word[1], i->config_path, i->bin, told, NULL, why, sizeof(why));
+	else if (strcmp(a->word[0], "end") == 0 && a->nwords == 2)
+		error = ceremony_end(&i->config, (unsigned)atoi(a->word[1]), why, sizeof(why));
+	else
+		return complain("ceremony arl [NUMBER REASON], ceremony rollover NAME, ceremony end NUMBER") != 0;
+	return error == 0 ? 0 : complain("%s", why) != 0;
+}
+
 static int
 run_ceremony(const struct arguments *a)
 {
@@ -152,6 +172,8 @@ run_ceremony(const struct arguments *a)
 
 	if (with_config(a, &i) != 0)
 		return 1;
+	if (a->nwords > 0)
+		return run_later_ceremony(a, &i);
 	if (ceremony_run(&i.config, i.config_path, i.bin, told, NULL, why, sizeof(why)) != 0)
 		return complain("%s", why) != 0;
 	printf("the ceremony is complete\n");
@@ -304,8 +326,14 @@ static const struct command {
 	    "\twhat the clerk could not finish: part, kind, id, error, tries, since, next try; 0 nothing, 1 something" },
 	{ "reset", 0, run_reset, "reset [--prefix DIR]\n\tstop it and remove all its data" },
 	{ "migrate", 0, run_migrate, "migrate [--prefix DIR | --config FILE]\n\tapply new migrations" },
-	{ "ceremony", 0, run_ceremony, "ceremony --config FILE\n"
-	    "\tmake the keys and certificates of an installation, once (up does it for an instance)" },
+	{ "ceremony", 3, run_ceremony, "ceremony --config FILE\n"
+	    "\tmake the keys and certificates of an installation, once (up does it for an instance)\n"
+	    "ceremony arl [NUMBER REASON] [--prefix DIR | --config FILE]\n"
+	    "\tthe root's next list; of a CA by its number and a CRLReason, that it is revoked\n"
+	    "ceremony rollover NAME [--prefix DIR | --config FILE]\n"
+	    "\tanother issuing CA; from the next start on the present one only answers\n"
+	    "ceremony end NUMBER [--prefix DIR | --config FILE]\n"
+	    "\tfrom the next start on an issuing CA gives its last answers and list, without an end" },
 	{ "totp", 1, run_totp, "totp NAME [--prefix DIR]\n"
 	    "\tprint an unused TOTP code of a sample account" },
 #ifndef ICERT_PRODUCTION

@@ -46,6 +46,20 @@ read_certificate(const struct config *config, const char *name, struct buf *out)
 }
 
 static int
+read_issuers(const struct config *config, struct issuance *common)
+{
+	struct issuer_list list;
+	char name[ISSUER_NAME];
+	size_t i;
+	int error = issuer_list_read(&list, config);
+
+	for (i = 0; i < list.n && error == 0; i++)
+		if ((error = issuer_name(name, sizeof(name), ISSUER_CERTIFICATE, list.at[i].number, 0)) == 0)
+			error = read_certificate(config, name, &common->issuer[list.at[i].number - ISSUER_FIRST]);
+	return error;
+}
+
+static int
 open_spent(const struct config *config, struct id_list *spent)
 {
 	char path[512];
@@ -222,7 +236,7 @@ main(int argc, char *argv[])
 	static struct hand hands[HANDS_MAX];
 	static pthread_mutex_t spent_lock = PTHREAD_MUTEX_INITIALIZER;
 	struct id_list spent = { .fd = -1 };
-	struct issuance common = { .issuer = BUF_INIT, .root = BUF_INIT, .spent = &spent, .spent_lock = &spent_lock };
+	struct issuance common = { .root = BUF_INIT, .spent = &spent, .spent_lock = &spent_lock };
 	static struct config config;	/* for as long as the program runs */
 	struct db *listener = NULL;
 	char conninfo[512];
@@ -234,7 +248,7 @@ main(int argc, char *argv[])
 	signal(SIGPIPE, SIG_IGN);
 	n = hands_wanted(&config);
 	if (config_conninfo(&config, "issuer", conninfo, sizeof(conninfo)) != 0 || (listener = db_open(conninfo)) == NULL ||
-	    read_certificate(&config, "emisora.cer", &common.issuer) != 0 ||
+	    read_issuers(&config, &common) != 0 ||
 	    read_certificate(&config, "raiz.cer", &common.root) != 0 || open_spent(&config, &spent) != 0)
 		return 1;
 	for (i = 0; i < n; i++)
@@ -243,7 +257,8 @@ main(int argc, char *argv[])
 	work(hands, n, &r, listener);
 	for (i = 0; i < n; i++)
 		hand_close(&hands[i]);
-	buf_free(&common.issuer);
+	for (i = 0; i < ISSUERS_MAX; i++)
+		buf_free(&common.issuer[i]);
 	buf_free(&common.root);
 	id_list_close(&spent);
 	db_close(listener);

@@ -2,6 +2,7 @@
  * icert-signer --config FILE: the issuing key behind PKCS#11; certificates, CRLs and responder
  * certificates on typed requests.  docs/key-protocol.md, docs/signer-journal.md.
  * icert-signer --init --config FILE: begins the journal, where there is none, and ends; the ceremony's.
+ * icert-signer --init-next --config FILE: that of the CA which will follow the last.
  */
 #include "keys/signer.h"
 #include "libicert/config.h"
@@ -23,7 +24,8 @@ fail(const char *code, int error)
 int
 main(int argc, char *argv[])
 {
-	int init = argc > 1 && strcmp(argv[1], "--init") == 0, error;
+	int next = argc > 1 && strcmp(argv[1], "--init-next") == 0;
+	int init = next || (argc > 1 && strcmp(argv[1], "--init") == 0), error;
 	struct serve serve = { .ops = signer_ops, .n = signer_ops_n };
 	struct sandbox sandbox = { .rights = SANDBOX_FILES, .memory = MEMORY };
 	struct serve_sockets sockets;
@@ -32,7 +34,7 @@ main(int argc, char *argv[])
 
 	config_start(&config, "icert-signer", argc - init, argv + init);
 	if (init) {
-		error = signer_init(&config);
+		error = signer_init(&config, next);
 		return error == 0 ? 0 : fail("init_failed", error);
 	}
 	sandbox.writable[0] = config_require(&config, "paths", "signer_dir");

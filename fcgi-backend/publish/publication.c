@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "libicert/clock.h"
@@ -172,12 +173,40 @@ publication_wait(struct publication *p, int ms)
 		p->listening = 0;
 }
 
+/* The root's list comes from a ceremony, now and then: it is read when the file is another one. */
+static void
+look_at_arl(struct publication *p)
+{
+	struct buf fresh = BUF_INIT;
+	char path[PUBLICATION_PATH];
+	int64_t from, until;
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/raiz.crl", config_require(p->config, "paths", "ca"));
+	if (stat(path, &st) != 0 || (int64_t)st.st_ino == p->arl_seen)
+		return;
+	p->arl_seen = (int64_t)st.st_ino;
+	if (publication_read(p->config, "raiz.crl", &fresh) == 0) {
+		publication_crl_times(&fresh, &from, &until);
+		if (from == 0) {
+			log_error("publish_start", "%s is no list", path);
+		} else if (fresh.len != p->arl.len || memcmp(fresh.p, p->arl.p, fresh.len) != 0) {
+			buf_free(&p->arl);
+			p->arl = fresh;
+			p->dirty = 1;
+			return;
+		}
+	}
+	buf_free(&fresh);
+}
+
 void
 publication_round(struct publication *p)
 {
 	int64_t now = clock_real();
 	int error = 0;
 
+	look_at_arl(p);
 	publication_responders(p, now);
 	if (publication_can_sign(p)) {
 		publication_map(p);

@@ -53,6 +53,7 @@ struct publication {
 	int listening;
 	struct keyclient signer, status_signer;
 	struct buf root, arl;
+	int64_t arl_seen;		/* inode of the file: a ceremony puts another in its place */
 	struct ca ca[ISSUERS_MAX];
 	struct segments_ca names[ISSUERS_MAX];	/* theirs, as the segments are asked */
 	size_t cas;

@@ -6,6 +6,8 @@
 #include "libicert/error.h"
 #include "libicert/keyproto.h"
 #include "libicert/sealed.h"
+#include "pki/crl.h"
+#include "pki/issuer_list.h"
 #include "pki/keyfile.h"
 #include "pki/pem.h"
 #include "procedure/certificate/certificate.h"
@@ -153,6 +155,8 @@ add_authority(struct act *act, const char *name, struct buf *chain)
 int
 certificate_files(struct act *act, const char *id, struct buf *cer, struct buf *chain)
 {
+	unsigned issuer, partition;
+	char name[ISSUER_NAME];
 	struct certificate c;
 	int error;
 
@@ -163,7 +167,9 @@ certificate_files(struct act *act, const char *id, struct buf *cer, struct buf *
 	if ((error = certificate_der(act, id, cer)) != 0)
 		return error;
 	pem_certificate(chain, cer->p, cer->len);
-	if ((error = add_authority(act, "emisora.cer", chain)) == 0)
+	if ((error = crl_point_find(cer->p, cer->len, config_require(act->config, "public", "crl_url"), &issuer, &partition)) == 0 &&
+	    (error = issuer_name(name, sizeof name, ISSUER_CERTIFICATE, issuer, 0)) == 0 &&
+	    (error = add_authority(act, name, chain)) == 0)
 		error = add_authority(act, "raiz.cer", chain);
 	return error;
 }

@@ -14,6 +14,7 @@
 
 #include "libicert/buf.h"
 #include "libicert/id.h"
+#include "pki/issuer_list.h"
 #include "procedure/act.h"
 
 struct id_list;
@@ -23,7 +24,8 @@ struct keyclient;
 struct issuance {
 	struct act	*act;
 	struct keyclient *keymaker, *signer;
-	struct buf	 issuer, root;	/* certificates that go into the PKCS#12, DER */
+	/* Certificates that go into the PKCS#12, DER: of each issuing CA by its number, of the root. */
+	struct buf	 issuer[ISSUERS_MAX], root;
 	/* Orders that a certificate was made for, and with which case; outside the database, so that a restore
 	 * brings back no spent credit. */
 	struct id_list	*spent;

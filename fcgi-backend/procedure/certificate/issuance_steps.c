@@ -13,7 +13,9 @@
 #include "crypt/seal.h"
 #include "crypt/signer.h"
 #include "libicert/clock.h"
+#include "libicert/config.h"
 #include "libicert/error.h"
+#include "pki/crl.h"
 #include "pki/profile.h"
 #include "procedure/certificate/issuance_job.h"
 
@@ -36,7 +38,8 @@ static const struct db_stmt sql_delivery = {
 
 static const struct db_stmt sql_der = {
 	"issuance_der",
-	"update icert.certificate set der = $2, not_after = $3 where id = $1 and der is null and state = 'issuing'"
+	"update icert.certificate set der = $2, not_after = $3, issuer = $4, crl_partition = $5"
+	" where id = $1 and der is null and state = 'issuing'"
 };
 
 static const struct db_stmt sql_code = {
@@ -231,17 +234,27 @@ is_final(int error)
 	return 0;
 }
 
+/* Which CA made it, and where its revocation will be read, as it says itself. */
+static int
+points_of(const struct job *j, unsigned *issuer, unsigned *partition)
+{
+	return crl_point_find(j->der.p, j->der.len, config_require(j->act->config, "public", "crl_url"), issuer, partition);
+}
+
 /* It holds an address and a telephone: sealed like the form they come from. */
 static int
 store_der(struct job *j, int64_t not_after)
 {
 	struct buf sealed = BUF_INIT;
+	unsigned issuer, partition;
 	char place[80];
 	int error;
 
 	snprintf(place, sizeof(place), "certificate|der|%s", j->id);
-	if ((error = seal_field(j->key, place, j->der.p, j->der.len, &sealed)) == 0)
-		error = job_change(j->act, &sql_der, DB_PARAMS(P_TEXT(j->id), P_BYTES(sealed.p, sealed.len), P_INT(not_after)));
+	if ((error = points_of(j, &issuer, &partition)) == 0 &&
+	    (error = seal_field(j->key, place, j->der.p, j->der.len, &sealed)) == 0)
+		error = job_change(j->act, &sql_der, DB_PARAMS(P_TEXT(j->id), P_BYTES(sealed.p, sealed.len), P_INT(not_after),
+		    P_INT(issuer), P_INT(partition)));
 	buf_free(&sealed);
 	return error;
 }
@@ -309,13 +322,16 @@ pack_file(struct job *j)
 	struct keymaker_pack request = { .sealed_private = j->sealed_private.p, .sealed_private_len = j->sealed_private.len,
 	    .chain_n = 3, .friendly_name = j->fields.common_name, .profile = PKCS12_MODERN };
 	struct buf pkcs12 = BUF_INIT, envelope = BUF_INIT;
+	unsigned issuer, partition;
 	uint8_t code[32];
 	int error;
 
+	if ((error = points_of(j, &issuer, &partition)) != 0)
+		return error;
 	request.chain[0].der = j->der.p;
 	request.chain[0].len = j->der.len;
-	request.chain[1].der = j->i->issuer.p;
-	request.chain[1].len = j->i->issuer.len;
+	request.chain[1].der = j->i->issuer[issuer - ISSUER_FIRST].p;
+	request.chain[1].len = j->i->issuer[issuer - ISSUER_FIRST].len;
 	request.chain[2].der = j->i->root.p;
 	request.chain[2].len = j->i->root.len;
 	if ((error = keeper_delivery_get(j->act->keeper, j->application, DELIVERY_PRIVATE, request.key_private)) == 0 &&

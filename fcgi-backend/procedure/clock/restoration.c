@@ -16,13 +16,13 @@
 static const struct db_stmt no_triggers = { "restore_no_triggers", "set local session_replication_role = replica" };
 static const struct db_stmt make_signed = { "restore_signed",
 	"create temporary table restore_signed (serial bytea primary key, case_id uuid not null, not_after bigint not null,"
-	" revoked_at bigint, reason smallint) on commit drop" };
+	" revoked_at bigint, reason smallint, issuer smallint not null) on commit drop" };
 static const struct db_stmt make_id = { "restore_id",
 	"create temporary table restore_id (kind text not null, id uuid not null, primary key (kind, id)) on commit drop" };
 static const struct db_stmt add_signed = { "restore_add_signed",
 	"insert into pg_temp.restore_signed select decode(s.serial, 'hex'), s.case_id, s.not_after, nullif(s.revoked_at, 0),"
-	" case when s.revoked_at > 0 then s.reason end from unnest($1::text::text[], $2::text::uuid[], $3::text::bigint[],"
-	" $4::text::bigint[], $5::text::smallint[]) s (serial, case_id, not_after, revoked_at, reason)"
+	" case when s.revoked_at > 0 then s.reason end, s.issuer from unnest($1::text::text[], $2::text::uuid[], $3::text::bigint[],"
+	" $4::text::bigint[], $5::text::smallint[], $6::text::smallint[]) s (serial, case_id, not_after, revoked_at, reason, issuer)"
 	" on conflict do nothing" };
 static const struct db_stmt add_id = { "restore_add_id",
 	"insert into pg_temp.restore_id select $1, i from unnest($2::text::uuid[]) i on conflict do nothing" };
@@ -45,9 +45,9 @@ static const struct db_stmt undo = { "restore_undo",
 	" state_since = $1, reason = 'restored' from gone where a.id = gone.application_id and a.state = 'issuing' returning 1)"
 	" select count(*) from gone" };
 static const struct db_stmt lose = { "restore_lose",
-	"insert into icert.lost_certificate (serial, case_id, not_after, state, revoked_at, reason, found_at)"
+	"insert into icert.lost_certificate (serial, case_id, not_after, state, revoked_at, reason, found_at, issuer)"
 	" select s.serial, s.case_id, s.not_after, case when s.revoked_at is null then 'good' else 'revoked' end,"
-	" s.revoked_at, s.reason, $1 from pg_temp.restore_signed s where not exists (select from icert.certificate c"
+	" s.revoked_at, s.reason, $1, s.issuer from pg_temp.restore_signed s where not exists (select from icert.certificate c"
 	" where c.serial = s.serial and c.state <> 'refused') on conflict do nothing" };
 static const struct db_stmt spend = { "restore_spend",
 	"update icert.purchase p set state = 'used', version = version + 1, state_since = $1 from pg_temp.restore_id i"
@@ -85,13 +85,13 @@ item_number(struct buf *list, int64_t n)
 	item(list, text);
 }
 
-enum { SERIALS, CASES, ENDS, TIMES, REASONS, COLUMNS };
+enum { SERIALS, CASES, ENDS, TIMES, REASONS, ISSUERS, COLUMNS };
 
 /* One array a column, as PostgreSQL reads it. */
 static int
 put_signed(struct db *db, const struct restoration_certificate *c, size_t n)
 {
-	struct buf col[COLUMNS] = { BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT };
+	struct buf col[COLUMNS] = { BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT };
 	char hex[33], id[ID_TEXT];
 	int error = 0;
 
@@ -103,6 +103,7 @@ put_signed(struct db *db, const struct restoration_certificate *c, size_t n)
 		item_number(&col[ENDS], c[i].not_after);
 		item_number(&col[TIMES], c[i].revoked ? c[i].revoked_at : 0);
 		item_number(&col[REASONS], c[i].reason);
+		item_number(&col[ISSUERS], c[i].issuer);
 	}
 	for (size_t k = 0; k < COLUMNS; k++) {
 		buf_putc(&col[k], '}');
@@ -111,7 +112,8 @@ put_signed(struct db *db, const struct restoration_certificate *c, size_t n)
 	}
 	if (error == 0)
 		error = DB_QUERY(db, &add_signed, NULL, P_TEXT(buf_str(&col[0])), P_TEXT(buf_str(&col[1])),
-		    P_TEXT(buf_str(&col[2])), P_TEXT(buf_str(&col[3])), P_TEXT(buf_str(&col[4])));
+		    P_TEXT(buf_str(&col[2])), P_TEXT(buf_str(&col[3])), P_TEXT(buf_str(&col[4])),
+		    P_TEXT(buf_str(&col[5])));
 	for (size_t k = 0; k < COLUMNS; k++)
 		buf_free(&col[k]);
 	return error;

@@ -13,6 +13,7 @@
 /* A certificate of the signer's journal, with the status that the edge last showed. */
 struct restoration_certificate {
 	uint8_t	serial[16], case_id[16];
+	unsigned issuer;	/* number of its CA */
 	int64_t	not_after;	/* UTC seconds */
 	int	revoked, reason;	/* CRLReason */
 	int64_t	revoked_at;

@@ -18,6 +18,8 @@
 #include "libicert/config.h"
 #include "libicert/error.h"
 #include "libicert/log.h"
+#include "pki/crl.h"
+#include "pki/issuer_list.h"
 #include "pki/proof.h"
 #include "procedure/application/document.h"
 #include "procedure/contract/evidence.h"
@@ -42,6 +44,7 @@ struct gathering {
 	const struct evidence_case *c;
 	struct package *p;
 	int64_t at;		/* real time: status answers are compared with it */
+	char issuer[ISSUER_NAME], crl_url[ISSUER_URL];	/* of the CA that made the holder's certificate */
 };
 
 /* A member with those octets. */
@@ -206,11 +209,11 @@ put_status(struct gathering *g)
 		if ((error = evidence_ocsp(config, g->c->director, issuer, out)) != 0)
 			return error;
 	}
-	if ((out = package_add(g->p, EVIDENCE_CRL)) == NULL || (error = evidence_list(config, "crl_url", out)) != 0)
+	if ((out = package_add(g->p, EVIDENCE_CRL)) == NULL || (error = evidence_list(g->crl_url, out)) != 0)
 		return out == NULL ? ICERT_E_MEMORY : error;
 	if ((out = package_add(g->p, EVIDENCE_ARL)) == NULL)
 		return ICERT_E_MEMORY;
-	return evidence_list(config, "arl_url", out);
+	return evidence_list(config_get(config, "public", "arl_url"), out);
 }
 
 static int
@@ -261,18 +264,33 @@ put_manifest(struct gathering *g)
 	return error;
 }
 
+/* Which CA's certificate and list belong to it: the holder's certificate says it. */
+static int
+find_issuer(struct gathering *g)
+{
+	const char *url = config_get(g->act->config, "public", "crl_url");
+	unsigned issuer, partition;
+	int error = url == NULL ? ICERT_E_CONFIG :
+	    crl_point_find(g->c->certificate->p, g->c->certificate->len, url, &issuer, &partition);
+
+	if (error == 0 && (error = issuer_name(g->issuer, sizeof g->issuer, ISSUER_CERTIFICATE, issuer, 0)) == 0)
+		error = issuer_name(g->crl_url, sizeof g->crl_url, url, issuer, partition);
+	return error;
+}
+
 static int
 gather(struct gathering *g)
 {
 	int error;
 
 	/* What may not be there yet comes first. */
-	if ((error = put_audit(g)) != 0 ||
+	if ((error = find_issuer(g)) != 0 ||
+	    (error = put_audit(g)) != 0 ||
 	    (error = put_readme(g)) != 0 ||
 	    (error = put_buf(g, EVIDENCE_CONTRACT, g->c->contract_pdf)) != 0 ||
 	    (error = put_buf(g, EVIDENCE_HOLDER, g->c->certificate)) != 0 ||
 	    (error = put_buf(g, EVIDENCE_DIRECTOR, g->c->director)) != 0 ||
-	    (error = put_file(g, EVIDENCE_ISSUER, "ca", "emisora.cer")) != 0 ||
+	    (error = put_file(g, EVIDENCE_ISSUER, "ca", g->issuer)) != 0 ||
 	    (error = put_file(g, EVIDENCE_ROOT, "ca", "raiz.cer")) != 0 ||
 	    (error = put_file(g, EVIDENCE_KEEPER, "pins", "keeper.pub")) != 0 ||
 	    (error = put_file(g, EVIDENCE_KEYMAKER, "pins", "keymaker.pub")) != 0 ||

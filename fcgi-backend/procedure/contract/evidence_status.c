@@ -65,7 +65,7 @@ evidence_ocsp(const struct config *config, const struct buf *cert, const struct 
 }
 
 int
-evidence_list(const struct config *config, const char *key, struct buf *out)
+evidence_list(const char *url, struct buf *out)
 {
-	return fetch(config_get(config, "public", key), NULL, out);
+	return fetch(url, NULL, out);
 }

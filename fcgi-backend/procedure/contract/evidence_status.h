@@ -9,7 +9,7 @@ struct config;
 
 /* [public] url: "ocsp_url" with the certificate and its issuer (DER).  ICERT_E_UNAVAILABLE. */
 int	evidence_ocsp(const struct config *, const struct buf *cert, const struct buf *issuer, struct buf *out);
-/* [public] KEY: "crl_url", "arl_url". */
-int	evidence_list(const struct config *, const char *key, struct buf *out);
+/* A list of revoked certificates by its address. */
+int	evidence_list(const char *url, struct buf *out);
 
 #endif
