@@ -220,9 +220,9 @@ longest_responder(const struct publication *p)
 	return end;
 }
 
-/* Is there a CA that has ended and whose first answer in the base is not its last yet?  They are signed together. */
+/* Has a segment an answer of a CA that has ended which is not its last? */
 static int
-ended_anew(const struct publication *p, const struct segment *base)
+has_unfinished(const struct publication *p, const struct segment *g)
 {
 	struct status_record r;
 	struct status_key key;
@@ -230,19 +230,34 @@ ended_anew(const struct publication *p, const struct segment *base)
 	size_t i;
 
 	for (i = 0; i < p->cas; i++) {
-		if (p->ca[i].state != ISSUER_ENDED || base->issuer[i] < 0)
+		if (p->ca[i].state != ISSUER_ENDED || g->issuer[i] < 0)
 			continue;
 		cursor = 0;
-		while (status_segment_next(&base->s, &cursor, &key, &r) == 1)
-			if ((int)key.issuer == base->issuer[i])
-				return r.next_update != STATUS_NEVER;
+		while (status_segment_next(&g->s, &cursor, &key, &r) == 1)
+			if ((int)key.issuer == g->issuer[i] && (!is_base(g) || r.next_update != STATUS_NEVER))
+				return 1;
 	}
+	return 0;
+}
+
+/* Last answers are signed together, and then copied: a base of them, and no delta over it.  Each segment is looked at once. */
+static int
+ended_anew(struct publication *p)
+{
+	size_t i;
+
+	if (strcmp(p->finished_file, p->segments.at[0].entry.file) == 0)
+		return 0;
+	for (i = 0; i < p->segments.n; i++)
+		if (has_unfinished(p, &p->segments.at[i]))
+			return 1;
+	snprintf(p->finished_file, sizeof(p->finished_file), "%s", p->segments.at[0].entry.file);
 	return 0;
 }
 
 /* Is the base old, or much beside it?  What lies over it is younger than it is. */
 static int
-base_due(const struct publication *p, int64_t now)
+base_due(struct publication *p, int64_t now)
 {
 	const struct segment *base;
 	uint64_t over = 0;
@@ -257,10 +272,10 @@ base_due(const struct publication *p, int64_t now)
 		over += p->segments.at[i].s.records;
 	if (over > BASE_FROM && over > base->s.records / 8)
 		return 1;
+	if (ended_anew(p))
+		return 1;
 	if (base->s.records == 0)
 		return 0;
-	if (ended_anew(p, base))
-		return 1;
 	/* Only last answers: nothing ends any more. */
 	if (base->s.min_next_update == STATUS_NEVER)
 		return 0;
@@ -283,6 +298,7 @@ begin_base(struct publication *p, int64_t now)
 		cas[i] = (struct base_ca){ .template = &p->ca[i].template, .names = p->names[i], .number = p->ca[i].number,
 		    .ended = p->ca[i].state == ISSUER_ENDED };
 	order.ca = cas;
+	p->asked_base = 0;
 	/* Without the database what is public is signed again as it is. */
 	if (p->last[STEP_DATABASE] == 0)
 		order.conninfo = p->conninfo;
