@@ -74,6 +74,8 @@ RULES(sign_certificate, ONE(TAG_CASE, ID_RAW), ONE(TAG_SERIAL, 16), NUM(TAG_TIME
 RULES(cert_reply, SPAN(TAG_CERT, 1, CERT_MAX));
 RULES(sign_crl, MAYBE(TAG_ISSUER, 8), MAYBE(TAG_PARTITION, 8), NUM(TAG_NUMBER), NUM(TAG_TIME), NUM(TAG_TIME_NEXT));
 RULES(sign_crl_reply, NUM(TAG_NUMBER));
+RULES(journal_state, MAYBE(TAG_ISSUER, 8), NUM(TAG_NUMBER));
+RULES(journal_state_reply, NUM(TAG_NUMBER), ONE(TAG_HASH, 32), ONE(TAG_DIGEST, 32));
 RULES(sign_responder, SPAN(TAG_SPKI, 1, SPKI_MAX), SPAN(TAG_PROOF, 1, PROOF_MAX), MAYBE(TAG_ISSUER, 8));
 
 RULES(status_issuer, MAYBE(TAG_ISSUER, 8));
@@ -114,6 +116,7 @@ static const struct keyproto_spec specs[] = {
 	{ OP_KEY_ENVELOPE, "key-envelope", key_envelope, key_envelope_reply, 0, 0 },
 	{ OP_SIGN_CERTIFICATE, "sign-certificate", sign_certificate, cert_reply, 0, 0 },
 	{ OP_SIGN_CRL, "sign-crl", sign_crl, sign_crl_reply, 1, 1 },
+	{ OP_JOURNAL_STATE, "journal-state", journal_state, journal_state_reply, 0, 0 },
 	{ OP_SIGN_RESPONDER, "sign-responder", sign_responder, cert_reply, 0, 0 },
 	{ OP_STATUS_INFO, "status-info", status_issuer, status_info_reply, 0, 0 },
 	{ OP_STATUS_SIGN, "status-sign", status_sign, status_sign_reply, 0, 0 },

@@ -135,3 +135,18 @@ signer_responder(struct keyclient *client, unsigned issuer, const uint8_t *spki,
 	call_get_buf(&c, TAG_CERT, cert_der);
 	return call_end(&c);
 }
+
+int
+signer_journal(struct keyclient *client, unsigned issuer, uint64_t at, uint64_t *sequence, uint8_t hash[32], uint8_t asked[32])
+{
+	struct call c;
+
+	call_begin(&c, client, OP_JOURNAL_STATE);
+	call_number(&c, TAG_ISSUER, issuer);
+	call_number(&c, TAG_NUMBER, at);
+	call_do(&c, 1);
+	*sequence = c.error == 0 ? message_number(&c.reply, TAG_NUMBER, 0) : 0;
+	call_get(&c, TAG_HASH, hash, 32);
+	call_get(&c, TAG_DIGEST, asked, 32);
+	return call_end(&c);
+}

@@ -46,4 +46,10 @@ int signer_crl(struct keyclient *, unsigned issuer, unsigned partition, uint64_t
 int signer_responder(struct keyclient *, unsigned issuer, const uint8_t *spki, size_t spki_len, const uint8_t *proof, size_t proof_len,
     struct buf *cert_der);
 
+/*
+ * How far the signer's journal of this CA goes: the number of its last line and that line's hash; asked: the hash that it has at the
+ * number `at`, zeros when it does not go so far (or at is 0).  [publisher]
+ */
+int signer_journal(struct keyclient *, unsigned issuer, uint64_t at, uint64_t *sequence, uint8_t hash[32], uint8_t asked[32]);
+
 #endif

@@ -377,9 +377,28 @@ on_responder(void *ctx, const struct serve_request *request, struct serve_reply 
 	return error;
 }
 
+/* How far the journal goes, and what it has at a number: whoever keeps both elsewhere sees that it was cut back. */
+static int
+on_journal(void *ctx, const struct serve_request *request, struct serve_reply *reply)
+{
+	struct signer_ca *ca = signer_ca_of(ctx, request->message);
+	uint8_t hash[32], asked[32] = { 0 };
+	uint64_t sequence;
+
+	if (ca == NULL)
+		return ICERT_E_NOT_FOUND;
+	sequence = journal_state(ca->journal, hash);
+	(void)journal_hash(ca->journal, message_number(request->message, TAG_NUMBER, 0), asked);
+	message_put_number(&reply->body, TAG_NUMBER, sequence);
+	message_put(&reply->body, TAG_HASH, hash, sizeof(hash));
+	message_put(&reply->body, TAG_DIGEST, asked, sizeof(asked));
+	return 0;
+}
+
 const struct serve_op signer_ops[] = {
 	{ .op = OP_SIGN_CERTIFICATE, .sockets = "signer-issuer", .handler = on_certificate },
 	{ .op = OP_SIGN_CRL, .sockets = "signer-publisher", .handler = signer_on_crl },
 	{ .op = OP_SIGN_RESPONDER, .sockets = "signer-publisher", .handler = on_responder },
+	{ .op = OP_JOURNAL_STATE, .sockets = "signer-publisher", .handler = on_journal },
 };
 const size_t signer_ops_n = sizeof(signer_ops) / sizeof(signer_ops[0]);

@@ -39,6 +39,8 @@ struct journal {
 	off_t size;
 	uint64_t sequence;
 	char last[HASH_TEXT + 1];
+	uint8_t (*hashes)[32];		/* of every line */
+	size_t hashes_room;
 	struct entry *entries;
 	size_t n, room;
 	uint32_t *slots[TABLES];
@@ -226,6 +228,22 @@ take(struct journal *j, const char *line, off_t at, const char *kind, int64_t ti
 	return remember(j, &e);
 }
 
+/* The hash of one more line, before its number is counted. */
+static int
+keep_hash(struct journal *j, const char hash[HASH_TEXT + 1])
+{
+	size_t room = j->hashes_room == 0 ? 1024 : 2 * j->hashes_room;
+	uint8_t (*hashes)[32];
+
+	if (j->sequence == j->hashes_room) {
+		if ((hashes = reallocarray(j->hashes, room, sizeof(*hashes))) == NULL)
+			return ICERT_E_MEMORY;
+		j->hashes = hashes;
+		j->hashes_room = room;
+	}
+	return bytes_from_hex(j->hashes[j->sequence], 32, hash);
+}
+
 static int
 hash_text(const char *text, size_t len, char out[HASH_TEXT + 1])
 {
@@ -252,6 +270,8 @@ read_line(struct journal *j, const char *line, size_t len, off_t at)
 		return ICERT_E_FORGED;
 	if (sscanf(line, "%" SCNu64 " %" SCNd64 " %23s", &sequence, &time, kind) != 3 || sequence != j->sequence + 1)
 		return ICERT_E_FORGED;
+	if (keep_hash(j, hash) != 0)
+		return ICERT_E_MEMORY;
 	memcpy(j->last, hash, sizeof(hash));
 	j->sequence = sequence;
 	return take(j, line, at, kind, time);
@@ -301,6 +321,7 @@ journal_make(const char *path, int64_t time)
 		return errno == EEXIST ? ICERT_E_EXISTS : ICERT_E_SYSTEM;
 	memset(j.last, '0', HASH_TEXT);
 	error = journal_append(&j, JOURNAL_BEGIN, time, "");
+	free(j.hashes);
 	close(j.fd);
 	return error;
 }
@@ -339,6 +360,7 @@ journal_close(struct journal *j)
 	for (int t = 0; t < TABLES; t++)
 		free(j->slots[t]);
 	revoked_free(&j->revoked);
+	free(j->hashes);
 	free(j->entries);
 	free(j);
 }
@@ -362,6 +384,9 @@ write_line(struct journal *j, enum journal_kind kind, int64_t time, const char *
 		buf_printf(&line, "%s\n", hash);
 		error = buf_error(&line);
 	}
+	/* Room first: what is on disk must be in memory too. */
+	if (error == 0)
+		error = keep_hash(j, hash);
 	/* Only a full disk takes a part of a line. */
 	errno = ENOSPC;
 	if (error == 0 && (write(j->fd, line.p, line.len) != (ssize_t)line.len || fsync(j->fd) != 0)) {
@@ -473,6 +498,22 @@ journal_revoked(struct journal *j, int64_t time, const struct revoked *r, size_t
 	}
 	revoked_sort(&j->revoked);
 	return error;
+}
+
+uint64_t
+journal_state(const struct journal *j, uint8_t hash[32])
+{
+	memcpy(hash, j->hashes[j->sequence - 1], 32);
+	return j->sequence;
+}
+
+int
+journal_hash(const struct journal *j, uint64_t sequence, uint8_t hash[32])
+{
+	if (sequence == 0 || sequence > j->sequence)
+		return ICERT_E_NOT_FOUND;
+	memcpy(hash, j->hashes[sequence - 1], 32);
+	return 0;
 }
 
 const struct journal_certificate *

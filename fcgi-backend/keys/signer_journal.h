@@ -62,6 +62,13 @@ int journal_crl(struct journal *, int64_t time, uint64_t number, size_t entries,
 /* Notes revocations that a list is the first to name, n of them, in as many lines as it takes. */
 int journal_revoked(struct journal *, int64_t time, const struct revoked *, size_t n);
 
+/*
+ * How far it goes, for a witness elsewhere: the number of its last line and that line's hash.  What was witnessed is in the journal
+ * still when journal_hash() of that number gives the same hash: 0, or ICERT_E_NOT_FOUND when it does not go so far.
+ */
+uint64_t journal_state(const struct journal *, uint8_t hash[32]);
+int journal_hash(const struct journal *, uint64_t sequence, uint8_t hash[32]);
+
 /* The certificate of a case: NULL when there is none.  Valid until the next append. */
 const struct journal_certificate *journal_by_case(const struct journal *, const uint8_t case_id[16]);
 const struct journal_certificate *journal_by_spki(const struct journal *, const uint8_t spki[32]);

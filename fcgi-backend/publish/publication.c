@@ -16,7 +16,7 @@
 #define BASE_WAIT_MS 100	/* while one is being built */
 #define BASE_FIRST_MS 10	/* while nothing is in place before it is */
 
-static const char *const step_names[STEPS] = { "responder", "database", "answers", "base", "crl", "write", "edge" };
+static const char *const step_names[STEPS] = { "responder", "database", "answers", "base", "crl", "write", "edge", "journal" };
 
 const char *
 publication_step_name(enum step step)
@@ -228,6 +228,9 @@ publication_round(struct publication *p)
 	publication_note(p, STEP_WRITE, error != 0 ? error : publication_beat(p, now), "");
 	if (p->n > 0 && publication_has_base(p))
 		publication_confirm(p, now);
+	/* Nobody's change waits for it. */
+	if (p->n == 0 && p->loaded && p->last[STEP_DATABASE] == 0)
+		publication_note(p, STEP_JOURNAL, publication_witness(p, now), p->signer.detail);
 	publication_asked_round(p);
 }
 

@@ -19,7 +19,7 @@
 enum asked { ASKED_NOTHING, ASKED_PUBLISH, ASKED_BASE };
 
 /* What a step last ended with: an error is told when it begins, when it changes and when it ends. */
-enum step { STEP_RESPONDER, STEP_DATABASE, STEP_ANSWERS, STEP_BASE, STEP_CRL, STEP_WRITE, STEP_EDGE, STEPS };
+enum step { STEP_RESPONDER, STEP_DATABASE, STEP_ANSWERS, STEP_BASE, STEP_CRL, STEP_WRITE, STEP_EDGE, STEP_JOURNAL, STEPS };
 
 /* One list of a CA: the complete one, or a partition. */
 struct crl_list {
@@ -41,6 +41,7 @@ struct ca {
 	int64_t responder_tried;
 	int64_t shift;			/* of the test clock when its responder's certificate was made */
 	struct revocations revocations;
+	int witness_told;		/* that its journal was cut back */
 	int64_t crl_number;		/* the last, over all its lists */
 	unsigned partitions;
 	struct crl_list list[1 + CRL_PARTITIONS_MAX];	/* the complete one first */
@@ -88,9 +89,12 @@ struct publication {
 	uint64_t asked_epoch, asked_confirmed;
 	uint64_t confirmed;		/* changes that the edge was seen to answer with, since the start */
 	size_t open;			/* at the beginning of this round */
+	int64_t witness_ms;		/* monotonic: when the journals are looked at again */
 	int last[STEPS];
 };
 
+/* Whether the journals of the signer hold what was witnessed of them; what is new is.  ICERT_E_FORGED: one was cut back. */
+int	publication_witness(struct publication *, int64_t now);
 /* A step as the log names it. */
 const char *publication_step_name(enum step);
 

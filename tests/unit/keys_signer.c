@@ -458,6 +458,8 @@ test_journal(void **state)
 {
 	struct buf bytes = BUF_INIT, changed = BUF_INIT;
 	struct journal *j;
+	uint8_t last[32], found[32];
+	uint64_t lines;
 	char path[96];
 	size_t at;
 
@@ -482,6 +484,26 @@ test_journal(void **state)
 	/* Nothing left of it. */
 	assert_int_equal(keyfile_write(path, "", 0, 0600), 0);
 	assert_int_equal(journal_open(&j, path), ICERT_E_FORGED);
+	/* Cut back to a whole line it opens; who has kept how far it went sees it, also when it has grown again since. */
+	assert_int_equal(keyfile_write(path, bytes.p, bytes.len, 0600), 0);
+	assert_int_equal(journal_open(&j, path), 0);
+	lines = journal_state(j, last);
+	assert_true(lines > 2);
+	assert_int_equal(journal_hash(j, lines, found), 0);
+	assert_memory_equal(found, last, 32);
+	assert_int_equal(journal_hash(j, lines + 1, found), ICERT_E_NOT_FOUND);
+	assert_int_equal(journal_hash(j, 0, found), ICERT_E_NOT_FOUND);
+	journal_close(j);
+	for (at = bytes.len - 1; bytes.p[at - 1] != '\n';)
+		at--;
+	assert_int_equal(keyfile_write(path, bytes.p, at, 0600), 0);
+	assert_int_equal(journal_open(&j, path), 0);
+	assert_int_equal(journal_hash(j, lines, found), ICERT_E_NOT_FOUND);
+	assert_int_equal(journal_append(j, JOURNAL_BEGIN, now + 1, ""), 0);
+	assert_int_equal(journal_hash(j, lines, found), 0);
+	assert_memory_not_equal(found, last, 32);
+	assert_int_equal(journal_state(j, found), lines);
+	journal_close(j);
 	/* A torn last line. */
 	assert_int_equal(keyfile_write(path, bytes.p, bytes.len - 3, 0600), 0);
 	assert_int_equal(journal_open(&j, path), 0);
