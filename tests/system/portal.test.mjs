@@ -399,3 +399,11 @@ test('the applicant gives up before issuing', async () => {
 	assert.match((await who.client.visit(`/tramite/${id}`)).heading, /cancelada/);
 	await until(async () => (await box.list({ to: who.email, subject: /cancel/i })).length === 1, { what: 'the mail' });
 });
+
+test('which container serves where is public, and found from the tariff', async () => {
+	const { client } = person();
+	const page = await (await client.visit('/tarifas')).click('Dónde sirve cada uno');
+	assert.equal(page.status, 200);
+	for (const system of [/SRI/, /FirmaEC/, /Quipux/, /\(SGR\)/, /\(PRAS\)/]) assert.match(page.main, system);
+	assert.match(page.main, /Qué hemos probado/);
+});
