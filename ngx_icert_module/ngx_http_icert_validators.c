@@ -48,32 +48,30 @@ ngx_http_icert_has_etag(ngx_str_t *list, ngx_str_t *etag)
 
 
 /*
- * An IMF-fixdate.  Answers that were signed together have the same times, so
- * the last two are remembered.
+ * An IMF-fixdate.  All answers of a base were signed within minutes, so their
+ * times are few and are written once.
  */
+
+#define NGX_HTTP_ICERT_DATES  1024
 
 static u_char *
 ngx_http_icert_date(u_char *p, time_t t)
 {
-    ngx_uint_t  i;
+    ngx_uint_t  n;
 
     static struct {
         time_t  t;
         u_char  text[sizeof("Mon, 28 Sep 1970 06:00:00 GMT") - 1];
-    } kept[2];
-    static ngx_uint_t  turn;
+    } kept[NGX_HTTP_ICERT_DATES];
 
-    for (i = 0; i < 2; i++) {
-        if (kept[i].t == t && t != 0) {
-            return ngx_cpymem(p, kept[i].text, sizeof(kept[i].text));
-        }
+    n = (ngx_uint_t) t % NGX_HTTP_ICERT_DATES;
+
+    if (kept[n].t != t || t == 0) {
+        kept[n].t = t;
+        (void) ngx_http_time(kept[n].text, t);
     }
 
-    turn = !turn;
-    kept[turn].t = t;
-    (void) ngx_http_time(kept[turn].text, t);
-
-    return ngx_cpymem(p, kept[turn].text, sizeof(kept[turn].text));
+    return ngx_cpymem(p, kept[n].text, sizeof(kept[n].text));
 }
 
 
