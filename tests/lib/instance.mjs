@@ -120,9 +120,10 @@ export class Instance {
 	icertctl(command, ...args) { return icertctlRun([command, ...args, '--prefix', this.prefix]); }
 
 	async up() {
+		// Before it is up: whoever interrupts meanwhile leaves nothing behind.
+		running.add(this);
 		const { code, stdout, stderr } = await this.icertctl('up', '--port-base', String(this.portBase), '--detach');
 		if (code !== 0) throw new Error(`icertctl up: ${code}\n${stdout}${stderr}\n${this.logs()}`);
-		running.add(this);
 		return stdout;
 	}
 
@@ -234,6 +235,7 @@ export async function startInstance({ prefix, portBase } = {}) {
 		await icert.up();
 	} catch (error) {
 		await icert.icertctl('reset');
+		running.delete(icert);
 		if (folder) rmSync(folder, { recursive: true, force: true });
 		throw error;
 	}
