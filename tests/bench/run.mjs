@@ -16,9 +16,10 @@ import * as portalPage from './portal_page.mjs';
 import * as issueRate from './issue_rate.mjs';
 import * as contractRate from './contract_rate.mjs';
 import * as deadlineSweep from './deadline_sweep.mjs';
+import { firstStart, laterStart } from './starts.mjs';
 
 const figures = [ocspGet, ocspPost, ocspP99, ocspNonce, storeBytes1m, resignP256, resignRsa2048, revokeP99, publishFaults,
-	portalPage, issueRate, contractRate, deadlineSweep];
+	portalPage, issueRate, contractRate, deadlineSweep, firstStart, laterStart];
 const build = (name) => fileURLToPath(new URL(`../../build/${name}`, import.meta.url));
 const only = process.env.ONLY?.split(',');
 const chosen = figures.filter((f) => !only || only.includes(f.name));
