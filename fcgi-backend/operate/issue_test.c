@@ -12,7 +12,7 @@
 #ifndef ICERT_PRODUCTION
 
 #define OPERATOR "operador.pichincha"	/* a sample account */
-#define WAIT_S 20
+#define WAIT_S 90	/* keys are made for it, and the machine may be busy */
 
 static const struct db_stmt sql_state = {
 	"test_state",
