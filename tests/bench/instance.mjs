@@ -74,3 +74,12 @@ export async function family(icert, program) {
 	}).map(Number)];
 }
 export const signal = (pids, name) => pids.forEach((pid) => process.kill(pid, name));
+
+const TICKS = 100;	// USER_HZ
+// utime, stime, cutime, cstime of proc_pid_stat(5)
+const times = (pid) => readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' ').slice(11, 15).map((n) => Number(n) / TICKS);
+const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
+/** CPU seconds of these processes so far, those of their ended children included. */
+export const cpuSeconds = (pids) => sum(pids.map((pid) => { try { return sum(times(pid)); } catch { return 0; } }));
+/** CPU seconds of what this process has started and seen end. */
+export const childrenCpu = () => sum(times('self').slice(2));

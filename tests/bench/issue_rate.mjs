@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { until } from '../lib/http.mjs';
-import { benchInstance, family, restart, rewrite, signal } from './instance.mjs';
+import { benchInstance, childrenCpu, cpuSeconds, family, restart, rewrite, signal } from './instance.mjs';
 import { pairs } from './pairs.mjs';
 
 const run_ = promisify(execFile);
@@ -23,6 +23,20 @@ const seed = fileURLToPath(new URL('../../build/bench/seed_issuing', import.meta
 const issuedAt = (icert) => readFileSync(join(icert.prefix, 'log/issuer.log'), 'utf8').split('\n')
 	.filter((line) => line.includes('"code":"issued"')).map((line) => Date.parse(JSON.parse(line).time));
 
+const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
+
+/**
+ * CPU time a certificate, over all keys of all rounds: what of the figure is work, and who does it.  What else the machine
+ * does hardly changes it; where it says one thing and the clock another, ours waited.
+ */
+function tellCpu({ ours, reference }, share) {
+	const ms = (x) => `${(1000 * x).toFixed(1)} ms`;
+	console.log(`  CPU a certificate: ours ${ms(mean(ours))} (${ours.length * A_ROUND} keys), reference ${ms(mean(reference))} (${reference.length * A_ROUND} keys); `
+		+ `reference ÷ ours ${(mean(reference) / mean(ours)).toFixed(3)}`);
+	const parts = Object.entries(share).map(([program, each]) => [program, mean(each)]).filter(([, x]) => x >= 0.0002).sort((a, b) => b[1] - a[1]);
+	console.log(`  of ours: ${parts.map(([program, x]) => `${program} ${ms(x)}`).join(', ')}`);
+}
+
 export async function run({ say }) {
 	const icert = await benchInstance();
 	let clerk = [];
@@ -35,6 +49,13 @@ export async function run({ say }) {
 		clerk = await family(icert, 'clerk');
 		signal(clerk, 'SIGSTOP');
 
+		// Everything that works for a certificate, each program with its children; the database's sessions are those of postgres.
+		const programs = {};
+		for (const { name: program } of await icert.processes()) programs[program] = await family(icert, program);
+		const ownCpu = () => Object.fromEntries(Object.entries(programs).map(([program, pids]) => [program, cpuSeconds(pids)]));
+		const spent = { ours: [], reference: [] };
+		const share = {};
+
 		let person = 1;
 		const ours = async () => {
 			const issuer = await family(icert, 'issuer');
@@ -42,11 +63,15 @@ export async function run({ say }) {
 			await run_(seed, [icert.prefix, String(person), String(A_ROUND)]);
 			person += A_ROUND;
 			const before = issuedAt(icert).length;
+			const cpu = ownCpu();
 			const began = Date.now();
 			signal(issuer, 'SIGCONT');
 			const all = await until(() => { const at = issuedAt(icert); return at.length >= before + A_ROUND && at; }, { what: 'the certificates', timeout: 300_000, every: 50 });
 			// The publisher is done with them before the reference begins, as it would be in any longer run.
 			const ended = all.at(-1);
+			const now = ownCpu();
+			for (const program in now) (share[program] ??= []).push((now[program] - cpu[program]) / A_ROUND);
+			spent.ours.push(Object.keys(now).reduce((sum, program) => sum + now[program] - cpu[program], 0) / A_ROUND);
 			await until(() => icert.sql('select exists (select from icert.status_change where published_epoch is null)') === 'f', { what: 'their publication', timeout: 120_000, every: 100 });
 			return A_ROUND / ((ended - began) / 60_000);
 		};
@@ -62,13 +87,18 @@ export async function run({ say }) {
 				'-passout', 'pass:ABCDE-FGHJK-LMNPQ-RSTUV', '-keypbe', 'AES-256-CBC', '-certpbe', 'AES-256-CBC', '-macalg', 'sha256', '-iter', iterations, '-out', file('p12')]);
 		};
 		const reference = async () => {
+			// This process starts nothing else meanwhile: what its ended children took.
+			const cpu = childrenCpu();
 			const began = Date.now();
 			let next = 0;
 			const hand = async () => { while (next < A_ROUND) await one(next++); };
 			await Promise.all(Array.from({ length: availableParallelism() }, hand));
+			spent.reference.push((childrenCpu() - cpu) / A_ROUND);
 			return A_ROUND / ((Date.now() - began) / 60_000);
 		};
-		return await pairs({ ours, reference, say });
+		const result = await pairs({ ours, reference, say });
+		tellCpu(spent, share);
+		return result;
 	} finally {
 		try { signal(clerk, 'SIGCONT'); } catch { /* it is gone */ }
 		await icert.stop();

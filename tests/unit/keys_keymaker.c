@@ -20,6 +20,8 @@
 #define START 1795600000
 
 static const char *const names[] = { "keymaker-issuer" };
+#define ITERATIONS 1000
+
 static const uint8_t private_key_key[32] = { 1 }, pkcs12_key[32] = { 2 }, envelope_key[32] = { 3 };
 
 static struct key_server server;
@@ -41,10 +43,10 @@ setup(void **state)
 	bind_server(&server, names, 1);
 	snprintf(folder, sizeof(folder), "%s/keymaker", server.folder);
 	assert_int_equal(mkdir(folder, 0700), 0);
-	assert_int_equal(keymaker_open(&keymaker, folder, 1000), ICERT_E_NOT_FOUND);
+	assert_int_equal(keymaker_open(&keymaker, folder, ITERATIONS), ICERT_E_NOT_FOUND);
 	assert_int_equal(keymaker_init(folder), 0);
 	assert_int_equal(keymaker_init(folder), 0);
-	assert_int_equal(keymaker_open(&keymaker, folder, 1000), 0);
+	assert_int_equal(keymaker_open(&keymaker, folder, ITERATIONS), 0);
 	keymaker_set_clock(keymaker, test_clock);
 	keymaker_serve(keymaker, &serve);
 	run_server(&server, &serve);
@@ -201,6 +203,62 @@ check_file(const struct buf *file, const char *password, EVP_PKEY *key)
 	PKCS12_free(p12);
 }
 
+/* The vector of AES-256-CBC out of PBES2 parameters, and that the rest of them is what it must be. */
+static void
+take_vector(const X509_ALGOR *pbe, uint8_t vector[16])
+{
+	PBE2PARAM *params;
+	PBKDF2PARAM *derivation;
+	const ASN1_OBJECT *name;
+	const void *value;
+	int type;
+
+	assert_int_equal(OBJ_obj2nid(pbe->algorithm), NID_pbes2);
+	params = ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(PBE2PARAM), pbe->parameter);
+	assert_non_null(params);
+	X509_ALGOR_get0(&name, &type, &value, params->encryption);
+	assert_int_equal(OBJ_obj2nid(name), NID_aes_256_cbc);
+	assert_int_equal(ASN1_STRING_length(value), 16);
+	memcpy(vector, ASN1_STRING_get0_data(value), 16);
+	derivation = ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(PBKDF2PARAM), params->keyfunc->parameter);
+	assert_non_null(derivation);
+	assert_int_equal(ASN1_INTEGER_get(derivation->iter), ITERATIONS);
+	assert_int_equal(OBJ_obj2nid(derivation->prf->algorithm), NID_hmacWithSHA256);
+	assert_int_equal(ASN1_STRING_length(derivation->salt->value.octet_string), 16);
+	PBKDF2PARAM_free(derivation);
+	PBE2PARAM_free(params);
+}
+
+/* Key and certificates share a derived key, so their vectors must differ. */
+static void
+check_vectors(const struct buf *file)
+{
+	const uint8_t *p = file->p;
+	PKCS12 *p12 = d2i_PKCS12(NULL, &p, (long)file->len);
+	STACK_OF(PKCS7) *safes = PKCS12_unpack_authsafes(p12);
+	uint8_t vector[2][16];
+
+	assert_int_equal(sk_PKCS7_num(safes), 2);
+	for (int i = 0; i < 2; i++) {
+		PKCS7 *safe = sk_PKCS7_value(safes, i);
+		STACK_OF(PKCS12_SAFEBAG) *bags;
+		const X509_ALGOR *pbe;
+		const ASN1_OCTET_STRING *octets;
+
+		if (OBJ_obj2nid(safe->type) == NID_pkcs7_encrypted) {
+			take_vector(safe->d.encrypted->enc_data->algorithm, vector[i]);
+			continue;
+		}
+		bags = PKCS12_unpack_p7data(safe);
+		X509_SIG_get0(PKCS12_SAFEBAG_get0_pkcs8(sk_PKCS12_SAFEBAG_value(bags, 0)), &pbe, &octets);
+		take_vector(pbe, vector[i]);
+		sk_PKCS12_SAFEBAG_pop_free(bags, PKCS12_SAFEBAG_free);
+	}
+	assert_memory_not_equal(vector[0], vector[1], 16);
+	sk_PKCS7_pop_free(safes, PKCS7_free);
+	PKCS12_free(p12);
+}
+
 static void
 pack_profile(enum pkcs12_profile profile)
 {
@@ -226,6 +284,8 @@ pack_profile(enum pkcs12_profile profile)
 	assert_int_equal(strlen(password), 24);
 	assert_int_equal(strspn(password, "23456789ABCDEFGHJKLMNPQRSTUVWXYZ-"), 24);
 	check_file(&file, password, key);
+	if (profile == PKCS12_MODERN)
+		check_vectors(&file);
 	for (const char *c = revocation; *c != 0; c++)
 		if (*c != '-')
 			buf_putc(&code, *c);
