@@ -1,5 +1,5 @@
-#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "libicert/error.h"
@@ -64,15 +64,32 @@ fill_certificate(struct overview *o, struct db_result *r)
 	o->contract.made_at = db_int(r, 0, COL_MADE);
 }
 
+/* The next word of a line, at most size - 1 octets of it; NULL when it is longer, or there is none. */
+static const char *
+word(const char *p, char *out, size_t size)
+{
+	size_t n = strcspn(p, " \n");
+
+	if (n == 0 || n >= size)
+		return NULL;
+	memcpy(out, p, n);
+	out[n] = '\0';
+	return p[n] == ' ' ? p + n + 1 : p + n;
+}
+
 /* A line each: id, template, state, when it was sent. */
 static void
 fill_mails(struct overview *o, const char *line)
 {
 	while (*line != '\0' && o->n_mails < OVERVIEW_MAILS) {
 		struct application_mail *m = &o->mails[o->n_mails];
+		const char *p = line;
 
-		if (sscanf(line, "%36s %31s %11s %" SCNd64, m->id, m->template, m->state, &m->sent_at) == 4)
+		if ((p = word(p, m->id, sizeof m->id)) != NULL && (p = word(p, m->template, sizeof m->template)) != NULL &&
+		    (p = word(p, m->state, sizeof m->state)) != NULL) {
+			m->sent_at = strtoll(p, NULL, 10);
 			o->n_mails++;
+		}
 		line += strcspn(line, "\n");
 		line += *line == '\n';
 	}
