@@ -79,7 +79,7 @@ RULES(journal_state_reply, NUM(TAG_NUMBER), ONE(TAG_HASH, 32), ONE(TAG_DIGEST, 3
 RULES(sign_responder, SPAN(TAG_SPKI, 1, SPKI_MAX), SPAN(TAG_PROOF, 1, PROOF_MAX), MAYBE(TAG_ISSUER, 8));
 
 RULES(status_issuer, MAYBE(TAG_ISSUER, 8));
-RULES(status_info_reply, MANY(TAG_CERT, 0, 1, 1, CERT_MAX), SPAN(TAG_SPKI, 1, SPKI_MAX));
+RULES(status_info_reply, MANY(TAG_CERT, 0, 1, 1, CERT_MAX), SPAN(TAG_SPKI, 1, SPKI_MAX), MAYBE(TAG_NUMBER, 8));
 RULES(status_sign, MANY(TAG_DIGEST, 1, STATUS_BATCH, 32, 32), MANY(TAG_HASH, 0, 1, 32, 32));
 RULES(status_sign_reply, MANY(TAG_SIGNATURE, 1, STATUS_BATCH, 1, STATUS_SIGNATURE_MAX));
 RULES(status_new_key_reply, SPAN(TAG_SPKI, 1, SPKI_MAX), SPAN(TAG_PROOF, 1, PROOF_MAX));
@@ -118,6 +118,7 @@ static const struct keyproto_spec specs[] = {
 	{ OP_SIGN_CRL, "sign-crl", sign_crl, sign_crl_reply, 1, 1 },
 	{ OP_JOURNAL_STATE, "journal-state", journal_state, journal_state_reply, 0, 0 },
 	{ OP_SIGN_RESPONDER, "sign-responder", sign_responder, cert_reply, 0, 0 },
+	{ OP_SIGNED_REVOKED, "signed-revoked", status_issuer, sign_crl_reply, 0, 1 },
 	{ OP_STATUS_INFO, "status-info", status_issuer, status_info_reply, 0, 0 },
 	{ OP_STATUS_SIGN, "status-sign", status_sign, status_sign_reply, 0, 0 },
 	{ OP_STATUS_NEW_KEY, "status-new-key", status_issuer, status_new_key_reply, 0, 0 },

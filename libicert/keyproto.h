@@ -42,6 +42,7 @@ enum keyproto_op {
 	OP_SIGN_CRL = 0x0302,
 	OP_SIGN_RESPONDER = 0x0303,
 	OP_JOURNAL_STATE = 0x0304,
+	OP_SIGNED_REVOKED = 0x0305,
 
 	OP_STATUS_INFO = 0x0401,
 	OP_STATUS_SIGN = 0x0402,
@@ -171,6 +172,12 @@ struct crl_entry {
 };
 void crl_entry_encode(const struct crl_entry *, uint8_t out[CRL_ENTRY]);
 void crl_entry_decode(struct crl_entry *, const uint8_t in[CRL_ENTRY]);
+
+/*
+ * What the signer once signed as revoked, on its way back, in the file that comes with OP_SIGNED_REVOKED: 32 bytes each, all
+ * big-endian: serial (16), time (i64), end of its certificate (i64; INT64_MAX: not known).
+ */
+#define REVOKED_ENTRY 32
 
 /* What an operation's request and reply look like. */
 struct keyproto_spec {

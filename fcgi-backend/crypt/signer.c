@@ -66,7 +66,7 @@ entries_file(const struct crl_entry *entries, size_t n)
 }
 
 static int
-read_crl(int fd, struct buf *out)
+read_file(int fd, off_t least, struct buf *out)
 {
 	struct stat st;
 	off_t at = 0;
@@ -75,7 +75,7 @@ read_crl(int fd, struct buf *out)
 		return ICERT_E_MALFORMED;
 	if (fstat(fd, &st) != 0)
 		return ICERT_E_SYSTEM;
-	if (st.st_size <= 0 || st.st_size > CRL_MAX)
+	if (st.st_size < least || st.st_size > CRL_MAX)
 		return ICERT_E_MALFORMED;
 	while (at < st.st_size) {
 		size_t want = (size_t)(st.st_size - at);
@@ -113,10 +113,40 @@ signer_crl(struct keyclient *client, unsigned issuer, unsigned partition, uint64
 	call_number(&c, TAG_TIME, (uint64_t)this_update);
 	call_number(&c, TAG_TIME_NEXT, (uint64_t)next_update);
 	if (call_do(&c, 0) == 0)
-		c.error = read_crl(out, crl_der);
+		c.error = read_file(out, 1, crl_der);
 	if (out >= 0)
 		close(out);
 	close(fd);
+	return call_end(&c);
+}
+
+int
+signer_revoked(struct keyclient *client, unsigned issuer, struct signed_revocation **out, size_t *n)
+{
+	struct buf bytes = BUF_INIT;
+	struct call c;
+	int fd = -1;
+	size_t i;
+
+	*out = NULL;
+	*n = 0;
+	call_begin(&c, client, OP_SIGNED_REVOKED);
+	c.fd_out = &fd;
+	call_number(&c, TAG_ISSUER, issuer);
+	if (call_do(&c, 0) == 0)
+		c.error = read_file(fd, 0, &bytes);
+	if (c.error == 0 && bytes.len % REVOKED_ENTRY != 0)
+		c.error = ICERT_E_MALFORMED;
+	if (c.error == 0 && bytes.len > 0 && (*out = calloc(bytes.len / REVOKED_ENTRY, sizeof(**out))) == NULL)
+		c.error = ICERT_E_MEMORY;
+	for (i = 0; c.error == 0 && i < bytes.len / REVOKED_ENTRY; i++, (*n)++) {
+		memcpy((*out)[i].serial, bytes.p + i * REVOKED_ENTRY, 16);
+		(*out)[i].revoked_at = (int64_t)get_u64be(bytes.p + i * REVOKED_ENTRY + 16);
+		(*out)[i].not_after = (int64_t)get_u64be(bytes.p + i * REVOKED_ENTRY + 24);
+	}
+	if (fd >= 0)
+		close(fd);
+	buf_free(&bytes);
 	return call_end(&c);
 }
 

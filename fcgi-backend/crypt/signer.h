@@ -39,6 +39,16 @@ int signer_certificate(struct keyclient *, const struct signer_order *, struct b
 int signer_crl(struct keyclient *, unsigned issuer, unsigned partition, uint64_t number, int64_t this_update, int64_t next_update,
     const struct crl_entry *entries, size_t n, struct buf *crl_der);
 
+/* A certificate that the signer has once signed as revoked. */
+struct signed_revocation {
+	uint8_t serial[16];
+	int64_t revoked_at;	/* UTC seconds */
+	int64_t not_after;	/* INT64_MAX: not known to it */
+};
+
+/* All of an issuing CA's, as its journal has them; *out is malloc'd, NULL when there are none.  [publisher] */
+int signer_revoked(struct keyclient *, unsigned issuer, struct signed_revocation **out, size_t *n);
+
 /*
  * A certificate by this CA for an OCSP responder's key, for at most 30 days; proof is the status signer's word
  * that the key is its own, at most an hour old, under the identity pinned at the ceremony.  [publisher]

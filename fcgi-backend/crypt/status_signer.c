@@ -21,6 +21,17 @@ status_signer_info(struct keyclient *client, unsigned issuer, struct buf *cert_d
 	return call_end(&c);
 }
 
+int
+status_signer_count(struct keyclient *client, unsigned issuer, uint64_t *n)
+{
+	struct call c;
+
+	call_begin(&c, client, OP_STATUS_INFO);
+	call_number(&c, TAG_ISSUER, issuer);
+	*n = call_do(&c, 1) == 0 ? message_number(&c.reply, TAG_NUMBER, 0) : 0;
+	return call_end(&c);
+}
+
 static int
 sign_batch(struct keyclient *client, const uint8_t *certificate_sha256, size_t n, const uint8_t digests[][32],
     struct status_signature *signatures)

@@ -16,6 +16,8 @@ struct status_signature {
 
 /* The responder's certificate (appended to cert; nothing when none is installed) and its public key. */
 int status_signer_info(struct keyclient *, unsigned issuer, struct buf *cert_der, struct buf *spki);
+/* How many signatures it has made for all issuers since it was started. */
+int status_signer_count(struct keyclient *, unsigned issuer, uint64_t *n);
 /* Signs n SHA-256 digests, in batches of STATUS_BATCH.  ICERT_E_STATE without a valid certificate. */
 int status_signer_sign(struct keyclient *, size_t n, const uint8_t digests[][32], struct status_signature *signatures);
 /*

@@ -398,6 +398,7 @@ on_journal(void *ctx, const struct serve_request *request, struct serve_reply *r
 const struct serve_op signer_ops[] = {
 	{ .op = OP_SIGN_CERTIFICATE, .sockets = "signer-issuer", .handler = on_certificate },
 	{ .op = OP_SIGN_CRL, .sockets = "signer-publisher", .handler = signer_on_crl },
+	{ .op = OP_SIGNED_REVOKED, .sockets = "signer-publisher", .handler = signer_on_revoked },
 	{ .op = OP_SIGN_RESPONDER, .sockets = "signer-publisher", .handler = on_responder },
 	{ .op = OP_JOURNAL_STATE, .sockets = "signer-publisher", .handler = on_journal },
 };

@@ -101,6 +101,8 @@ void signer_refused(struct signer *, const char *what, const uint8_t *case_id, i
 struct signer_ca *signer_ca_of(struct signer *, const struct message *);
 
 /* OP_SIGN_CRL (signer_crl.c). */
+/* OP_SIGNED_REVOKED. */
+int signer_on_revoked(void *ctx, const struct serve_request *, struct serve_reply *);
 int signer_on_crl(void *ctx, const struct serve_request *, struct serve_reply *);
 
 #endif

@@ -192,6 +192,28 @@ sign_crl(struct signer *s, struct signer_ca *ca, struct crl *crl, int partition,
 }
 
 int
+signer_on_revoked(void *ctx, const struct serve_request *request, struct serve_reply *reply)
+{
+	const struct signer_ca *ca = signer_ca_of(ctx, request->message);
+	const struct revoked_list *list;
+	struct buf out = BUF_INIT;
+	size_t i;
+	int error;
+
+	if (ca == NULL)
+		return ICERT_E_NOT_FOUND;
+	list = journal_revocations(ca->journal);
+	for (i = 0; i < list->n; i++)
+		revoked_put(&out, &list->item[i]);
+	if ((error = buf_error(&out)) == 0 && (reply->fd = write_memory(&out)) < 0)
+		error = ICERT_E_SYSTEM;
+	if (error == 0)
+		message_put_number(&reply->body, TAG_NUMBER, list->n);
+	buf_free(&out);
+	return error;
+}
+
+int
 signer_on_crl(void *ctx, const struct serve_request *request, struct serve_reply *reply)
 {
 	const struct message *m = request->message;

@@ -25,8 +25,6 @@ struct revoked_list {
 };
 
 #define REVOKED_PARTITION_UNREAD (-1)	/* as the journal's line is read: it stands in the certificate */
-#define REVOKED_ENTRY 32	/* octets of one in the journal: serial, times big-endian */
-
 void revoked_free(struct revoked_list *);
 
 /* Adds what is not there yet.  Not in order until revoked_sort().  0, ICERT_E_MEMORY. */
@@ -34,6 +32,7 @@ int revoked_add(struct revoked_list *, const struct revoked *);
 void revoked_sort(struct revoked_list *);
 int revoked_has(const struct revoked_list *, const uint8_t serial[16]);
 
+/* One as it stands in the journal and in a reply: REVOKED_ENTRY octets. */
 void revoked_put(struct buf *, const struct revoked *);
 void revoked_decode(struct revoked *, const uint8_t in[REVOKED_ENTRY]);
 

@@ -265,6 +265,7 @@ on_info(void *ctx, const struct serve_request *request, struct serve_reply *repl
 	}
 	if (r->certificate.len > 0)
 		message_put(&reply->body, TAG_CERT, r->certificate.p, r->certificate.len);
+	message_put_number(&reply->body, TAG_NUMBER, ((struct status_signer *)ctx)->signatures);
 	return put_spki(reply, key, hash);
 }
 
@@ -424,6 +425,7 @@ on_sign(void *ctx, const struct serve_request *request, struct serve_reply *repl
 	}
 	if (error != 0)
 		return error;
+	s->signatures += n;
 	for (i = 0; i < n; i++)
 		message_put(&reply->body, TAG_SIGNATURE, s->signature[i].bytes, s->signature[i].len);
 	return 0;

@@ -26,6 +26,7 @@ struct status_signer {
 	struct responder_store store;
 	struct responder responder[ISSUERS_MAX];	/* by number, from ISSUER_FIRST */
 	struct sign_pool *pool;
+	uint64_t signatures;		/* made since the start */
 	struct sign_pool_signature signature[STATUS_BATCH];
 };
 

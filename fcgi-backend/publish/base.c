@@ -13,7 +13,7 @@
 
 #define THREADS_MAX 16
 #define BATCHES (2 * THREADS_MAX + 2)
-#define MARK_RECORDS 200000	/* two seconds of two cores */
+#define MARK_MS 1000		/* as much signing may be lost */
 
 /*
  * Batches go round: the master fills them in the order of serials, the workers have them signed in any order, the
@@ -38,6 +38,7 @@ struct base_note {
 
 struct part {
 	struct ocsp_template template;
+	struct revocations revocations;
 	unsigned number;
 	int ended;
 };
@@ -127,7 +128,7 @@ begin_writer(struct base *b)
 }
 
 static int
-write_batch(struct base *b, struct batch *batch, uint64_t *marked)
+write_batch(struct base *b, struct batch *batch, int64_t *marked)
 {
 	struct answers *a = &batch->answers;
 	int error = batch->error;
@@ -138,10 +139,11 @@ write_batch(struct base *b, struct batch *batch, uint64_t *marked)
 		return error;
 	memcpy(b->note.after, a->status[a->n - 1].serial, 16);
 	atomic_store(&b->records, status_writer_records(b->writer));
-	if (status_writer_records(b->writer) - *marked < MARK_RECORDS)
+	if (clock_mono_ms() - *marked < MARK_MS)
 		return 0;
-	*marked = status_writer_records(b->writer);
-	return status_writer_mark(b->writer, &b->note, sizeof(b->note));
+	error = status_writer_mark(b->writer, &b->note, sizeof(b->note));
+	*marked = clock_mono_ms();
+	return error;
 }
 
 static int
@@ -161,7 +163,7 @@ fill(struct base_source *source, struct answers *a, int *more)
 static int
 run(struct base *b, struct base_source *source)
 {
-	uint64_t marked = status_writer_records(b->writer);
+	int64_t marked = clock_mono_ms();
 	struct batch *batch;
 	int more = 1, error = 0;
 
@@ -257,7 +259,8 @@ run_part(struct base *b, size_t place)
 		b->batch[i].answers.next_update = part->ended ? STATUS_NEVER :
 		    answers_until(&part->template, b->note.now, b->validity);
 	}
-	error = base_source_open(&source, &b->published, place, part->number, b->has_conninfo ? b->conninfo : NULL, b->note.after);
+	error = base_source_open(&source, &b->published, place, part->number, &part->revocations,
+	    b->has_conninfo ? b->conninfo : NULL, b->note.after);
 	if (error == 0)
 		error = run(b, &source);
 	base_source_close(&source);
@@ -338,6 +341,8 @@ take_cas(struct base *b, const struct base_order *order)
 		buf_putc(&tails, order->ca[i].ended);
 		b->parts++;
 		error = copy_template(&b->part[i].template, order->ca[i].template);
+		if (error == 0 && order->ca[i].revocations != NULL)
+			error = revocations_copy(&b->part[i].revocations, order->ca[i].revocations);
 	}
 	if (error == 0 && (error = buf_error(&tails)) == 0 && (error = ocsp_digest(tails.p, tails.len, digest)) == 0)
 		memcpy(b->note.tails, digest, sizeof(b->note.tails));
@@ -352,8 +357,10 @@ base_dispose(struct base *b)
 
 	for (i = 0; i < BATCHES; i++)
 		answers_free(&b->batch[i].answers);
-	for (i = 0; i < b->parts; i++)
+	for (i = 0; i < b->parts; i++) {
 		ocsp_template_free(&b->part[i].template);
+		revocations_free(&b->part[i].revocations);
+	}
 	segments_close(&b->published);
 	pthread_cond_destroy(&b->ready);
 	pthread_cond_destroy(&b->done);

@@ -16,12 +16,14 @@
 #include <stdint.h>
 
 #include "publish/answers.h"
+#include "publish/revocations.h"
 #include "publish/segments.h"
 
 struct base_ca {
 	const struct ocsp_template *template;	/* copied */
 	struct segments_ca names;
 	unsigned number;		/* in the database */
+	const struct revocations *revocations;	/* copied; NULL: none.  What stands there is revoked, whatever a row says */
 	int ended;			/* nextUpdate 99991231235959Z */
 };
 

@@ -106,13 +106,14 @@ next_base(struct base_source *s)
 }
 
 int
-base_source_open(struct base_source *s, const struct segments *published, size_t place, unsigned issuer, const char *conninfo,
-    const uint8_t after[16])
+base_source_open(struct base_source *s, const struct segments *published, size_t place, unsigned issuer,
+    const struct revocations *revocations, const char *conninfo, const uint8_t after[16])
 {
 	int error;
 
 	memset(s, 0, sizeof(*s));
 	s->published = published;
+	s->revocations = revocations;
 	s->place = place;
 	s->issuer = issuer;
 	memcpy(s->after, after, 16);
@@ -154,6 +155,20 @@ settle(struct base_source *s, int has_row, const struct status_record *public, s
 	out->revoked_at = public->revoked_at != 0 ? public->revoked_at : public->this_update;
 }
 
+/* Revoked in a list that the signer once signed: not good again, whatever was brought back. */
+static void
+remember(struct base_source *s, struct cert_status *out)
+{
+	const struct cert_status *r = revocations_find(s->revocations, out->serial);
+
+	if (r == NULL)
+		return;
+	out->revoked = 1;
+	out->reason = r->reason;
+	out->revoked_at = r->revoked_at;
+	s->kept++;
+}
+
 int
 base_source_next(struct base_source *s, struct cert_status *out)
 {
@@ -178,6 +193,8 @@ base_source_next(struct base_source *s, struct cert_status *out)
 		return found;
 	if (found == 1)
 		settle(s, has_row, &public, out);
+	if (!out->revoked && s->revocations != NULL)
+		remember(s, out);
 	if (delta != NULL && memcmp(delta, s->after, 16) == 0)
 		s->delta_at++;
 	if (has_row && (error = next_row(s)) != 0)

@@ -94,7 +94,7 @@ read_policy(struct publication *p)
 	const struct config *c = p->config;
 
 	p->validity = config_int(c, "status", "answer_validity", 86400, 60, 30 * 86400);
-	p->refresh = config_int(c, "status", "answer_refresh", 43200, 30, 30 * 86400);
+	p->refresh = config_int(c, "status", "answer_refresh", 43200, 1, 30 * 86400);
 	p->crl_validity = config_int(c, "status", "crl_validity", 604800, 3600, 7 * 86400);
 	p->crl_refresh = config_int(c, "status", "crl_refresh", 86400, 60, 7 * 86400);
 	p->beat = config_int(c, "status", "beat", 10, 1, 3600);
@@ -200,6 +200,15 @@ look_at_arl(struct publication *p)
 	buf_free(&fresh);
 }
 
+/* What the signer remembers, then new lists: one that leaves out what was signed as revoked would be refused. */
+static int
+lists(struct publication *p, int64_t now)
+{
+	int error = publication_remember(p);
+
+	return error != 0 ? error : publication_crl(p, now);
+}
+
 void
 publication_round(struct publication *p)
 {
@@ -212,17 +221,20 @@ publication_round(struct publication *p)
 		publication_map(p);
 		publication_note(p, STEP_DATABASE, publication_take(p), db_detail(p->db));
 		/* A first list before the first set, any other when nobody waits for it to be told "revoked". */
-		if (p->loaded && !publication_has_base(p))
-			publication_note(p, STEP_CRL, publication_crl(p, now), p->signer.detail);
+		if (p->loaded && (!p->remembered || !publication_has_base(p)))
+			publication_note(p, STEP_CRL, lists(p, now), p->signer.detail);
 		publication_note(p, STEP_BASE, publication_base(p, now), "");
 		if (p->last[STEP_BASE] == ICERT_E_MISMATCH || p->last[STEP_BASE] == ICERT_E_STATE)
 			publication_responders_forget(p);
 		if (p->loaded && publication_has_base(p)) {
-			publication_note(p, STEP_ANSWERS, publication_changes(p, now), p->status_signer.detail);
+			if ((error = publication_settle(p, now)) == 0)
+				error = publication_changes(p, now);
+			publication_note(p, STEP_ANSWERS, error, p->status_signer.detail);
 			error = publication_compact(p, now);
 			if (p->last[STEP_ANSWERS] == ICERT_E_MISMATCH || p->last[STEP_ANSWERS] == ICERT_E_STATE)
 				publication_responders_forget(p);
-			publication_note(p, STEP_CRL, publication_crl(p, now), p->signer.detail);
+			if (p->remembered)
+				publication_note(p, STEP_CRL, publication_crl(p, now), p->signer.detail);
 		}
 	}
 	publication_note(p, STEP_WRITE, error != 0 ? error : publication_beat(p, now), "");

@@ -113,12 +113,15 @@ static void
 conclude(struct publication *p)
 {
 	const struct segment *base = p->segments.n > 0 ? &p->segments.at[p->segments.n - 1] : NULL;
+	uint64_t signatures;
 	size_t place;
 	int i, failed = 0;
 
 	tell(p->asker, "epoch %" PRIu64 " before, %" PRIu64 " now", p->asked_epoch, p->manifest.epoch);
 	tell(p->asker, "changes %" PRIu64 " seen at the edge, %zu open, %zu refused", p->confirmed - p->asked_confirmed,
 	    p->open - p->refused, p->refused);
+	if (status_signer_count(&p->status_signer, p->ca[0].number, &signatures) == 0)
+		tell(p->asker, "signatures %" PRIu64 " made by the status signer since its start", signatures);
 	for (place = 0; place < p->cas; place++)
 		tell(p->asker, "list %s, number %" PRId64 " of %" PRId64 ", %zu revoked certificates are known",
 		    p->ca[place].list[0].name, p->ca[place].list[0].crl.number, p->ca[place].list[0].crl.this_update,

@@ -47,33 +47,43 @@ publication_take(struct publication *p)
 	return error;
 }
 
-/* 1: the edge already answers so, or must not answer so; 0: to be published; *stop: it still says good of a revoked one. */
-static int
-is_public(struct publication *p, const struct status_change *change, int *stop)
+/*
+ * What is to be published of a change; NULL: nothing, its CA is no longer in the list.  A row that says good of a
+ * certificate that was revoked, which a restore brought back, or a hand: never obeyed, and told once.
+ */
+static const struct cert_status *
+wanted(struct publication *p, const struct status_change *change)
 {
-	const struct cert_status *s = &change->status;
-	size_t place = publication_place(p, s->issuer);
-	struct status_record r;
-	int found;
+	size_t place = publication_place(p, change->status.issuer);
+	const struct cert_status *known;
 
-	/* A CA that is no longer in the list. */
 	if (place == p->cas)
-		return 1;
-	if ((found = segments_find(&p->segments, place, s->serial, &r)) < 0)
+		return NULL;
+	if (change->status.revoked || (known = revocations_find(&p->ca[place].revocations, change->status.serial)) == NULL)
+		return &change->status;
+	p->refused++;
+	if (p->refused > p->refused_told)
+		log_error("status_refused", "certificate %s was revoked and stays revoked", change->certificate);
+	return known;
+}
+
+/* 1: the edge already answers so, or must not answer so yet; 0: to be published; *stop: it still says good of a revoked one. */
+static int
+is_public(struct publication *p, const struct cert_status *s, int *stop)
+{
+	struct status_record r;
+	int found = segments_find(&p->segments, publication_place(p, s->issuer), s->serial, &r);
+
+	if (found < 0)
 		return found;
+	/* Whether it was revoked once, only the signer may remember. */
 	if (found == 0)
-		return 0;
+		return !s->revoked && !p->remembered;
 	if (r.state == STATUS_GOOD) {
 		*stop |= s->revoked;
 		return !s->revoked;
 	}
-	if (s->revoked)
-		return r.state == STATUS_REVOKED;
-	/* A row that a restore brought back, or a hand: never obeyed, and told once. */
-	p->refused++;
-	if (p->refused > p->refused_told)
-		log_error("status_refused", "certificate %s was revoked and stays revoked", change->certificate);
-	return 1;
+	return !s->revoked || r.state == STATUS_REVOKED;
 }
 
 static int
@@ -90,6 +100,7 @@ by_serial(const void *a, const void *b)
 static int
 collect(struct publication *p, const struct cert_status **todo, size_t *n, int *stop)
 {
+	const struct cert_status *s;
 	size_t i, k;
 	int public;
 
@@ -97,10 +108,12 @@ collect(struct publication *p, const struct cert_status **todo, size_t *n, int *
 	*stop = 0;
 	p->refused = 0;
 	for (i = 0; i < p->n; i++) {
-		if ((public = is_public(p, &p->changes[i], stop)) < 0)
+		if ((s = wanted(p, &p->changes[i])) == NULL)
+			continue;
+		if ((public = is_public(p, s, stop)) < 0)
 			return public;
 		if (!public)
-			todo[(*n)++] = &p->changes[i].status;
+			todo[(*n)++] = s;
 	}
 	p->refused_told = p->refused;
 	qsort(todo, *n, sizeof(*todo), by_serial);
@@ -234,13 +247,81 @@ publish_signed(struct publication *p, const struct cert_status *const *todo, siz
 	return publication_push(p, &entry, over_pending(p) && covers_pending(p, todo, n), now);
 }
 
+/* Of some revoked certificates of one CA those that the set in place calls good, added to todo. */
+static int
+still_good(struct publication *p, size_t place, const struct cert_status *list, size_t n, const struct cert_status **todo, size_t *k)
+{
+	struct status_record r;
+	size_t i;
+	int found;
+
+	for (i = 0; i < n; i++) {
+		if ((found = segments_find(&p->segments, place, list[i].serial, &r)) < 0)
+			return found;
+		if (found == 1 && r.state == STATUS_GOOD)
+			todo[(*k)++] = &list[i];
+	}
+	return 0;
+}
+
+int
+publication_settle(struct publication *p, int64_t now)
+{
+	const struct cert_status **todo;
+	size_t all = 0, n = 0, i;
+	int error = 0;
+
+	if (p->settled)
+		return 0;
+	for (i = 0; i < p->cas; i++)
+		all += p->ca[i].revocations.n;
+	if ((todo = calloc(all + 1, sizeof(*todo))) == NULL)
+		return ICERT_E_MEMORY;
+	for (i = 0; i < p->cas && error == 0; i++)
+		error = still_good(p, i, p->ca[i].revocations.list, p->ca[i].revocations.n, todo, &n);
+	if (n > 0 && error == 0) {
+		qsort(todo, n, sizeof(*todo), by_serial);
+		log_warn("status_kept", "%zu that are revoked were good in the set in place", n);
+		if ((error = publish_pending(p, todo, n, now)) == 0)
+			error = publish_signed(p, todo, n, now);
+	}
+	free(todo);
+	p->settled = error == 0;
+	return error;
+}
+
+static int
+stop_all(struct publication *p, size_t place, int64_t now)
+{
+	const struct cert_status **todo = NULL;
+	struct cert_status *all = NULL;
+	size_t n = 0, k = 0;
+	int error;
+
+	if ((error = status_rows_open_revoked(p->db, p->ca[place].number, &all, &n)) == 0) {
+		if ((todo = calloc(n + 1, sizeof(*todo))) == NULL)
+			error = ICERT_E_MEMORY;
+		else
+			error = still_good(p, place, all, n, todo, &k);
+	}
+	if (error == 0 && k > 0 && (error = publish_pending(p, todo, k, now)) == 0)
+		log_warn("published", "%zu revoked at once: none of them is good any more", k);
+	free(todo);
+	free(all);
+	return error;
+}
+
 int
 publication_changes(struct publication *p, int64_t now)
 {
 	static const struct cert_status *todo[PUBLICATION_CHANGES];
-	size_t n;
+	size_t n, i;
 	int stop, error;
 
+	/* Of so many that one round does not sign them, all that are revoked stop being good first. */
+	for (i = 0; p->n == PUBLICATION_CHANGES && i < p->cas; i++)
+		if ((error = stop_all(p, i, now)) != 0)
+			return error;
 	if ((error = collect(p, todo, &n, &stop)) != 0 || n == 0)
 		return error;
 	if (stop && (error = publish_pending(p, todo, n, now)) != 0)

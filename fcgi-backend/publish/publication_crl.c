@@ -5,10 +5,12 @@
 #include <openssl/x509.h>
 
 #include "libicert/error.h"
+#include "libicert/log.h"
 #include "publish/publication_private.h"
 
 #define CRL_COALESCE 10		/* seconds between two CRLs that revocations cause */
 #define PAGE 5000
+#define CLOCK_SKEW 60		/* seconds: what is from later was made while the clock was wrong */
 
 static int
 load_revoked(struct publication *p, struct ca *ca)
@@ -72,6 +74,40 @@ publication_crl_load(struct publication *p)
 	return error;
 }
 
+static int
+remember_ca(struct publication *p, struct ca *ca)
+{
+	size_t n, known = ca->revocations.n;
+	struct signed_revocation *list;
+	unsigned k;
+	int error;
+
+	if ((error = signer_revoked(&p->signer, ca->number, &list, &n)) == 0)
+		error = revocations_add_signed(&ca->revocations, ca->number, list, n);
+	free(list);
+	if (error != 0 || ca->revocations.n == known)
+		return error;
+	log_warn("status_kept", "%zu revoked certificates are known to the signer's journal alone", ca->revocations.n - known);
+	for (k = 0; k <= ca->partitions; k++)
+		ca->list[k].owed = 1;
+	p->settled = 0;
+	return 0;
+}
+
+int
+publication_remember(struct publication *p)
+{
+	size_t i;
+	int error = 0;
+
+	if (p->remembered)
+		return 0;
+	for (i = 0; i < p->cas && error == 0; i++)
+		error = remember_ca(p, &p->ca[i]);
+	p->remembered = error == 0;
+	return error;
+}
+
 int
 publication_has_lists(const struct publication *p)
 {
@@ -95,7 +131,7 @@ is_due(const struct publication *p, const struct ca *ca, const struct crl_list *
 	/* The last list of a CA that has ended has no next one; a revocation is not left out for that. */
 	if (ca->state == ISSUER_ENDED && l->crl.next_update == STATUS_NEVER)
 		return 0;
-	return ca->state == ISSUER_ENDED || p->asked_crl || age >= p->crl_refresh || (l->owed && age >= CRL_COALESCE);
+	return ca->state == ISSUER_ENDED || p->asked_crl || age >= p->crl_refresh || age < -CLOCK_SKEW || (l->owed && age >= CRL_COALESCE);
 }
 
 static int

@@ -76,6 +76,8 @@ struct publication {
 	size_t refused, refused_told;	/* of them: would take a revocation back */
 	struct answers answers;
 
+	int remembered;			/* what the signer once signed as revoked is among them */
+	int settled;			/* the set in place calls none of them good */
 	int loaded;			/* revocations and lists are those of the database and of the published set */
 
 	struct status_manifest manifest, before;
@@ -139,6 +141,8 @@ void	publication_file(char out[STATUS_FILE_MAX + 1], const char *kind, uint64_t 
 
 /* What is new in the database is taken up; without effect on files. */
 int	publication_take(struct publication *);
+/* Nothing that is revoked may be good in a set that was brought back: done once after the start. */
+int	publication_settle(struct publication *, int64_t now);
 /* Has what was taken up and is not public signed and published: first what is revoked as pending. */
 int	publication_changes(struct publication *, int64_t now);
 /* Asks the edge, and notes in the database what it answers with. */
@@ -146,6 +150,8 @@ void	publication_confirm(struct publication *, int64_t now);
 
 /* Reads the newest CRL and the revoked of database and published set, once. */
 int	publication_crl_load(struct publication *);
+/* Adds to the revoked what the signer's journal has; until it was reached nothing new is called good. */
+int	publication_remember(struct publication *);
 /* New CRLs when it is time. */
 int	publication_crl(struct publication *, int64_t now);
 /* Every list is there. */

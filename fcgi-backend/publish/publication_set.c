@@ -1,4 +1,5 @@
 #include <dirent.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #define BASE_FROM 20000		/* records in deltas that are worth a new base, and an eighth of it */
 #define BASE_RETRY 10		/* seconds, doubled with every failure */
 #define BASE_RETRY_MAX 640
+#define CLOCK_SKEW 60		/* seconds: what is from later was made while the clock was wrong */
 
 void
 publication_file(char out[STATUS_FILE_MAX + 1], const char *kind, uint64_t epoch, int64_t now)
@@ -57,6 +59,18 @@ put_file(struct publication *p, struct status_manifest *m, enum status_kind kind
 	    &m->entry[m->count++]);
 }
 
+/* One that a killed publisher was writing: all but a base that is being built or will be taken up again. */
+static int
+half_written(const struct publication *p, const char *name)
+{
+	size_t n = strlen(name);
+
+	if (n < 5 || strcmp(name + n - 4, ".new") != 0)
+		return 0;
+	return strncmp(name + 1, SEGMENT_BASE, strlen(SEGMENT_BASE)) != 0 ||
+	    (p->base == NULL && faccessat(p->dirfd, STATUS_MARK_FILE, F_OK, 0) != 0);
+}
+
 /* Files of the folder that neither this manifest nor the one before names. */
 static void
 sweep(struct publication *p)
@@ -71,7 +85,7 @@ sweep(struct publication *p)
 		return;
 	rewinddir(dir);
 	while ((d = readdir(dir)) != NULL) {
-		keep = d->d_name[0] == '.' || strcmp(d->d_name, STATUS_MARK_FILE) == 0 || strcmp(d->d_name, STATUS_MANIFEST_FILE) == 0;
+		keep = (d->d_name[0] == '.' && !half_written(p, d->d_name)) || strcmp(d->d_name, STATUS_MARK_FILE) == 0 || strcmp(d->d_name, STATUS_MANIFEST_FILE) == 0;
 		for (k = 0; k < 2 && !keep; k++)
 			for (i = 0; i < kept[k]->count && !keep; i++)
 				keep = strcmp(kept[k]->entry[i].file, d->d_name) == 0;
@@ -118,7 +132,9 @@ put_ca(struct publication *p, struct status_manifest *m, const struct ca *ca)
 int
 publication_write(struct publication *p, const struct status_entry *segments, size_t n, int64_t now)
 {
-	struct status_manifest m = { .epoch = p->manifest.epoch + 1, .heartbeat = now };
+	/* The clock's seconds keep it growing even after a restore of the folder itself. */
+	struct status_manifest m = { .epoch = p->manifest.epoch + 1 > (uint64_t)now ? p->manifest.epoch + 1 : (uint64_t)now,
+	    .heartbeat = now };
 	int64_t from, until;
 	size_t i;
 	int error = 0;
@@ -177,7 +193,8 @@ publication_beat(struct publication *p, int64_t now)
 	struct status_entry list[SEGMENTS_MAX + 1];
 	int error;
 
-	if (p->dirty && publication_has_lists(p) && publication_has_base(p))
+	/* The clock went back: edges take an older sign of life only with a new set. */
+	if (p->remembered && p->settled && (p->dirty || m.heartbeat > now + CLOCK_SKEW) && publication_has_lists(p) && publication_has_base(p))
 		return publication_write(p, list, entries(p, list, 0, 0), now);
 	if (!p->has_manifest || now - m.heartbeat < p->beat)
 		return 0;
@@ -264,7 +281,7 @@ base_due(struct publication *p, int64_t now)
 	size_t i;
 
 	if (!publication_has_base(p))
-		return p->loaded && p->last[STEP_DATABASE] == 0;
+		return p->remembered && p->last[STEP_DATABASE] == 0;
 	if (p->asked_base)
 		return 1;
 	base = &p->segments.at[p->segments.n - 1];
@@ -274,6 +291,9 @@ base_due(struct publication *p, int64_t now)
 		return 1;
 	if (ended_anew(p))
 		return 1;
+	for (i = 0; i < p->segments.n; i++)
+		if (p->segments.at[i].entry.this_update > now + CLOCK_SKEW && p->segments.at[i].s.records > 0)
+			return 1;
 	if (base->s.records == 0)
 		return 0;
 	/* Only last answers: nothing ends any more. */
@@ -296,11 +316,12 @@ begin_base(struct publication *p, int64_t now)
 
 	for (i = 0; i < p->cas; i++)
 		cas[i] = (struct base_ca){ .template = &p->ca[i].template, .names = p->names[i], .number = p->ca[i].number,
+		    .revocations = &p->ca[i].revocations,
 		    .ended = p->ca[i].state == ISSUER_ENDED };
 	order.ca = cas;
 	p->asked_base = 0;
 	/* Without the database what is public is signed again as it is. */
-	if (p->last[STEP_DATABASE] == 0)
+	if (p->last[STEP_DATABASE] == 0 && p->remembered)
 		order.conninfo = p->conninfo;
 	snprintf(p->kept_file, sizeof(p->kept_file), "%s", p->segments.n > 0 ? p->segments.at[0].entry.file : "");
 	return base_start(&p->base, &order);
@@ -348,7 +369,7 @@ publication_base(struct publication *p, int64_t now)
 
 	if (p->base == NULL) {
 		pause = p->base_failed == 0 || p->asked_base ? 0 : (int64_t)BASE_RETRY << (p->base_failed > 6 ? 6 : p->base_failed - 1);
-		if (p->base_tried > now - (pause < BASE_RETRY_MAX ? pause : BASE_RETRY_MAX) || !base_due(p, now))
+		if ((p->base_tried <= now && p->base_tried > now - (pause < BASE_RETRY_MAX ? pause : BASE_RETRY_MAX)) || !base_due(p, now))
 			return p->base_failed ? p->last[STEP_BASE] : 0;
 		return begin_base(p, now);
 	}

@@ -70,6 +70,36 @@ revocations_add(struct revocations *r, const struct cert_status *s)
 	return 0;
 }
 
+int
+revocations_add_signed(struct revocations *r, unsigned issuer, const struct signed_revocation *list, size_t n)
+{
+	struct cert_status s = { .issuer = issuer, .partition = CERT_ANY_PARTITION, .revoked = 1, .reason = CRL_REASON_UNSPECIFIED };
+	size_t i;
+	int error = 0;
+
+	for (i = 0; i < n && error == 0; i++) {
+		memcpy(s.serial, list[i].serial, sizeof(s.serial));
+		s.revoked_at = list[i].revoked_at;
+		s.not_after = list[i].not_after;
+		error = revocations_add(r, &s);
+	}
+	return error;
+}
+
+int
+revocations_copy(struct revocations *to, const struct revocations *from)
+{
+	size_t i;
+	int error = 0;
+
+	memset(to, 0, sizeof(*to));
+	for (i = 0; i < from->n && error == 0; i++)
+		error = revocations_add(to, &from->list[i]);
+	if (error != 0)
+		revocations_free(to);
+	return error;
+}
+
 static int
 add_segment(struct revocations *r, const struct segment *g, size_t place)
 {

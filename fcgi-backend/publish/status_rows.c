@@ -1,5 +1,6 @@
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/evp.h>
@@ -10,6 +11,8 @@
 #include "libicert/log.h"
 #include "pki/crl.h"
 #include "publish/status_rows.h"
+
+#define PAGE 20000
 
 /*
  * A certificate that a restored database knows from the signer's journal alone stands in a table of its own, until a row
@@ -35,6 +38,13 @@ static const struct db_stmt sql_revoked = {
 	" where issuer = $3 and serial > $1 and revoked_at is not null and not_after is not null"
 	" union all select " LOST_COLUMNS " from " LOST " and l.issuer = $3 and l.serial > $1"
 	" and l.revoked_at is not null order by serial limit $2"
+};
+
+static const struct db_stmt sql_open_revoked = {
+	"status_open_revoked",
+	"select distinct " COLUMNS " from icert.status_change s"
+	" join icert.certificate c on c.id = s.certificate_id where c.issuer = $3 and c.serial > $1 and s.published_epoch is null"
+	" and c.revoked_at is not null and c.not_after is not null order by c.serial limit $2"
 };
 
 /* Those of the lost have numbers below zero. */
@@ -134,6 +144,30 @@ int
 status_rows_revoked(struct db *db, unsigned issuer, const uint8_t after[16], struct cert_status *status, size_t *n)
 {
 	return page(db, &sql_revoked, issuer, after, status, n);
+}
+
+int
+status_rows_open_revoked(struct db *db, unsigned issuer, struct cert_status **list, size_t *n)
+{
+	uint8_t after[16] = { 0 };
+	struct cert_status *more;
+	size_t got;
+	int error;
+
+	*list = NULL;
+	*n = 0;
+	do {
+		got = PAGE;
+		if ((more = reallocarray(*list, *n + PAGE, sizeof(*more))) == NULL)
+			return ICERT_E_MEMORY;
+		*list = more;
+		if ((error = page(db, &sql_open_revoked, issuer, after, more + *n, &got)) != 0)
+			return error;
+		*n += got;
+		if (got > 0)
+			memcpy(after, more[*n - 1].serial, sizeof(after));
+	} while (got == PAGE);
+	return 0;
 }
 
 int

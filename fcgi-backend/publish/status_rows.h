@@ -28,6 +28,12 @@ struct status_change {
 int	status_rows_open(struct db *, struct status_change *, size_t *n);
 
 /*
+ * Every revoked certificate of a CA with a change that is not public, in the order of serials, however many: *list is malloc'd,
+ * NULL when there are none.
+ */
+int	status_rows_open_revoked(struct db *, unsigned issuer, struct cert_status **list, size_t *n);
+
+/*
  * They are seen at the edge: sets published_epoch, with an audit row each, and wakes
  * whoever waits to mail.  One transaction.
  */

@@ -272,12 +272,16 @@ test_restored(void **state)
 	static struct status_manifest m;
 	static struct cert_status rows[30], out[64];
 	const uint8_t start[16] = { 0 };
+	struct signed_revocation journal = { .revoked_at = now - 7, .not_after = INT64_MAX };
+	struct revocations signed_once = { 0 };
 	struct base_source source;
 	struct segments s;
 	size_t n = 0, i;
 	int found;
 
 	(void)state;
+	serial_of(5, journal.serial);				/* neither the rows nor the set know that */
+	assert_int_equal(revocations_add_signed(&signed_once, ISSUER_FIRST, &journal, 1), 0);
 	m.count = 0;
 	segment_make(&m, SEGMENT_BASE, 0, 40, 1);		/* 0, 10, 20, 30 are revoked */
 	segment_make(&m, SEGMENT_DELTA, 50, 51, 1);		/* 50 too */
@@ -287,7 +291,7 @@ test_restored(void **state)
 	rows[3].revoked = 1;					/* and one that only the rows call revoked */
 	rows[3].reason = 4;
 	rows[3].revoked_at = now - 5;
-	assert_int_equal(base_source_open(&source, &s, 0, ISSUER_FIRST, NULL, start), 0);
+	assert_int_equal(base_source_open(&source, &s, 0, ISSUER_FIRST, &signed_once, NULL, start), 0);
 	source.rows = rows;
 	source.row = 0;
 	source.row_n = 30;
@@ -301,14 +305,16 @@ test_restored(void **state)
 
 		serial_of((unsigned)i, serial);
 		assert_memory_equal(out[i].serial, serial, 16);
-		assert_int_equal(out[i].revoked, i % 10 == 0 || i == 3);
+		assert_int_equal(out[i].revoked, i % 10 == 0 || i == 3 || i == 5);
 	}
 	assert_int_equal(out[3].reason, 4);
 	assert_int_equal(out[10].revoked_at, now - 60);
 	assert_int_equal(out[40].revoked, 1);
-	assert_int_equal(source.kept, 2);
+	assert_int_equal(out[5].revoked_at, now - 7);
+	assert_int_equal(source.kept, 3);
 	assert_int_equal(source.carried, 11);
 	source.rows = NULL;
+	revocations_free(&signed_once);
 	base_source_close(&source);
 	segments_close(&s);
 }
