@@ -25,3 +25,22 @@ export async function revokedEverywhere(icert, serial) {
 	await until(() => /: revoked/.test(ocsp(icert, serial)), { timeout: 5000, what: 'revoked by OCSP' });
 	return until(() => crlEntry(icert, serial), { timeout: 60_000, what: 'in the CRL' });
 }
+
+const RESPONSE_ERRORS = { 1: 'malformed', 2: 'internal', 3: 'trylater', 6: 'unauthorized' };
+
+/**
+ * One word for what an answer says of a serial (hex, 16 octets), read without verifying it: for asking about many.
+ * CertStatus follows the serial: [0] NULL good, [1] revoked (RFC 6960, 4.2.1).
+ */
+export function verdict(answer, serial) {
+	if (answer.length < 10) return RESPONSE_ERRORS[answer.at(-1)] ?? 'nothing';
+	const at = answer.indexOf(Buffer.from(`0210${serial}`, 'hex'));
+	if (at < 0) return 'nothing';
+	return { 0x80: 'good', 0xa1: 'revoked', 0x82: 'unknown' }[answer[at + 18]] ?? 'nothing';
+}
+
+/** The verdict at an edge, for a request in DER. */
+export async function asked(url, request, serial) {
+	const r = await fetch(`${url}/ocsp`, { method: 'POST', body: request, headers: { 'content-type': 'application/ocsp-request' } });
+	return verdict(Buffer.from(await r.arrayBuffer()), serial);
+}
