@@ -6,6 +6,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } f
 import { join } from 'node:path';
 import { icertctlRun, startInstance } from '../lib/instance.mjs';
 import { until } from '../lib/http.mjs';
+import { children } from '../lib/processes.mjs';
 
 let icert, chain;
 const certificates = [];
@@ -157,4 +158,15 @@ test('a copied set is verified, looked at, and refused once an octet of it is an
 	writeFileSync(join(place, 'high-water'), `${high + 1}\n`);
 	rmSync(join(place, 'manifest'));
 	assert.match((await statusCommand('accept', copy, place)).stderr, /stale/);
+});
+
+test('who asks while nginx is started anew waits, and is answered', async () => {
+	const { pid } = await process_('nginx');
+	const all = [pid, ...children(pid).map((child) => child.pid)];
+	for (const one of all) process.kill(one, 'SIGKILL');
+	/* Nobody is there to accept; the socket is. */
+	await until(() => all.every((one) => { try { return /^State:\s+Z/m.test(readFileSync(`/proc/${one}/status`, 'utf8')); } catch { return true; } }), { what: 'nginx gone', every: 5 });
+	const response = await fetch(`${icert.status}/ca/emisora.cer`);
+	assert.equal(response.status, 200);
+	assert.notEqual((await process_('nginx')).pid, pid);
 });
