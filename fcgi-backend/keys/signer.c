@@ -199,7 +199,7 @@ signer_ca_of(struct signer *s, const struct message *m)
 	size_t i;
 
 	for (i = 0; i < s->n; i++)
-		if (s->ca[i].number == number)
+		if (s->ca[i].number == number && !s->ca[i].keyless)
 			return &s->ca[i];
 	return NULL;
 }

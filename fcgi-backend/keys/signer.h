@@ -26,6 +26,7 @@ struct signer_ca {
 	unsigned number;
 	enum issuer_state state;
 	char key[ISSUER_NAME];			/* CKA_LABEL */
+	int keyless;				/* it has ended, and its key was destroyed */
 	struct journal *journal;
 	struct buf der;				/* its certificate */
 	struct profile_issuer issuer;		/* its addresses are the two below */
@@ -97,7 +98,7 @@ int signer_issue(struct signer *, const struct signer_request *, int64_t now, st
 int signer_sign(struct signer *, const struct signer_ca *, const struct buf *tbs, struct buf *der);
 /* A refusal goes on record, without a name; case_id may be NULL. */
 void signer_refused(struct signer *, const char *what, const uint8_t *case_id, int error, const char *detail);
-/* The CA that a request names; without a number the first.  NULL: this signer has no such one. */
+/* The CA that a request names; without a number the first.  NULL: this signer has no such one, or no key of it. */
 struct signer_ca *signer_ca_of(struct signer *, const struct message *);
 
 /* OP_SIGN_CRL (signer_crl.c). */

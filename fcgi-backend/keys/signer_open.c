@@ -105,7 +105,10 @@ open_ca(struct signer *s, const struct issuer_entry *entry, const struct config 
 	ca->issuer.cps_url = config_require(config, "public", "cps_url");
 	if (ca->state == ISSUER_ISSUES)
 		s->issuing = ca;
-	if ((error = read_certificate(ca, dir)) != 0 || (error = check_pair(s, ca)) != 0)
+	if ((error = read_certificate(ca, dir)) != 0)
+		return error;
+	ca->keyless = ca->state == ISSUER_ENDED && pkcs11_choose(s->token, ca->key) == ICERT_E_NOT_FOUND;
+	if (!ca->keyless && (error = check_pair(s, ca)) != 0)
 		return error;
 	return open_journal(ca, dir);
 }

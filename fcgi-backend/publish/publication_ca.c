@@ -152,6 +152,9 @@ near_its_end(const struct publication *p, const struct ca *ca, int64_t now)
 {
 	int64_t moved = clock_business() - clock_real() - ca->shift;
 
+	/* Once a CA has ended its key may be gone; only while its last answers are not signed yet may one still be needed. */
+	if (ca->state == ISSUER_ENDED)
+		return ca->template.responder_not_after <= now && ca->list[0].crl.next_update != STATUS_NEVER;
 	return ca->template.responder_not_after - (now + moved) <= p->rotate;
 }
 
@@ -180,15 +183,16 @@ void
 publication_responders(struct publication *p, int64_t now)
 {
 	size_t i, tried = 0;
-	int error = 0;
+	int error = 0, one;
 
-	for (i = 0; i < p->cas && error == 0; i++) {
+	for (i = 0; i < p->cas; i++) {
 		if (p->ca[i].has_template && !near_its_end(p, &p->ca[i], now))
 			continue;
 		if (p->ca[i].responder_tried > now - RETRY_S && p->ca[i].responder_tried <= now)
 			continue;
 		tried++;
-		error = responder(p, &p->ca[i], now);
+		one = responder(p, &p->ca[i], now);
+		error = error != 0 ? error : one;
 	}
 	if (tried > 0)
 		publication_note(p, STEP_RESPONDER, error, p->signer.detail);

@@ -187,4 +187,15 @@ test('at the end of a CA: last answers and last lists, without an end; the other
 	const { code: published, stdout } = await icert.icertctl('status', 'publish', '--base');
 	assert.equal(published, 0, stdout);
 	assert.equal(await octets(), at);
+
+	/* Its key may go now: the other CA needs none of it. */
+	await icert.down();
+	const folder = join(icert.prefix, 'signer'), module = readFileSync(join(icert.prefix, 'etc/icert.conf'), 'utf8').match(/^module = (\S+)$/m)[1];
+	tools.must('pkcs11-tool', ['--module', module, '--token-label', 'icert-emisora', '--login', '--pin', readFileSync(join(folder, 'pin'), 'utf8').trim(),
+		'--delete-object', '--type', 'privkey', '--label', 'icert-issuing'], { env: { SOFTHSM2_CONF: join(folder, 'softhsm2.conf') } });
+	await icert.up();
+	const before = number(await listed('/crl/icert-2.crl')), again = await icert.icertctl('status', 'publish');
+	assert.equal(again.code, 0, again.stdout);
+	await until(async () => number(await listed('/crl/icert-2.crl')) > before, { timeout: 10_000, what: 'the other CA\'s next list' });
+	assert.equal(await octets(), at);
 });
