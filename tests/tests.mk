@@ -60,7 +60,7 @@ system: all
 browser: all
 	$(Q)node --test --test-concurrency=$(shell nproc) tests/browser/*.test.mjs
 SOAK_FUZZ_SECONDS ?= 60
-soak: all
+soak: all $(B)/bench/load
 	$(Q)$(MAKE) fuzz FUZZ_SECONDS=$(SOAK_FUZZ_SECONDS)
 	$(Q)node --test tests/soak/*.test.mjs
 walls: all
