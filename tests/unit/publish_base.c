@@ -319,6 +319,45 @@ test_restored(void **state)
 	segments_close(&s);
 }
 
+/* A CA that has ended: its answers are signed a last time, and copied ever after. */
+static void
+test_last_answers(void **state)
+{
+	static struct status_manifest m;
+	struct base_ca ended = ca;
+	struct base_order order;
+	struct status_entry entry, again;
+	struct status_record r;
+	struct segments s;
+
+	(void)state;
+	ended.ended = 1;
+	m.count = 0;
+	segment_make(&m, SEGMENT_BASE, 0, 50, 1);
+	segment_make(&m, SEGMENT_DELTA, 50, 60, 0);
+	order = order_of(&m);
+	order.ca = &ended;
+	assert_int_equal(build(&order, &entry), 0);
+	assert_int_equal(entry.next_update, STATUS_NEVER);
+	open_one(&s, &entry);
+	assert_int_equal(s.at[0].s.records, 60);
+	assert_int_equal(state_in(&s, 10, &r), STATUS_REVOKED);
+	assert_int_equal(r.next_update, STATUS_NEVER);
+	segments_close(&s);
+	m.count = 1;
+	m.entry[0] = entry;
+	order = order_of(&m);
+	order.ca = &ended;
+	order.now = now + 1000;
+	assert_int_equal(build(&order, &again), 0);
+	assert_int_equal(again.this_update, now);
+	open_one(&s, &again);
+	assert_int_equal(s.at[0].s.records, 60);
+	assert_int_equal(state_in(&s, 55, &r), STATUS_GOOD);
+	assert_non_null(r.answer[STATUS_SHA1].head);
+	segments_close(&s);
+}
+
 /* Deltas made one: the newest word of each, nothing signed. */
 static void
 test_merge(void **state)
@@ -380,7 +419,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_signed_again), cmocka_unit_test(test_stopped), cmocka_unit_test(test_restored),
-		cmocka_unit_test(test_merge), cmocka_unit_test(test_revocations),
+		cmocka_unit_test(test_last_answers), cmocka_unit_test(test_merge), cmocka_unit_test(test_revocations),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
