@@ -199,9 +199,17 @@ signer_ca_of(struct signer *s, const struct message *m)
 	size_t i;
 
 	for (i = 0; i < s->n; i++)
-		if (s->ca[i].number == number && !s->ca[i].keyless)
+		if (s->ca[i].number == number)
 			return &s->ca[i];
 	return NULL;
+}
+
+struct signer_ca *
+signer_ca_signs(struct signer *s, const struct message *m)
+{
+	struct signer_ca *ca = signer_ca_of(s, m);
+
+	return ca != NULL && !ca->keyless ? ca : NULL;
 }
 
 /* A refusal is on record, without a name; a flood of them does not fill the disk. */
@@ -355,7 +363,7 @@ on_responder(void *ctx, const struct serve_request *request, struct serve_reply 
 	static int64_t signed_at[RESPONDERS_PER_HOUR];
 	static size_t turn;
 	struct signer *s = ctx;
-	struct signer_ca *ca = signer_ca_of(s, request->message);
+	struct signer_ca *ca = signer_ca_signs(s, request->message);
 	struct buf der = BUF_INIT;
 	int64_t now = clock_real();
 	int error;

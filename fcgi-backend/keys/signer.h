@@ -98,8 +98,10 @@ int signer_issue(struct signer *, const struct signer_request *, int64_t now, st
 int signer_sign(struct signer *, const struct signer_ca *, const struct buf *tbs, struct buf *der);
 /* A refusal goes on record, without a name; case_id may be NULL. */
 void signer_refused(struct signer *, const char *what, const uint8_t *case_id, int error, const char *detail);
-/* The CA that a request names; without a number the first.  NULL: this signer has no such one, or no key of it. */
+/* The CA that a request names; without a number the first.  NULL: this signer has no such one. */
 struct signer_ca *signer_ca_of(struct signer *, const struct message *);
+/* The same when its key is there: one that has ended may have none, and its journal is read all the same. */
+struct signer_ca *signer_ca_signs(struct signer *, const struct message *);
 
 /* OP_SIGN_CRL (signer_crl.c). */
 /* OP_SIGNED_REVOKED. */

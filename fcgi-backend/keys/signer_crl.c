@@ -218,7 +218,7 @@ signer_on_crl(void *ctx, const struct serve_request *request, struct serve_reply
 {
 	const struct message *m = request->message;
 	struct signer *s = ctx;
-	struct signer_ca *ca = signer_ca_of(s, m);
+	struct signer_ca *ca = signer_ca_signs(s, m);
 	uint64_t partition = message_number(m, TAG_PARTITION, 0);
 	struct crl crl = { 0 };
 	char point[ISSUER_URL];

@@ -391,6 +391,10 @@ supervisor_stop(struct supervisor *s)
 	for (k = 0; k < s->n; k++)
 		for (n = 0; n < UNIT_ENV; n++)
 			free(s->units[k].env[n]);
+	/* Before who waits for the end may start anew: the ports are the next one's. */
+	for (k = 0; k < s->n; k++)
+		for (n = 0; n < s->units[k].nfds; n++)
+			close(s->units[k].fds[n]);
 	s->n = 0;
 	supervisor_write_state(s);
 	close(s->notify_fd);

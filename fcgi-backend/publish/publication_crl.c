@@ -161,7 +161,8 @@ renew(struct publication *p, struct ca *ca, unsigned partition, int64_t now)
 		/* Without the database it goes out all the same. */
 		publication_note(p, STEP_DATABASE, status_rows_crl_add(p->db, ca->number, partition, &fresh, n, &l->der),
 		    "crl row");
-	}
+	} else
+		log_error("crl_not_signed", "%s: %s", l->name, icert_err_code(error));
 	free(entries);
 	buf_free(&der);
 	return error;
