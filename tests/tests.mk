@@ -49,7 +49,7 @@ fuzz: $(FUZZ_NAMES:%=build/fuzz/%)
 # The running system is tested under ASan and UBSan, leaks included: our programs, and our module in Debian's nginx.
 # A report in any log fails the file that started the instance.  make system: the same tests on the release's build.
 # Files that mostly wait: so many instances side by side.
-SIDE_BY_SIDE ?= $(shell expr 2 \* $$(nproc))
+SIDE_BY_SIDE ?= $(shell expr 3 \* $$(nproc))
 .PHONY: asan system-asan
 asan:
 	$(Q)$(MAKE) -s B=$(ASAN) SAN=address,undefined programs module
