@@ -4,13 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "libicert/config.h"
 #include "libicert/error.h"
 #include "libicert/log.h"
 #include "payments/gateway_adapter.h"
 
-#define LINE_MAX_LENGTH 256
+#define LINE_MAX_LENGTH 512
 
 static const struct gateway_adapter *const adapters[] = { &gateway_standard_webhooks };
 
@@ -69,6 +70,22 @@ read_line(FILE *file, char *line, size_t size)
 	return 1;
 }
 
+/* A file of secrets; NULL (errno says why, EACCES also for one that everybody may read or write). */
+static FILE *
+open_secret(const char *path)
+{
+	struct stat st;
+	FILE *file = path == NULL ? NULL : fopen(path, "re");
+
+	if (file == NULL)
+		return NULL;
+	if (fstat(fileno(file), &st) == 0 && (st.st_mode & S_IRWXO) == 0)
+		return file;
+	log_error("gateway_secret_open", "%s may be used by everybody: chmod o= it", path);
+	fclose(file);
+	return NULL;
+}
+
 static int
 load_secrets(struct gateway *gateway, const char *path)
 {
@@ -76,7 +93,7 @@ load_secrets(struct gateway *gateway, const char *path)
 	FILE *file;
 	int got, error = 0;
 
-	if (path == NULL || (file = fopen(path, "re")) == NULL)
+	if ((file = open_secret(path)) == NULL)
 		return ICERT_E_CONFIG;
 	while (error == 0 && (got = read_line(file, line, sizeof(line))) != 0) {
 		if (got > 0 && line[0] == '\0')
@@ -93,16 +110,67 @@ load_secrets(struct gateway *gateway, const char *path)
 }
 
 static int
-load_api_key(struct gateway *gateway, const char *path)
+set_credential(struct gateway *gateway, const char *key, const char *text)
 {
-	FILE *file;
-	int got;
+	size_t i;
 
-	if (path == NULL || (file = fopen(path, "re")) == NULL)
+	for (i = 0; gateway->adapter->credentials[i] != NULL; i++) {
+		if (strcmp(gateway->adapter->credentials[i], key) != 0)
+			continue;
+		if (strlen(text) >= GATEWAY_CREDENTIAL || gateway->credential[i][0] != '\0')
+			return ICERT_E_CONFIG;
+		strcpy(gateway->credential[i], text);
+		return 0;
+	}
+	log_error("gateway_credential", "gateway %s: \"%s\" is no credential of %s", gateway->name, key, gateway->adapter->name);
+	return ICERT_E_CONFIG;
+}
+
+/* "key = value" in place, without the blanks around them; NULL when it is none. */
+static char *
+split(char *line, char **text)
+{
+	char *equals = strchr(line, '='), *end;
+
+	if (equals == NULL)
+		return NULL;
+	*text = equals + 1 + strspn(equals + 1, " \t");
+	for (end = *text + strlen(*text); end > *text && (end[-1] == ' ' || end[-1] == '\t'); end--)
+		end[-1] = '\0';
+	*equals = '\0';
+	for (end = equals; end > line && (end[-1] == ' ' || end[-1] == '\t'); end--)
+		end[-1] = '\0';
+	return line + strspn(line, " \t");
+}
+
+static int
+load_credentials(struct gateway *gateway, const char *path, const char *lone)
+{
+	char line[LINE_MAX_LENGTH], *key, *text;
+	FILE *file;
+	size_t i;
+	int got, error = 0;
+
+	if ((file = open_secret(path != NULL ? path : lone)) == NULL)
 		return ICERT_E_CONFIG;
-	got = read_line(file, gateway->api_key, sizeof(gateway->api_key));
+	while (error == 0 && (got = read_line(file, line, sizeof(line))) != 0) {
+		if (got > 0 && (line[0] == '\0' || line[0] == '#'))
+			continue;
+		if (got < 0)
+			error = ICERT_E_CONFIG;
+		else if (path == NULL)
+			error = set_credential(gateway, "api_key", line);
+		else
+			error = (key = split(line, &text)) == NULL ? ICERT_E_CONFIG : set_credential(gateway, key, text);
+	}
 	fclose(file);
-	return got == 1 && gateway->api_key[0] != '\0' ? 0 : ICERT_E_CONFIG;
+	bytes_wipe(line, sizeof(line));
+	for (i = 0; error == 0 && i < gateway->adapter->needed; i++)
+		if (gateway->credential[i][0] == '\0') {
+			log_error("gateway_credential", "gateway %s: no \"%s\"", gateway->name, gateway->adapter->credentials[i]);
+			error = ICERT_E_CONFIG;
+		}
+	return error;
 }
 
 static int
@@ -120,6 +188,12 @@ load_url(struct gateway *gateway, const struct config *config)
 	while (len > 0 && gateway->url[len - 1] == '/')
 		gateway->url[--len] = '\0';
 	return 0;
+}
+
+const char *
+gateway_title(const struct config *config, const char *name)
+{
+	return value(config, name, "title");
 }
 
 int
@@ -144,11 +218,11 @@ gateway_open(const struct config *config, const char *name, int purpose, struct 
 	gateway->tolerance = seconds == NULL ? GATEWAY_TOLERANCE_S : strtol(seconds, NULL, 10);
 	if (gateway->adapter == NULL || gateway->tolerance <= 0)
 		error = ICERT_E_CONFIG;
-	if (error == 0 && (purpose & GATEWAY_NOTICES))
+	if (error == 0 && (purpose & GATEWAY_NOTICES) && gateway->adapter->secret != NULL)
 		error = load_secrets(gateway, value(config, name, "secret_file"));
 	if (error == 0 && (purpose & GATEWAY_API)) {
 		if ((error = load_url(gateway, config)) == 0)
-			error = load_api_key(gateway, value(config, name, "api_key_file"));
+			error = load_credentials(gateway, value(config, name, "credentials_file"), value(config, name, "api_key_file"));
 	}
 	if (error != 0) {
 		log_error("gateway_config", "gateway %s: a key is missing or not readable", gateway->name);
@@ -173,21 +247,23 @@ int
 gateway_verify(const struct gateway *gateway, const struct gateway_notice *notice, int64_t now,
     char event_id[GATEWAY_ID])
 {
-	if (gateway->n_secrets == 0)
+	if (gateway->adapter->secret != NULL && gateway->n_secrets == 0)
 		return ICERT_E_CONFIG;
 	return gateway->adapter->verify(gateway, notice, now, event_id);
+}
+
+const char *
+gateway_accepted(const struct gateway *gateway)
+{
+	return gateway->adapter->accepted != NULL ? gateway->adapter->accepted : "{}";
 }
 
 int
 gateway_read(const struct gateway *gateway, const void *body, size_t len, struct gateway_payment *payment)
 {
+	memset(payment, 0, sizeof(*payment));
+	payment->cents = -1;
 	return gateway->adapter->read(body, len, payment);
-}
-
-int
-gateway_signs_amount(const struct gateway *gateway)
-{
-	return gateway->adapter->signs_amount;
 }
 
 int
@@ -198,13 +274,35 @@ gateway_checkout_create(struct gateway *gateway, const struct gateway_checkout_r
 }
 
 int
+gateway_returned(struct gateway *gateway, const char *payment, const struct gateway_return *back)
+{
+	return gateway->adapter->returned == NULL ? 0 : gateway->adapter->returned(gateway, payment, back);
+}
+
+int
 gateway_query(struct gateway *gateway, const char *payment, struct gateway_payment *out)
 {
-	return gateway->adapter->query(gateway, payment, out);
+	int error;
+
+	memset(out, 0, sizeof(*out));
+	out->cents = -1;
+	error = gateway->adapter->query(gateway, payment, out);
+	out->sure = 1;
+	return error;
 }
 
 int
 gateway_refund(struct gateway *gateway, const struct gateway_refund_request *request, char id[GATEWAY_ID], int *pending)
 {
-	return gateway->adapter->refund(gateway, request, id, pending);
+	*pending = 0;
+	id[0] = '\0';
+	return gateway->adapter->refund == NULL ? ICERT_E_UNSUPPORTED : gateway->adapter->refund(gateway, request, id, pending);
+}
+
+int
+gateway_list(struct gateway *gateway, int64_t from, int64_t to, int (*each)(void *, const struct gateway_payment *), void *arg)
+{
+	if (from >= to)
+		return 0;
+	return gateway->adapter->list == NULL ? ICERT_E_UNSUPPORTED : gateway->adapter->list(gateway, from, to, each, arg);
 }

@@ -260,6 +260,7 @@ request_parse(struct request *rq, char *const *params, const unsigned char *body
 		return 500;
 	rq->origin = clean_param(rq, params, "HTTP_ORIGIN");
 	rq->fetch_site = clean_param(rq, params, "HTTP_SEC_FETCH_SITE");
+	rq->browser = (s = clean_param(rq, params, "HTTP_USER_AGENT")) != NULL ? s : "";
 	rq->address = (s = clean_param(rq, params, "REMOTE_ADDR")) != NULL ? s : "";
 	rq->country = (s = clean_param(rq, params, "ICERT_COUNTRY")) != NULL ? s : "";
 	rq->request_id = (s = clean_param(rq, params, "ICERT_REQUEST_ID")) != NULL ? s : "";

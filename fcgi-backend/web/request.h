@@ -78,6 +78,7 @@ struct request {
 	const char *origin;	/* Origin header, NULL when absent */
 	const char *fetch_site;	/* Sec-Fetch-Site, NULL when absent */
 	const char *address;	/* the client's address, for counting; never logged whole */
+	const char *browser;	/* User-Agent, or ""; for gateways that ask for it, never logged */
 	const char *country;	/* two letters, or "" */
 	const char *request_id;	/* joins the edge's log line with ours */
 	const char *refusal;	/* reason code of the edge, NULL when none */

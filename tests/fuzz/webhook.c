@@ -40,6 +40,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	at = at > len ? len : at;
 	notice.body = (const uint8_t *)copy + at;
 	notice.len = len - at;
+	memset(&payment, 0, sizeof(payment));
+	payment.cents = -1;
 	error = gateway_standard_webhooks.verify(&gateway, &notice, 1795464000, event);
 	if (error == 0 && (event[0] == '\0' || strlen(event) >= GATEWAY_ID))
 		abort();

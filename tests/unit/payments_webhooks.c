@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -55,6 +56,7 @@ open_with(const char *secrets)
 	assert_non_null(file);
 	fputs(secrets, file);
 	fclose(file);
+	chmod(secret_file, 0640);
 	if (gateway_open(&config, "demo", GATEWAY_NOTICES, &gateway) != 0)
 		return NULL;
 	return gateway;
@@ -155,6 +157,10 @@ secrets(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_null(open_with(bad[i]));
+	g = open_with(SECRET);
+	gateway_free(g);
+	assert_int_equal(chmod(secret_file, 0644), 0);
+	assert_int_equal(gateway_open(&config, "demo", GATEWAY_NOTICES, &g), ICERT_E_CONFIG);
 	assert_int_equal(gateway_open(&config, "nobody", GATEWAY_NOTICES, &g), ICERT_E_NOT_FOUND);
 	assert_int_equal(gateway_open(&config, "demo", GATEWAY_API, &g), ICERT_E_CONFIG);
 }
@@ -180,10 +186,12 @@ bodies(void **state)
 	assert_int_equal(p.cents, 3163);
 	assert_string_equal(p.currency, "USD");
 	assert_int_equal(p.times, 1);
+	assert_true(p.sure);
 	assert_int_equal(read_body(g, "{\"type\":\"payment.x\",\"data\":{\"id\":\"pay_1\",\"status\":\"checking\"}}", &p), 0);
 	assert_int_equal(p.state, GATEWAY_PENDING);
 	assert_int_equal(p.checking, 1);
 	assert_int_equal(p.cents, -1);
+	assert_false(p.sure);
 	/* not a payment, not an object, an unknown state, a number where text must be, an id for a path, a field twice */
 	assert_int_equal(read_body(g, "{\"type\":\"refund.x\",\"data\":{\"id\":\"p\",\"status\":\"approved\"}}", &p), ICERT_E_MALFORMED);
 	assert_int_equal(read_body(g, "[]", &p), ICERT_E_MALFORMED);

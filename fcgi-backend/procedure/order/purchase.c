@@ -47,8 +47,10 @@ static const struct db_stmt search = { "purchase_search",
 	" order by p.created_at desc, p.id limit $3" };
 static const struct db_stmt pending = { "purchase_pending",
 	"update icert.purchase set state = 'pending', version = version + 1, state_since = $4, gateway = $2,"
-	" gateway_payment = $3 where id = $1 and (state = 'created' or"
+	" gateway_payment = $3, gateway_url = $5 where id = $1 and (state = 'created' or"
 	" (state = 'pending' and (gateway, gateway_payment) is distinct from ($2, $3)))" };
+static const struct db_stmt checkout = { "purchase_checkout",
+	"select gateway_payment, gateway_url from icert.purchase where id = $1 and state = 'pending' and gateway_payment is not null" };
 static const struct db_stmt unsure = { "purchase_unsure",
 	"select " COLUMNS " from icert.purchase p where p.state = 'pending' and coalesce(p.asked_at, p.state_since)"
 	" + least(greatest(coalesce(p.asked_at, p.state_since) - p.state_since, $4), $5) <= $1"
@@ -289,7 +291,7 @@ purchase_search(struct act *act, const char *text, struct purchase *rows, size_t
 }
 
 int
-purchase_pending(struct act *act, const char *id, const char *gateway, const char *payment)
+purchase_pending(struct act *act, const char *id, const char *gateway, const struct gateway_checkout *given)
 {
 	struct db_result *r;
 	int error, changed;
@@ -297,7 +299,7 @@ purchase_pending(struct act *act, const char *id, const char *gateway, const cha
 	if (!id_valid(id))
 		return ICERT_E_NOT_FOUND;
 	if ((error = act_begin(act)) != 0 || (error = DB_QUERY(act->db, &pending, &r, P_TEXT(id), P_TEXT(gateway),
-	    P_TEXT(payment), P_INT(clock_business()))) != 0)
+	    P_TEXT(given->id), P_INT(clock_business()), P_TEXT(given->url))) != 0)
 		goto fail;
 	changed = db_affected(r) == 1;
 	db_result_free(r);
@@ -306,6 +308,27 @@ purchase_pending(struct act *act, const char *id, const char *gateway, const cha
 	return db_commit(act->db);
 fail:
 	db_rollback(act->db);
+	return error;
+}
+
+int
+purchase_checkout(struct act *act, const char *id, struct gateway_checkout *out)
+{
+	struct db_result *r;
+	int error;
+
+	memset(out, 0, sizeof *out);
+	if (!id_valid(id))
+		return ICERT_E_NOT_FOUND;
+	if ((error = act_begin(act)) != 0 || (error = DB_QUERY_COMMIT(act->db, &checkout, &r, P_TEXT(id))) != 0)
+		return error;
+	if (db_rows(r) != 1)
+		error = ICERT_E_NOT_FOUND;
+	else {
+		snprintf(out->id, sizeof out->id, "%s", db_text(r, 0, 0));
+		snprintf(out->url, sizeof out->url, "%s", db_text(r, 0, 1));
+	}
+	db_result_free(r);
 	return error;
 }
 

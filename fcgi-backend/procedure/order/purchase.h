@@ -55,7 +55,9 @@ int	purchase_search(struct act *, const char *text, struct purchase *rows, size_
 
 /* The gateway has a checkout for it: created → pending.  A repeat with the same
  * payment, or for an order that is paid already, changes nothing and is 0. */
-int	purchase_pending(struct act *, const char *id, const char *gateway, const char *payment);
+int	purchase_pending(struct act *, const char *id, const char *gateway, const struct gateway_checkout *);
+/* That checkout, while the order is pending; ICERT_E_NOT_FOUND otherwise. */
+int	purchase_checkout(struct act *, const char *id, struct gateway_checkout *);
 
 /*
  * The clerk: what a gateway says about one payment, from a verified

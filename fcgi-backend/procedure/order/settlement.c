@@ -78,9 +78,11 @@ apply_event(struct act *act, struct settlement *settlement, struct inbox_event *
 		return inbox_done(act->db, event, "unreadable", NULL, clock_real());
 	if (error != 0)
 		return error;
-	error = purchase_apply(act, event->gateway, &payment, gateway_signs_amount(gateway), &verdict, order);
-	if (error == 0 && verdict == PAYMENT_QUERY)
-		error = ask_and_apply(act, gateway, event->gateway, payment.id, 1, &verdict, order);
+	/* It may be late, or one of several that come in no order: what counts is how the payment stands now.  A gateway that does
+	 * not answer is taken at its signed word, and asked again by whoever comes next. */
+	error = ask_and_apply(act, gateway, event->gateway, payment.id, 1, &verdict, order);
+	if (error == ICERT_E_UNAVAILABLE && payment.sure)
+		error = purchase_apply(act, event->gateway, &payment, 1, &verdict, order);
 	/* The gateway itself knows no such payment: its notification was about nothing. */
 	if (error == ICERT_E_NOT_FOUND)
 		return inbox_done(act->db, event, payment_verdict_name(PAYMENT_STRANGE), NULL, clock_real());

@@ -23,9 +23,9 @@ void	settlement_open(const struct config *config, struct settlement *out);
 void	settlement_close(struct settlement *settlement);
 
 /*
- * Takes at most `most` stored notifications and applies each.  One whose amount
- * its signature does not cover, or that leaves a doubt, is only a hint: the gateway
- * is asked first.  A gateway that does not answer leaves the event for later.
+ * Takes at most `most` stored notifications and applies each: the gateway is asked how the payment stands now, and its
+ * answer counts.  When it does not answer, a notification whose signature covers state, amount and currency is taken at
+ * its word; another waits for its next try.
  */
 int	settlement_apply(struct act *act, struct settlement *settlement, size_t most, size_t *done);
 

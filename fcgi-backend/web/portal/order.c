@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "libicert/error.h"
+#include "libicert/log.h"
 #include "payments/gateway.h"
 #include "payments/tariff.h"
 #include "procedure/application/anew.h"
@@ -192,17 +193,33 @@ order_show(struct request *rq)
 	return rv != 0 ? rv : order_page(rq, 200, p, false, false);
 }
 
-/* Back from the gateway: its notification may still be on the way. */
+static const char *
+brought(const void *arg, const char *name)
+{
+	return request_query(arg, name);
+}
+
+/* Back from the gateway: its notification may still be on the way, or wait for a word of ours. */
 static int
 order_return(struct request *rq)
 {
+	const struct gateway_return back = { brought, rq };
+	struct gateway *gateway;
 	struct purchase *p;
 	int rv = order_get(rq, &p);
 
-	return rv != 0 ? rv : order_page(rq, 200, p, true, false);
+	if (rv != 0)
+		return rv;
+	if (strcmp(p->state, "pending") == 0 && rq->nquery > 0 && gateway_open(portal_of(rq)->config, p->gateway, GATEWAY_API, &gateway) == 0) {
+		/* Whatever it says: the clerk asks how the payment stands. */
+		if ((rv = gateway_returned(gateway, p->gateway_payment, &back)) != 0)
+			log_warn("gateway_return", "gateway %s: %s", p->gateway, icert_err_code(rv));
+		gateway_free(gateway);
+	}
+	return order_page(rq, 200, p, true, false);
 }
 
-/* Asks the gateway for the order's checkout; the order's id makes a repeat the same one. */
+/* Asks the gateway for a checkout of the order; what was there before it makes a repeat of this try the same one. */
 static int
 checkout(struct request *rq, const struct purchase *p, const char *name, struct gateway_checkout *out)
 {
@@ -212,13 +229,20 @@ checkout(struct request *rq, const struct purchase *p, const char *name, struct 
 	int rv;
 
 	ask.order = p->id;
+	ask.once = p->gateway_payment[0] == '\0' ? p->id : arena_printf(&rq->arena, "%s:%s", p->id, p->gateway_payment);
+	ask.net = p->net;
+	ask.tax = p->tax;
+	ask.tax_bp = p->tax_bp;
+	ask.seconds = p->expires_at - portal_now();
+	ask.address = rq->address;
+	ask.browser = rq->browser;
 	ask.number = p->number;
 	ask.description = product_name(rq, p->container, p->ruc);
 	ask.cents = p->total;
 	ask.currency = p->currency;
 	ask.return_url = arena_printf(&rq->arena, "%s/orden/%s/vuelta", portal->public_url, p->id);
 	ask.notify_url = arena_printf(&rq->arena, "%s/avisos/%s", portal->public_url, name);
-	if (ask.return_url == NULL || ask.notify_url == NULL)
+	if (ask.once == NULL || ask.return_url == NULL || ask.notify_url == NULL)
 		return ICERT_E_MEMORY;
 	if ((rv = gateway_open(portal->config, name, GATEWAY_API, &gateway)) != 0)
 		return rv;
@@ -227,37 +251,69 @@ checkout(struct request *rq, const struct purchase *p, const char *name, struct 
 	return rv;
 }
 
+/* The one that the payer chose, else the one that the order was with, else the first. */
 static const char *
 gateway_of(struct request *rq, const struct purchase *p)
 {
 	char names[GATEWAYS_MAX][GATEWAY_NAME];
+	const char *chosen = request_form(rq, "pasarela") != NULL ? request_form(rq, "pasarela") : p->gateway;
+	int i, n = gateway_names(portal_of(rq)->config, names);
 
-	if (p->gateway[0] != '\0')
-		return p->gateway;
-	if (gateway_names(portal_of(rq)->config, names) < 1)
-		return NULL;
-	return arena_strdup(&rq->arena, names[0]);
+	for (i = 0; i < n; i++)
+		if (strcmp(names[i], chosen) == 0)
+			return arena_strdup(&rq->arena, names[i]);
+	return n > 0 ? arena_strdup(&rq->arena, names[0]) : NULL;
+}
+
+enum standing { STANDS_NOWHERE, STANDS_OPEN, STANDS_DECIDED };
+
+/* How the checkout stands that the order has had: nobody gets a second while the first may still be paid. */
+static int
+standing(struct request *rq, const struct purchase *p, enum standing *how)
+{
+	struct gateway_payment payment;
+	struct gateway *gateway;
+	int rv;
+
+	*how = STANDS_NOWHERE;
+	if (p->gateway_payment[0] == '\0')
+		return 0;
+	if ((rv = gateway_open(portal_of(rq)->config, p->gateway, GATEWAY_API, &gateway)) != 0)
+		return rv;
+	rv = gateway_query(gateway, p->gateway_payment, &payment);
+	gateway_free(gateway);
+	if (rv == 0 && payment.state != GATEWAY_REJECTED && payment.state != GATEWAY_EXPIRED)
+		*how = payment.state == GATEWAY_PENDING && !payment.checking ? STANDS_OPEN : STANDS_DECIDED;
+	return rv == ICERT_E_NOT_FOUND ? 0 : rv;
 }
 
 static int
 order_pay(struct request *rq)
 {
-	struct gateway_checkout got;
+	struct gateway_checkout *got = arena_new(&rq->arena, struct gateway_checkout);
+	enum standing how;
 	struct purchase *p;
 	const char *name;
 	int rv = order_get(rq, &p);
 
 	if (rv != 0)
 		return rv;
+	if (got == NULL)
+		return ICERT_E_MEMORY;
 	if (!open_for_payment(p))
 		return response_redirect(rq, "/orden/%s", p->id);
 	if ((name = gateway_of(rq, p)) == NULL)
 		return ICERT_E_CONFIG;
-	rv = checkout(rq, p, name, &got);
-	if (rv == ICERT_E_UNAVAILABLE || rv == ICERT_E_DENIED)
+	if ((rv = standing(rq, p, &how)) == 0 && how == STANDS_OPEN)
+		return response_redirect(rq, "/orden/%s/pasarela", p->id);
+	if (rv == 0 && how == STANDS_DECIDED)
+		return response_redirect(rq, "/orden/%s/vuelta", p->id);
+	if (rv == 0)
+		rv = checkout(rq, p, name, got);
+	if (rv == ICERT_E_UNAVAILABLE || rv == ICERT_E_DENIED || rv == ICERT_E_MALFORMED)
 		return order_page(rq, 503, p, false, true);
 	if (rv == 0)
-		rv = purchase_pending(portal_act(rq), p->id, name, got.id);
+		rv = purchase_pending(portal_act(rq), p->id, name, got);
 	if (rv != 0)
 		return rv;
 	return response_redirect(rq, "/orden/%s/pasarela", p->id);
@@ -277,9 +333,9 @@ order_gateway(struct request *rq)
 		return rv;
 	if (got == NULL)
 		return ICERT_E_MEMORY;
-	if (strcmp(p->state, "pending") != 0)
+	rv = purchase_checkout(portal_act(rq), p->id, got);
+	if (rv == ICERT_E_NOT_FOUND)
 		return response_redirect(rq, "/orden/%s", p->id);
-	rv = checkout(rq, p, p->gateway, got);
 	if (rv != 0 || !response_gateway_good(rq, got->url))
 		return order_page(rq, 503, p, false, true);
 	v.url = got->url;

@@ -74,8 +74,9 @@ phrase(int status)
 	return "Internal Server Error";
 }
 
+/* good: the body of a 200, as the gateway wants it. */
 static void
-send(struct FCGX_Request *request, int status, const char *code)
+send(struct FCGX_Request *request, int status, const char *code, const char *good)
 {
 	FCGX_FPrintF(request->out, "Status: %d %s\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n", status,
 	    phrase(status));
@@ -84,7 +85,7 @@ send(struct FCGX_Request *request, int status, const char *code)
 	if (status == 405)
 		FCGX_FPrintF(request->out, "Allow: POST\r\n");
 	if (code == NULL)
-		FCGX_FPrintF(request->out, "\r\n{}\n");
+		FCGX_FPrintF(request->out, "\r\n%s\n", good);
 	else
 		FCGX_FPrintF(request->out, "\r\n{\"error\":\"%s\"}\n", code);
 }
@@ -155,16 +156,16 @@ notice_answer(struct notice_context *context, struct FCGX_Request *request)
 	int which = find(context, param(request, "REQUEST_URI")), error = 0, status;
 
 	if (which < 0) {
-		send(request, 404, icert_err_code(ICERT_E_NOT_FOUND));
+		send(request, 404, icert_err_code(ICERT_E_NOT_FOUND), NULL);
 		return;
 	}
 	if (method == NULL || strcmp(method, "POST") != 0) {
-		send(request, 405, "method");
+		send(request, 405, "method", NULL);
 		return;
 	}
 	status = take(context, request, which, &error);
 	code = error == 0 ? NULL : status == 503 ? icert_err_code(ICERT_E_UNAVAILABLE) : icert_err_code(error);
-	send(request, status, code);
+	send(request, status, code, gateway_accepted(context->gateways[which]));
 	if (status == 503)
 		log_error("notice_not_stored", "gateway %s: %s", context->names[which], icert_err_code(error));
 	else if (code != NULL) {
