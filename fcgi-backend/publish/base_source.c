@@ -6,8 +6,6 @@
 #include "pki/crl.h"
 #include "publish/base_source.h"
 
-#define PAGE 20000
-
 static void
 serial_of(const struct status_key *key, uint8_t out[16])
 {
@@ -69,12 +67,11 @@ next_row(struct base_source *s)
 
 	if (++s->row < s->row_n)
 		return 0;
-	if (s->db == NULL || (s->row_n != 0 && s->row_n < PAGE)) {
+	if (s->db == NULL || (s->row_n != 0 && s->row_n < STATUS_ROWS_PAGE)) {
 		s->rows_end = 1;
 		return 0;
 	}
 	s->row = 0;
-	s->row_n = PAGE;
 	if ((error = status_rows_page(s->db, s->issuer, s->after, s->rows, &s->row_n)) != 0)
 		return error;
 	s->rows_end = s->row_n == 0;
@@ -118,7 +115,7 @@ base_source_open(struct base_source *s, const struct segments *published, size_t
 	s->issuer = issuer;
 	memcpy(s->after, after, 16);
 	if (conninfo != NULL &&
-	    ((s->rows = calloc(PAGE, sizeof(*s->rows))) == NULL || (s->db = db_open(conninfo)) == NULL))
+	    ((s->rows = calloc(STATUS_ROWS_PAGE, sizeof(*s->rows))) == NULL || (s->db = db_open(conninfo)) == NULL))
 		return ICERT_E_MEMORY;
 	if ((error = collect_deltas(s)) != 0)
 		return error;

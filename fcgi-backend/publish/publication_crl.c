@@ -9,7 +9,6 @@
 #include "publish/publication_private.h"
 
 #define CRL_COALESCE 10		/* seconds between two CRLs that revocations cause */
-#define PAGE 5000
 #define CLOCK_SKEW 60		/* seconds: what is from later was made while the clock was wrong */
 
 static int
@@ -20,16 +19,15 @@ load_revoked(struct publication *p, struct ca *ca)
 	size_t i, n;
 	int error;
 
-	if ((page = calloc(PAGE, sizeof(*page))) == NULL)
+	if ((page = calloc(STATUS_ROWS_PAGE, sizeof(*page))) == NULL)
 		return ICERT_E_MEMORY;
 	do {
-		n = PAGE;
 		error = status_rows_revoked(p->db, ca->number, after, page, &n);
 		for (i = 0; i < n && error == 0; i++)
 			error = revocations_add(&ca->revocations, &page[i]);
 		if (n > 0)
 			memcpy(after, page[n - 1].serial, sizeof(after));
-	} while (error == 0 && n == PAGE);
+	} while (error == 0 && n == STATUS_ROWS_PAGE);
 	free(page);
 	return error;
 }

@@ -12,7 +12,9 @@
 #include "pki/crl.h"
 #include "publish/status_rows.h"
 
-#define PAGE 20000
+#define PAGE_TEXT2(n) #n
+#define PAGE_TEXT(n) PAGE_TEXT2(n)
+#define LIMIT_PAGE " limit " PAGE_TEXT(STATUS_ROWS_PAGE)
 
 /*
  * A certificate that a restored database knows from the signer's journal alone stands in a table of its own, until a row
@@ -27,24 +29,24 @@
 
 static const struct db_stmt sql_page = {
 	"status_page",
-	"select " COLUMNS " from icert.certificate c where issuer = $3 and serial > $1 and not_after is not null"
-	" union all select " LOST_COLUMNS " from " LOST " and l.issuer = $3 and l.serial > $1"
-	" order by serial limit $2"
+	"select " COLUMNS " from icert.certificate c where issuer = $2 and serial > $1 and not_after is not null"
+	" union all select " LOST_COLUMNS " from " LOST " and l.issuer = $2 and l.serial > $1"
+	" order by serial" LIMIT_PAGE
 };
 
 static const struct db_stmt sql_revoked = {
 	"status_revoked",
 	"select " COLUMNS " from icert.certificate c"
-	" where issuer = $3 and serial > $1 and revoked_at is not null and not_after is not null"
-	" union all select " LOST_COLUMNS " from " LOST " and l.issuer = $3 and l.serial > $1"
-	" and l.revoked_at is not null order by serial limit $2"
+	" where issuer = $2 and serial > $1 and revoked_at is not null and not_after is not null"
+	" union all select " LOST_COLUMNS " from " LOST " and l.issuer = $2 and l.serial > $1"
+	" and l.revoked_at is not null order by serial" LIMIT_PAGE
 };
 
 static const struct db_stmt sql_open_revoked = {
 	"status_open_revoked",
 	"select distinct " COLUMNS " from icert.status_change s"
-	" join icert.certificate c on c.id = s.certificate_id where c.issuer = $3 and c.serial > $1 and s.published_epoch is null"
-	" and c.revoked_at is not null and c.not_after is not null order by c.serial limit $2"
+	" join icert.certificate c on c.id = s.certificate_id where c.issuer = $2 and c.serial > $1 and s.published_epoch is null"
+	" and c.revoked_at is not null and c.not_after is not null order by c.serial" LIMIT_PAGE
 };
 
 /* Those of the lost have numbers below zero. */
@@ -121,11 +123,10 @@ static int
 page(struct db *db, const struct db_stmt *stmt, unsigned issuer, const uint8_t after[16], struct cert_status *status, size_t *n)
 {
 	struct db_result *rows;
-	size_t room = *n;
 	int i, error;
 
 	*n = 0;
-	if ((error = DB_QUERY(db, stmt, &rows, P_BYTES(after, 16), P_INT((int64_t)room), P_INT(issuer))) != 0)
+	if ((error = DB_QUERY(db, stmt, &rows, P_BYTES(after, 16), P_INT(issuer))) != 0)
 		return error;
 	for (i = 0; i < db_rows(rows) && error == 0; i++)
 		if ((error = record_of(rows, i, 0, &status[*n])) == 0)
@@ -157,8 +158,7 @@ status_rows_open_revoked(struct db *db, unsigned issuer, struct cert_status **li
 	*list = NULL;
 	*n = 0;
 	do {
-		got = PAGE;
-		if ((more = reallocarray(*list, *n + PAGE, sizeof(*more))) == NULL)
+		if ((more = reallocarray(*list, *n + STATUS_ROWS_PAGE, sizeof(*more))) == NULL)
 			return ICERT_E_MEMORY;
 		*list = more;
 		if ((error = page(db, &sql_open_revoked, issuer, after, more + *n, &got)) != 0)
@@ -166,7 +166,7 @@ status_rows_open_revoked(struct db *db, unsigned issuer, struct cert_status **li
 		*n += got;
 		if (got > 0)
 			memcpy(after, more[*n - 1].serial, sizeof(after));
-	} while (got == PAGE);
+	} while (got == STATUS_ROWS_PAGE);
 	return 0;
 }
 

@@ -12,7 +12,11 @@
 #include "publish/answers.h"
 #include "store/db.h"
 
-/* Certificates of a CA in the order of serials, those above `after`: at most *n of them; fewer: that was all. */
+/*
+ * Certificates of a CA in the order of serials, those above `after`, into room for STATUS_ROWS_PAGE of them; fewer in *n: that
+ * was all.  The number stands in the statement itself: a planner that does not know how few are asked for sorts all of them.
+ */
+#define STATUS_ROWS_PAGE 20000
 int	status_rows_page(struct db *, unsigned issuer, const uint8_t after[16], struct cert_status *, size_t *n);
 /* The same for the revoked ones alone. */
 int	status_rows_revoked(struct db *, unsigned issuer, const uint8_t after[16], struct cert_status *, size_t *n);
