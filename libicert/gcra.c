@@ -28,6 +28,7 @@ gcra_ask(const struct gcra *g, int64_t *tat, int64_t now, uint32_t cost, struct 
 	/* A time further ahead than the rule can make it is not ours. */
 	if (start < now || start - now > g->tolerance)
 		start = start < now ? now : now + g->tolerance;
+	a->ahead = start - now;
 	if (cost > g->burst) {
 		a->never = 1;
 		next = start;

@@ -28,6 +28,7 @@ struct gcra_answer {
 	uint32_t	remaining;	/* requests of cost 1 that may still come at once */
 	int64_t		retry;		/* ns until the same cost would pass; 0 when allowed */
 	int64_t		reset;		/* ns until the whole burst is there again */
+	int64_t		ahead;		/* ns by which the key was ahead of its rate before this request */
 };
 
 /* quota requests in window seconds.  0 or ICERT_E_INVALID. */

@@ -17,8 +17,10 @@ typedef struct {
     ngx_str_t   reason;        /* stable code of a refusal */
     ngx_str_t   detail;        /* which rule, for malformed input */
     ngx_str_t   field;         /* form field of a refusal, percent-encoded */
-    ngx_str_t   limit;         /* policy that refused */
+    ngx_str_t   limit;         /* policy that refused, or would have */
+    ngx_str_t   limit_status;  /* how the limits were passed */
     ngx_str_t   ocsp;          /* result of an OCSP question */
+    ngx_str_t   country;       /* looked up once: the database may be replaced */
     ngx_str_t   question;      /* its DER, once it was handed on to be answered live */
 
     ngx_str_t   policy_name;   /* tightest policy that was asked */
@@ -48,7 +50,7 @@ void ngx_http_icert_refuse(ngx_http_request_t *r, const char *reason,
     const char *detail);
 
 
-/* two capitals or "unknown", constant storage or r->pool */
+/* two capitals or "unknown", the same throughout a request; constant storage or r->pool */
 
 ngx_int_t ngx_http_icert_country(ngx_http_request_t *r, ngx_str_t *value);
 

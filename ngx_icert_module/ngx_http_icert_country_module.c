@@ -5,26 +5,35 @@
 
 
 #define NGX_HTTP_ICERT_COUNTRY_CHECK  60000   /* ms between looks at the file */
+#define NGX_HTTP_ICERT_COUNTRY_MIN_SIZE  128
+#define NGX_HTTP_ICERT_COUNTRY_MAX_SIZE  (1024 * 1024 * 1024)
 
 
 typedef struct {
-    ngx_str_t     path;
+    ngx_str_t        path;
+    ngx_msec_t       check;    /* ms between looks at the file */
 
-    ngx_event_t   event;
-    MMDB_s        db[2];       /* a new one is opened beside the old */
-    ngx_uint_t    current;
-    time_t        mtime;
-    ino_t         ino;
-    unsigned      open:1;
+    ngx_event_t      event;
+    MMDB_s           db[2];    /* a new one is opened beside the old */
+    ngx_uint_t       current;
+    ngx_file_info_t  seen;     /* the file that was looked at last */
+    unsigned         open:1;
+    unsigned         refused:1;  /* it was not taken: what was there before stays */
 } ngx_http_icert_country_main_conf_t;
 
 
+static ngx_int_t ngx_http_icert_country_find(ngx_http_request_t *r,
+    ngx_str_t *value);
 static ngx_int_t ngx_http_icert_country_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_icert_net_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static void ngx_http_icert_country_load(
     ngx_http_icert_country_main_conf_t *mcf, ngx_log_t *log);
+static const char *ngx_http_icert_country_fault(
+    ngx_http_icert_country_main_conf_t *mcf, MMDB_s *db);
+static ngx_int_t ngx_http_icert_country_state(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static void ngx_http_icert_country_timer(ngx_event_t *ev);
 static ngx_int_t ngx_http_icert_country_add_variables(ngx_conf_t *cf);
 static void *ngx_http_icert_country_create_main_conf(ngx_conf_t *cf);
@@ -37,7 +46,7 @@ static void ngx_http_icert_country_exit_process(ngx_cycle_t *cycle);
 static ngx_command_t  ngx_http_icert_country_commands[] = {
 
     { ngx_string("icert_country_database"),
-      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE12,
       ngx_http_icert_country_database,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_icert_country_main_conf_t, path),
@@ -52,11 +61,20 @@ static ngx_command_t  ngx_http_icert_country_commands[] = {
 #define NGX_HTTP_ICERT_NET_LOG  0
 #define NGX_HTTP_ICERT_NET_KEY  1
 
+#define NGX_HTTP_ICERT_COUNTRY_EPOCH    0
+#define NGX_HTTP_ICERT_COUNTRY_REFUSED  1
+
 
 static ngx_http_variable_t  ngx_http_icert_country_vars[] = {
 
     { ngx_string("icert_country"), NULL, ngx_http_icert_country_variable,
       0, 0, 0 },
+
+    { ngx_string("icert_country_epoch"), NULL, ngx_http_icert_country_state,
+      NGX_HTTP_ICERT_COUNTRY_EPOCH, 0, 0 },
+
+    { ngx_string("icert_country_refused"), NULL, ngx_http_icert_country_state,
+      NGX_HTTP_ICERT_COUNTRY_REFUSED, 0, 0 },
 
     { ngx_string("icert_net"), NULL, ngx_http_icert_net_variable,
       NGX_HTTP_ICERT_NET_LOG, 0, 0 },
@@ -148,6 +166,28 @@ ngx_http_icert_country_value(MMDB_entry_s *entry, ngx_pool_t *pool,
 
 ngx_int_t
 ngx_http_icert_country(ngx_http_request_t *r, ngx_str_t *value)
+{
+    ngx_http_icert_note_t  *note;
+
+    note = ngx_http_icert_note_make(r);
+    if (note == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (note->country.len == 0
+        && ngx_http_icert_country_find(r, &note->country) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    *value = note->country;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_icert_country_find(ngx_http_request_t *r, ngx_str_t *value)
 {
     int                                  error;
     ngx_int_t                            rc;
@@ -259,26 +299,54 @@ ngx_http_icert_country_load(ngx_http_icert_country_main_conf_t *mcf,
 {
     int              rc;
     ngx_uint_t       next;
+    const char      *fault;
     ngx_file_info_t  fi;
 
     if (ngx_file_info(mcf->path.data, &fi) == NGX_FILE_ERROR) {
         return;
     }
 
-    if (mcf->open && ngx_file_mtime(&fi) == mcf->mtime
-        && ngx_file_uniq(&fi) == mcf->ino)
+    if (ngx_file_mtime(&fi) == ngx_file_mtime(&mcf->seen)
+        && ngx_file_uniq(&fi) == ngx_file_uniq(&mcf->seen)
+        && ngx_file_size(&fi) == ngx_file_size(&mcf->seen))
     {
         return;
     }
 
+    mcf->seen = fi;
     next = !mcf->current;
+    fault = NULL;
 
-    rc = MMDB_open((char *) mcf->path.data, MMDB_MODE_MMAP, &mcf->db[next]);
+    if (!ngx_is_file(&fi)) {
+        fault = "is no regular file";
 
-    if (rc != MMDB_SUCCESS) {
+    } else if (ngx_file_size(&fi) < NGX_HTTP_ICERT_COUNTRY_MIN_SIZE
+               || ngx_file_size(&fi) > NGX_HTTP_ICERT_COUNTRY_MAX_SIZE)
+    {
+        fault = "has no size of a database";
+
+    } else {
+        rc = MMDB_open((char *) mcf->path.data, MMDB_MODE_MMAP,
+                       &mcf->db[next]);
+
+        if (rc != MMDB_SUCCESS) {
+            fault = MMDB_strerror(rc);
+
+        } else {
+            fault = ngx_http_icert_country_fault(mcf, &mcf->db[next]);
+
+            if (fault) {
+                MMDB_close(&mcf->db[next]);
+            }
+        }
+    }
+
+    mcf->refused = (fault != NULL);
+
+    if (fault) {
         ngx_log_error(NGX_LOG_ERR, log, 0,
-                      "icert_country_database \"%V\" is not usable: %s",
-                      &mcf->path, MMDB_strerror(rc));
+                      "icert_country_database \"%V\" %s%s", &mcf->path, fault,
+                      mcf->open ? ": the former one stays" : "");
         return;
     }
 
@@ -288,11 +356,74 @@ ngx_http_icert_country_load(ngx_http_icert_country_main_conf_t *mcf,
 
     mcf->open = 1;
     mcf->current = next;
-    mcf->mtime = ngx_file_mtime(&fi);
-    mcf->ino = ngx_file_uniq(&fi);
 
     ngx_log_error(NGX_LOG_NOTICE, log, 0,
-                  "icert country database opened: \"%V\"", &mcf->path);
+                  "icert country database opened: \"%V\", of %uL", &mcf->path,
+                  (uint64_t) mcf->db[next].metadata.build_epoch);
+}
+
+
+/*
+ * What opens may still be another thing: a list of cities has countries too,
+ * one of anonymous networks has none.
+ */
+
+static const char *
+ngx_http_icert_country_fault(ngx_http_icert_country_main_conf_t *mcf,
+    MMDB_s *db)
+{
+    const char  *type;
+
+    type = db->metadata.database_type ? db->metadata.database_type : "";
+
+    if (ngx_strcasestrn((u_char *) type, "country", 7 - 1) == NULL
+        && ngx_strcasestrn((u_char *) type, "city", 4 - 1)
+           == NULL)
+    {
+        return "is of a type that names no country";
+    }
+
+    if (mcf->open && db->metadata.build_epoch
+                     < mcf->db[mcf->current].metadata.build_epoch)
+    {
+        return "is older than the one in use (a reload takes it)";
+    }
+
+    return NULL;
+}
+
+
+/* when the database in use was built, 0: there is none; whether a newer file was refused */
+
+static ngx_int_t
+ngx_http_icert_country_state(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    u_char                              *p;
+    uint64_t                             value;
+    ngx_http_icert_country_main_conf_t  *mcf;
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_icert_country_module);
+
+    if (data == NGX_HTTP_ICERT_COUNTRY_REFUSED) {
+        value = mcf->refused;
+
+    } else {
+        value = mcf->open ? mcf->db[mcf->current].metadata.build_epoch : 0;
+    }
+
+    p = ngx_pnalloc(r->pool, NGX_INT64_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    v->len = ngx_sprintf(p, "%uL", value) - p;
+    v->data = p;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
 }
 
 
@@ -300,7 +431,8 @@ static void
 ngx_http_icert_country_timer(ngx_event_t *ev)
 {
     ngx_http_icert_country_load(ev->data, ev->log);
-    ngx_add_timer(ev, NGX_HTTP_ICERT_COUNTRY_CHECK);
+    ngx_add_timer(ev,
+                  ((ngx_http_icert_country_main_conf_t *) ev->data)->check);
 }
 
 
@@ -335,7 +467,8 @@ ngx_http_icert_country_database(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_icert_country_main_conf_t  *mcf = conf;
 
-    ngx_str_t  *value;
+    ngx_int_t   check = NGX_ERROR;
+    ngx_str_t  *value, s;
 
     if (mcf->path.data) {
         return "is duplicate";
@@ -343,6 +476,24 @@ ngx_http_icert_country_database(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
     mcf->path = value[1];
+    mcf->check = NGX_HTTP_ICERT_COUNTRY_CHECK;
+
+    if (cf->args->nelts == 3) {
+
+        if (ngx_strncmp(value[2].data, "check=", 6) == 0) {
+            s.data = value[2].data + 6;
+            s.len = value[2].len - 6;
+            check = ngx_parse_time(&s, 0);
+        }
+
+        if (check <= 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"", &value[2]);
+            return NGX_CONF_ERROR;
+        }
+
+        mcf->check = (ngx_msec_t) check;
+    }
 
     if (ngx_conf_full_name(cf->cycle, &mcf->path, 0) != NGX_OK) {
         return NGX_CONF_ERROR;
@@ -376,7 +527,7 @@ ngx_http_icert_country_init_process(ngx_cycle_t *cycle)
     mcf->event.log = cycle->log;
     mcf->event.cancelable = 1;
 
-    ngx_add_timer(&mcf->event, NGX_HTTP_ICERT_COUNTRY_CHECK);
+    ngx_add_timer(&mcf->event, mcf->check);
 
     return NGX_OK;
 }

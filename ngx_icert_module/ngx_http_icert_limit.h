@@ -12,6 +12,8 @@
 #define NGX_HTTP_ICERT_LIMIT_KEY  16
 #define NGX_HTTP_ICERT_LIMIT_MAX       8      /* policies of a location */
 #define NGX_HTTP_ICERT_LIMIT_COST_MAX  1000000
+#define NGX_HTTP_ICERT_LIMIT_RATES     64     /* of countries, a zone */
+#define NGX_HTTP_ICERT_LIMIT_COUNTRIES (26 * 26 + 1)   /* the last: unknown */
 #define NGX_HTTP_ICERT_LIMIT_MIN_SIZE  (8 * ngx_pagesize)
 
 
@@ -40,6 +42,9 @@ typedef struct {
     uint32_t                    oldest;
     int64_t                     warned;      /* ns, monotonic */
     uint64_t                    evicted;     /* keys forgotten before their time */
+    uint64_t                    passed;
+    uint64_t                    delayed;     /* of those that passed */
+    uint64_t                    refused;     /* dry runs too */
     uint32_t                   *buckets;
     ngx_http_icert_limit_node_t *nodes;      /* nodes[0] is not used */
 } ngx_http_icert_limit_shctx_t;
@@ -48,7 +53,10 @@ typedef struct {
 typedef struct {
     ngx_http_icert_limit_shctx_t *sh;
     ngx_slab_pool_t              *shpool;
-    struct gcra                   gcra;
+    struct gcra                   gcra;      /* of everywhere that is not named */
+    struct gcra                  *rates;     /* of countries */
+    ngx_uint_t                    n_rates;
+    u_char                       *countries; /* place in rates, from 1; by code */
     ngx_uint_t                    kind;      /* of the key */
     ngx_str_t                     key_text;  /* as configured */
     ngx_http_complex_value_t      key;
@@ -59,12 +67,21 @@ typedef struct {
 typedef struct {
     ngx_shm_zone_t             *zone;
     uint32_t                    cost;
+    uint32_t                    at_once;     /* of the burst; what is over it waits */
 } ngx_http_icert_limit_t;
 
 
 typedef struct {
+    ngx_array_t                 zones;       /* ngx_shm_zone_t *, in their order */
+} ngx_http_icert_limit_main_conf_t;
+
+
+typedef struct {
     ngx_array_t                *limits;      /* ngx_http_icert_limit_t */
+    ngx_array_t                *allow;       /* ngx_cidr_t: never limited */
     ngx_flag_t                  off;
+    ngx_flag_t                  dry_run;
+    ngx_uint_t                  status;
     ngx_flag_t                  headers;
     ngx_flag_t                  legacy_headers;
 } ngx_http_icert_limit_conf_t;
@@ -73,17 +90,45 @@ typedef struct {
 extern ngx_module_t  ngx_http_icert_limit_module;
 
 
-/* the directives icert_limit_zone and icert_limit */
+/*
+ * The directives icert_limit_zone, icert_limit_country, icert_limit and
+ * icert_limit_allow.
+ */
 
 char *ngx_http_icert_limit_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_icert_limit_country(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_icert_limit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_icert_limit_allow(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* which rate of the policy holds for a country: two capitals or "unknown" */
+
+const struct gcra *ngx_http_icert_limit_rate(ngx_http_icert_limit_zone_t *z,
+    ngx_str_t *country);
+
+/* one question to a policy */
+
+typedef struct {
+    u_char                      key[NGX_HTTP_ICERT_LIMIT_KEY];
+    const struct gcra          *gcra;
+    uint32_t                    cost;
+    uint32_t                    at_once;
+    struct gcra_answer          answer;
+    int64_t                     delay;       /* ns to wait, once charged */
+} ngx_http_icert_limit_question_t;
 
 /* asks the policy for a key; charges it when commit is set and it allows */
 
 void ngx_http_icert_limit_ask(ngx_http_request_t *r,
-    ngx_http_icert_limit_zone_t *z, u_char *key, int64_t now, uint32_t cost,
-    ngx_uint_t commit, struct gcra_answer *a);
+    ngx_http_icert_limit_zone_t *z, ngx_http_icert_limit_question_t *q,
+    int64_t now, ngx_uint_t commit);
+
+/* $icert_limit_counts: what the policies did, as Prometheus' text */
+
+ngx_int_t ngx_http_icert_limit_counts(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 
 /* shared memory: kept over a reload, empty when new or of another size */
 

@@ -6,8 +6,16 @@
 #include "ngx_http_icert_limit.h"
 
 
+typedef struct {
+    uint32_t  quota;
+    uint32_t  window;
+    uint32_t  burst;
+} ngx_http_icert_limit_parameters_t;
+
+
 static ngx_int_t
-ngx_http_icert_limit_rate(ngx_str_t *s, uint32_t *quota, uint32_t *window)
+ngx_http_icert_limit_parse_rate(ngx_str_t *s, uint32_t *quota,
+    uint32_t *window)
 {
     ngx_int_t  n;
 
@@ -37,6 +45,37 @@ ngx_http_icert_limit_rate(ngx_str_t *s, uint32_t *quota, uint32_t *window)
     *quota = (uint32_t) n;
 
     return NGX_OK;
+}
+
+
+/* rate= and burst=; NGX_DECLINED for what is neither or has a bad value */
+
+static ngx_int_t
+ngx_http_icert_limit_parameter(ngx_str_t *value,
+    ngx_http_icert_limit_parameters_t *p)
+{
+    ngx_int_t  n;
+    ngx_str_t  s;
+
+    if (ngx_strncmp(value->data, "rate=", 5) == 0) {
+        s.data = value->data + 5;
+        s.len = value->len - 5;
+
+        return ngx_http_icert_limit_parse_rate(&s, &p->quota, &p->window)
+               == NGX_OK ? NGX_OK : NGX_DECLINED;
+    }
+
+    if (ngx_strncmp(value->data, "burst=", 6) == 0) {
+
+        n = ngx_atoi(value->data + 6, value->len - 6);
+
+        if (n > 0 && n <= GCRA_BURST_MAX) {
+            p->burst = (uint32_t) n;
+            return NGX_OK;
+        }
+    }
+
+    return NGX_DECLINED;
 }
 
 
@@ -77,13 +116,14 @@ ngx_http_icert_limit_zone_key(ngx_conf_t *cf, ngx_http_icert_limit_zone_t *z,
 char *
 ngx_http_icert_limit_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ssize_t                       size;
-    uint32_t                      quota, window;
-    ngx_int_t                     burst, rc;
-    ngx_str_t                    *value, s;
-    ngx_uint_t                    i;
-    ngx_shm_zone_t               *zone;
-    ngx_http_icert_limit_zone_t  *z;
+    ssize_t                             size;
+    ngx_int_t                           rc;
+    ngx_str_t                          *value, s;
+    ngx_uint_t                          i;
+    ngx_shm_zone_t                     *zone, **place;
+    ngx_http_icert_limit_zone_t        *z;
+    ngx_http_icert_limit_main_conf_t   *lmcf;
+    ngx_http_icert_limit_parameters_t   p;
 
     value = cf->args->elts;
 
@@ -94,9 +134,7 @@ ngx_http_icert_limit_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     z->name = value[1];
     size = 1024 * 1024;
-    burst = 0;
-    quota = 0;
-    window = 0;
+    ngx_memzero(&p, sizeof(p));
 
     if (z->name.len > 64) {
         return "has a name of more than 64 octets";
@@ -118,22 +156,6 @@ ngx_http_icert_limit_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                 continue;
             }
 
-        } else if (ngx_strncmp(value[i].data, "rate=", 5) == 0) {
-            s.data = value[i].data + 5;
-            s.len = value[i].len - 5;
-
-            if (ngx_http_icert_limit_rate(&s, &quota, &window) == NGX_OK) {
-                continue;
-            }
-
-        } else if (ngx_strncmp(value[i].data, "burst=", 6) == 0) {
-
-            burst = ngx_atoi(value[i].data + 6, value[i].len - 6);
-
-            if (burst > 0 && burst <= GCRA_BURST_MAX) {
-                continue;
-            }
-
         } else if (ngx_strncmp(value[i].data, "size=", 5) == 0) {
             s.data = value[i].data + 5;
             s.len = value[i].len - 5;
@@ -143,6 +165,9 @@ ngx_http_icert_limit_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             if (size >= (ssize_t) NGX_HTTP_ICERT_LIMIT_MIN_SIZE) {
                 continue;
             }
+
+        } else if (ngx_http_icert_limit_parameter(&value[i], &p) == NGX_OK) {
+            continue;
         }
 
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -150,11 +175,11 @@ ngx_http_icert_limit_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (z->key_text.len == 0 || quota == 0 || burst == 0) {
+    if (z->key_text.len == 0 || p.quota == 0 || p.burst == 0) {
         return "needs key=, rate= and burst=";
     }
 
-    if (gcra_init(&z->gcra, quota, window, (uint32_t) burst) != 0) {
+    if (gcra_init(&z->gcra, p.quota, p.window, p.burst) != 0) {
         return "has a burst that its rate needs more than 30 days for";
     }
 
@@ -173,7 +198,212 @@ ngx_http_icert_limit_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     zone->init = ngx_http_icert_limit_init_zone;
     zone->data = z;
 
+    lmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_icert_limit_module);
+
+    place = ngx_array_push(&lmcf->zones);
+    if (place == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *place = zone;
+
     return NGX_CONF_OK;
+}
+
+
+/* the place of a country in a zone's list; the last for what is no code */
+
+static ngx_uint_t
+ngx_http_icert_limit_country_place(ngx_str_t *s)
+{
+    if (s->len == 2 && s->data[0] >= 'A' && s->data[0] <= 'Z'
+        && s->data[1] >= 'A' && s->data[1] <= 'Z')
+    {
+        return (s->data[0] - 'A') * 26 + s->data[1] - 'A';
+    }
+
+    return NGX_HTTP_ICERT_LIMIT_COUNTRIES - 1;
+}
+
+
+const struct gcra *
+ngx_http_icert_limit_rate(ngx_http_icert_limit_zone_t *z, ngx_str_t *country)
+{
+    ngx_uint_t  i;
+
+    i = z->countries[ngx_http_icert_limit_country_place(country)];
+
+    return i ? &z->rates[i - 1] : &z->gcra;
+}
+
+
+static ngx_http_icert_limit_zone_t *
+ngx_http_icert_limit_zone_named(ngx_conf_t *cf, ngx_str_t *name,
+    ngx_shm_zone_t **zone)
+{
+    *zone = ngx_shared_memory_add(cf, name, 0, &ngx_http_icert_limit_module);
+    if (*zone == NULL) {
+        return NULL;
+    }
+
+    if ((*zone)->data == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no icert_limit_zone \"%V\" stands before this",
+                           name);
+    }
+
+    return (*zone)->data;
+}
+
+
+/* icert_limit_country ZONE COUNTRY… rate= burst= */
+
+char *
+ngx_http_icert_limit_country(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    u_char                             *place;
+    ngx_str_t                          *value, unknown = ngx_string("unknown");
+    ngx_uint_t                          i, n;
+    ngx_shm_zone_t                     *zone;
+    ngx_http_icert_limit_zone_t        *z;
+    ngx_http_icert_limit_parameters_t   p;
+
+    value = cf->args->elts;
+
+    z = ngx_http_icert_limit_zone_named(cf, &value[1], &zone);
+    if (z == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (z->countries == NULL) {
+        z->countries = ngx_pcalloc(cf->pool, NGX_HTTP_ICERT_LIMIT_COUNTRIES);
+        z->rates = ngx_pcalloc(cf->pool, NGX_HTTP_ICERT_LIMIT_RATES
+                                         * sizeof(struct gcra));
+        if (z->countries == NULL || z->rates == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (z->n_rates == NGX_HTTP_ICERT_LIMIT_RATES) {
+        return "stands more than 64 times for a zone";
+    }
+
+    ngx_memzero(&p, sizeof(p));
+
+    for (i = 2, n = 0; i < cf->args->nelts; i++) {
+
+        if (ngx_http_icert_limit_parameter(&value[i], &p) == NGX_OK) {
+            continue;
+        }
+
+        place = &z->countries[ngx_http_icert_limit_country_place(&value[i])];
+
+        if (*place
+            || (place == &z->countries[NGX_HTTP_ICERT_LIMIT_COUNTRIES - 1]
+                && (value[i].len != unknown.len
+                    || ngx_strncmp(value[i].data, unknown.data, unknown.len)
+                       != 0)))
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               *place ? "country \"%V\" stands twice"
+                                      : "invalid parameter \"%V\"",
+                               &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        *place = (u_char) (z->n_rates + 1);
+        n++;
+    }
+
+    if (n == 0 || p.quota == 0 || p.burst == 0) {
+        return "needs a country, rate= and burst=";
+    }
+
+    if (gcra_init(&z->rates[z->n_rates], p.quota, p.window, p.burst) != 0) {
+        return "has a burst that its rate needs more than 30 days for";
+    }
+
+    z->n_rates++;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_icert_limit_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_icert_limit_conf_t  *lcf = conf;
+
+    ngx_int_t    rc;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+    ngx_cidr_t  *cidr;
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+
+        if (lcf->allow != NGX_CONF_UNSET_PTR) {
+            return "off stands alone";
+        }
+
+        lcf->allow = NULL;
+
+        return NGX_CONF_OK;
+    }
+
+    if (lcf->allow == NULL) {
+        return "off stands alone";
+    }
+
+    if (lcf->allow == NGX_CONF_UNSET_PTR) {
+        lcf->allow = ngx_array_create(cf->pool, 4, sizeof(ngx_cidr_t));
+        if (lcf->allow == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        cidr = ngx_array_push(lcf->allow);
+        if (cidr == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        rc = ngx_ptocidr(&value[i], cidr);
+
+        if (rc == NGX_ERROR) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        if (rc == NGX_DONE) {
+            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                               "low address bits of %V are meaningless",
+                               &value[i]);
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* what passes at once of every rate of a zone: the least burst, or what is said */
+
+static uint32_t
+ngx_http_icert_limit_least_burst(ngx_http_icert_limit_zone_t *z)
+{
+    uint32_t    least;
+    ngx_uint_t  i;
+
+    least = z->gcra.burst;
+
+    for (i = 0; i < z->n_rates; i++) {
+        least = ngx_min(least, z->rates[i].burst);
+    }
+
+    return least;
 }
 
 
@@ -182,7 +412,7 @@ ngx_http_icert_limit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_icert_limit_conf_t  *lcf = conf;
 
-    ngx_int_t                     cost;
+    ngx_int_t                     cost, at_once;
     ngx_str_t                    *value;
     ngx_uint_t                    i;
     ngx_shm_zone_t               *zone;
@@ -207,39 +437,40 @@ ngx_http_icert_limit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     cost = 1;
+    at_once = GCRA_BURST_MAX;
 
-    if (cf->args->nelts == 3) {
+    for (i = 2; i < cf->args->nelts; i++) {
 
-        if (ngx_strncmp(value[2].data, "cost=", 5) != 0) {
-            cost = NGX_ERROR;
+        if (ngx_strncmp(value[i].data, "cost=", 5) == 0) {
+            cost = ngx_atoi(value[i].data + 5, value[i].len - 5);
 
-        } else {
-            cost = ngx_atoi(value[2].data + 5, value[2].len - 5);
+            if (cost > 0 && cost <= NGX_HTTP_ICERT_LIMIT_COST_MAX) {
+                continue;
+            }
+
+        } else if (ngx_strcmp(value[i].data, "delay") == 0) {
+            at_once = 0;
+            continue;
+
+        } else if (ngx_strncmp(value[i].data, "delay=", 6) == 0) {
+            at_once = ngx_atoi(value[i].data + 6, value[i].len - 6);
+
+            if (at_once > 0 && at_once <= GCRA_BURST_MAX) {
+                continue;
+            }
         }
 
-        if (cost <= 0 || cost > NGX_HTTP_ICERT_LIMIT_COST_MAX) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\"", &value[2]);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    zone = ngx_shared_memory_add(cf, &value[1], 0,
-                                 &ngx_http_icert_limit_module);
-    if (zone == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    z = zone->data;
-
-    if (z == NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "no icert_limit_zone \"%V\" stands before this",
-                           &value[1]);
+                           "invalid parameter \"%V\"", &value[i]);
         return NGX_CONF_ERROR;
     }
 
-    if ((uint32_t) cost > z->gcra.burst) {
+    z = ngx_http_icert_limit_zone_named(cf, &value[1], &zone);
+    if (z == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if ((uint32_t) cost > ngx_http_icert_limit_least_burst(z)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "cost %i is above the burst of \"%V\" and can "
                            "never pass", cost, &value[1]);
@@ -273,6 +504,7 @@ ngx_http_icert_limit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     limit->zone = zone;
     limit->cost = (uint32_t) cost;
+    limit->at_once = (uint32_t) at_once;
 
     return NGX_CONF_OK;
 }

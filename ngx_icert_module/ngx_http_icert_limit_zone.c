@@ -5,7 +5,7 @@
 
 
 static uint32_t ngx_http_icert_limit_find(ngx_http_icert_limit_shctx_t *sh,
-    u_char *key, uint32_t *bucket);
+    u_char *key, uint32_t bucket);
 static uint32_t ngx_http_icert_limit_insert(ngx_http_icert_limit_shctx_t *sh,
     u_char *key, uint32_t bucket, int64_t now, ngx_uint_t *lost);
 static void ngx_http_icert_limit_unlink(ngx_http_icert_limit_shctx_t *sh,
@@ -16,33 +16,45 @@ static void ngx_http_icert_limit_newest(ngx_http_icert_limit_shctx_t *sh,
 
 void
 ngx_http_icert_limit_ask(ngx_http_request_t *r, ngx_http_icert_limit_zone_t *z,
-    u_char *key, int64_t now, uint32_t cost, ngx_uint_t commit,
-    struct gcra_answer *a)
+    ngx_http_icert_limit_question_t *q, int64_t now, ngx_uint_t commit)
 {
-    int64_t                        tat;
+    int64_t                        tat, at_once;
     uint32_t                       i, bucket;
     ngx_uint_t                     lost;
     ngx_http_icert_limit_shctx_t  *sh;
 
     sh = z->sh;
     lost = 0;
+    bucket = siphash(sh->seed, q->key, NGX_HTTP_ICERT_LIMIT_KEY) % sh->n;
+
+    /* a burst above what passes at once is spread out at the rate */
+
+    at_once = q->gcra->interval * q->at_once;
 
     ngx_shmtx_lock(&z->shpool->mutex);
 
-    i = ngx_http_icert_limit_find(sh, key, &bucket);
+    i = ngx_http_icert_limit_find(sh, q->key, bucket);
 
     tat = i ? sh->nodes[i].tat : 0;
 
-    gcra_ask(&z->gcra, &tat, now, cost, a);
+    gcra_ask(q->gcra, &tat, now, q->cost, &q->answer);
 
-    if (commit && a->allowed) {
+    q->delay = ngx_max(q->answer.ahead - at_once, 0);
+
+    if (!q->answer.allowed) {
+        sh->refused++;
+
+    } else if (commit) {
 
         if (i == 0) {
-            i = ngx_http_icert_limit_insert(sh, key, bucket, now, &lost);
+            i = ngx_http_icert_limit_insert(sh, q->key, bucket, now, &lost);
         }
 
         sh->nodes[i].tat = tat;
         ngx_http_icert_limit_newest(sh, i);
+
+        sh->passed++;
+        sh->delayed += (q->delay > 0);
     }
 
     ngx_shmtx_unlock(&z->shpool->mutex);
@@ -57,15 +69,13 @@ ngx_http_icert_limit_ask(ngx_http_request_t *r, ngx_http_icert_limit_zone_t *z,
 
 static uint32_t
 ngx_http_icert_limit_find(ngx_http_icert_limit_shctx_t *sh, u_char *key,
-    uint32_t *bucket)
+    uint32_t bucket)
 {
     uint32_t  i, steps;
 
-    *bucket = siphash(sh->seed, key, NGX_HTTP_ICERT_LIMIT_KEY) % sh->n;
-
     /* bounded, should a worker have died in the middle of a change */
 
-    for (i = sh->buckets[*bucket], steps = 0;
+    for (i = sh->buckets[bucket], steps = 0;
          i && i <= sh->n && steps <= sh->n;
          i = sh->nodes[i].next, steps++)
     {

@@ -8,7 +8,7 @@
 #endif
 
 
-#define NGX_HTTP_ICERT_NOTE_VARS  6
+#define NGX_HTTP_ICERT_NOTE_VARS  7
 
 
 typedef struct {
@@ -46,6 +46,9 @@ static ngx_http_variable_t  ngx_http_icert_vars[] = {
 
     { ngx_string("icert_limit"), NULL, ngx_http_icert_variable_note,
       offsetof(ngx_http_icert_note_t, limit), 0, 0 },
+
+    { ngx_string("icert_limit_status"), NULL, ngx_http_icert_variable_note,
+      offsetof(ngx_http_icert_note_t, limit_status), 0, 0 },
 
     { ngx_string("icert_ocsp_result"), NULL, ngx_http_icert_variable_note,
       offsetof(ngx_http_icert_note_t, ocsp), 0, 0 },

@@ -38,7 +38,7 @@ function bits(network) {
 	return [groups.map((group) => parseInt(group, 16).toString(2).padStart(16, '0')).join(''), Number(length)];
 }
 
-export function writeCountries(path, networks) {
+export function writeCountries(path, networks, { type = 'test-country', epoch = Math.floor(Date.now() / 1000) } = {}) {
 	const nodes = [[NONE, NONE]];
 	const records = [];
 	for (const [network, country] of networks) {
@@ -56,9 +56,9 @@ export function writeCountries(path, networks) {
 	const tree = Buffer.alloc(nodes.length * 6);
 	nodes.forEach((pair, n) => pair.forEach((entry, side) => tree.writeUIntBE(pointer(entry), n * 6 + side * 3, 3)));
 	writeFileSync(`${path}.new`, Buffer.concat([tree, Buffer.alloc(16), ...records, MARKER, map({
-		node_count: uint32(nodes.length), record_size: uint16(24), ip_version: uint16(6), database_type: text('test-country'),
+		node_count: uint32(nodes.length), record_size: uint16(24), ip_version: uint16(6), database_type: text(type),
 		languages: array([]), binary_format_major_version: uint16(2), binary_format_minor_version: uint16(0),
-		build_epoch: uint64(Math.floor(Date.now() / 1000)), description: map({ en: text('countries of a test') }),
+		build_epoch: uint64(epoch), description: map({ en: text('countries of a test') }),
 	})]), { mode: 0o644 });
 	renameSync(`${path}.new`, path);
 }

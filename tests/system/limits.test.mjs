@@ -1,0 +1,206 @@
+// Limits as an administrator configures them, in an nginx of the test's own: rates by country, cost, a burst that waits, dry runs,
+// networks that are never limited, several policies, a reload, a full zone, and a database of countries replaced while it runs.
+import { after, before, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { until } from '../lib/http.mjs';
+import { writeCountries } from '../lib/mmdb.mjs';
+import { Nginx, nginxEnv } from '../lib/nginx.mjs';
+import { run } from '../lib/tools.mjs';
+
+const folder = mkdtempSync(join(tmpdir(), 'icert-limits-'));
+const countries = join(folder, 'country.mmdb');
+let nginx;
+
+// A rate of one an hour: what a test sees is the burst alone, however long it takes.
+const zones = `
+	icert_country_database ${countries} check=50ms;
+	icert_limit_zone whole key=country rate=1/h burst=5 size=64k;
+	icert_limit_zone each key=address rate=1/h burst=3 size=64k;
+	icert_limit_country each PE CO rate=1/h burst=6;
+	icert_limit_country each unknown rate=1/h burst=1;
+	icert_limit_zone wide key=address rate=1/h burst=100 size=64k;
+	icert_limit_zone slow key=$arg_k rate=20/s burst=10 size=64k;
+	icert_limit_zone cookie key=$cookie_s rate=1/h burst=2 size=64k;
+	icert_limit_zone tight key=$arg_k rate=1/h burst=1 size=32k;
+	log_format limits '$uri $status $icert_limit_status $icert_limit $icert_country $icert_reason';`;
+const config = (port, more = '') => `${zones}
+	access_log ${folder}/limits.log limits;
+	server {
+		listen 127.0.0.1:${port};
+		root ${folder}/www;
+		location = /each { icert_limit each; icert_limit wide; }
+		location = /whole { icert_limit whole; }
+		location = /cost { icert_limit wide cost=40; icert_limit_legacy_headers on; }
+		location = /slow { icert_limit slow delay=2; }
+		location = /dry { icert_limit tight; icert_limit_dry_run on; }
+		location = /allowed { icert_limit tight; icert_limit_allow 127.0.2.0/24 ::1; }
+		location = /cookie { icert_limit cookie; icert_limit_status 503; icert_limit_headers off; }
+		location = /tight { icert_limit tight; }
+		location = /state { add_header X-Counts "$icert_country_epoch $icert_country_refused $icert_country"; }
+		location = /counts { add_header X-Counts "."; default_type text/plain; if ($icert_limit_counts) { return 200 $icert_limit_counts; } }
+		${more}
+	}`;
+
+/** One GET from an address of the loopback. */
+const get = (path, from = '127.0.1.1', headers = {}) => new Promise((resolve, reject) => {
+	http.get(`${nginx.url}${path}`, { localAddress: from, headers, agent: false }, (res) => {
+		const parts = [];
+		res.on('data', (part) => parts.push(part)).on('end', () => resolve({ status: res.statusCode, headers: res.headers, text: Buffer.concat(parts).toString() }));
+	}).on('error', reject);
+});
+const many = async (n, ...how) => { const all = []; for (let i = 0; i < n; i++) all.push(await get(...how)); return all; };
+const statuses = (answers) => answers.map(({ status }) => status).join(' ');
+/** Until none of the workers of before accepts a connection. */
+const reloaded = async (http) => {
+	const old = await nginx.reload(http);
+	await until(() => !nginx.pids().some((pid) => old.includes(pid)), { what: 'the end of the old workers', every: 20 });
+};
+const counts = async () => (await get('/counts')).text;
+
+before(async () => {
+	mkdirSync(join(folder, 'www'));
+	for (const name of ['each', 'whole', 'cost', 'slow', 'dry', 'allowed', 'cookie', 'tight', 'state']) writeFileSync(join(folder, 'www', name), 'ok\n');
+	writeCountries(countries, [['127.0.1.0/24', 'EC'], ['127.0.2.0/24', 'PE'], ['127.0.3.0/24', 'CO']]);
+	nginx = await new Nginx(join(folder, 'nginx'), config).start();
+});
+after(async () => {
+	try { await nginx?.stop(); } finally { rmSync(folder, { recursive: true, force: true }); }
+});
+
+test('a rate by country, and the default for the others', async () => {
+	assert.equal(statuses(await many(4, '/each', '127.0.1.1')), '200 200 200 429');
+	assert.equal(statuses(await many(7, '/each', '127.0.2.1')), '200 200 200 200 200 200 429');
+	assert.equal(statuses(await many(2, '/each', '127.0.9.1')), '200 429');
+	const { headers } = await get('/each', '127.0.3.7');
+	assert.equal(headers['ratelimit-policy'], '"each";q=6;w=21600', 'the tightest, as it holds for that country');
+	assert.match(headers.ratelimit, /^"each";r=5;t=3600$/);
+	const refused = await get('/each', '127.0.1.1');
+	assert.ok(Number(refused.headers['retry-after']) > 3500);
+});
+
+test('a refusal by one policy costs nothing at the others', async () => {
+	const before = await get('/cost', '127.0.1.2');
+	assert.equal(before.headers['x-ratelimit-remaining'], '60');
+	await many(5, '/each', '127.0.1.2');	// three pass, two are refused
+	assert.equal((await get('/cost', '127.0.1.2')).headers['x-ratelimit-remaining'], '17');
+	const over = await get('/cost', '127.0.1.2');
+	assert.equal(over.status, 429);
+	assert.equal(over.headers['x-ratelimit-limit'], '100');
+	assert.ok(Number(over.headers['retry-after']) > 0);
+});
+
+test('a country as a whole', async () => {
+	const from = (n) => get('/whole', `127.0.3.${n}`);
+	const answers = [];
+	for (let n = 1; n <= 7; n++) answers.push(await from(n));
+	assert.equal(statuses(answers), '200 200 200 200 200 429 429');
+	assert.equal((await get('/whole', '127.0.2.1')).status, 200);
+});
+
+test('what is above the part that passes at once waits for the rate', async () => {
+	const began = process.hrtime.bigint();
+	const answers = await Promise.all(Array.from({ length: 8 }, () => get('/slow?k=1')));
+	const ms = Number(process.hrtime.bigint() - began) / 1e6;
+	assert.equal(new Set(answers.map(({ status }) => status)).size, 1);
+	assert.equal(answers[0].status, 200);
+	// Eight at 20 a second, of which three have not to wait: the last is due 250 ms after the first.
+	assert.ok(ms > 200, `${ms} ms`);
+	const text = await counts();
+	assert.match(text, /icert_limit_requests_total\{policy="slow",result="delayed"\} [1-5]\n/);
+});
+
+test('a dry run refuses nobody and says whom it would', async () => {
+	const answers = await many(3, '/dry?k=dry');
+	assert.equal(statuses(answers), '200 200 200');
+	assert.equal(answers[2].headers.ratelimit, undefined);
+	await until(() => logged().filter((line) => line === '/dry 200 REJECTED_DRY_RUN tight EC ').length === 2, { what: 'two lines of the dry run' });
+});
+
+const logged = () => run('cat', [join(folder, 'limits.log')]).stdout.split('\n');
+
+test('networks that are never limited', async () => {
+	assert.equal(statuses(await many(4, '/allowed?k=a', '127.0.2.9')), '200 200 200 200');
+	assert.equal(statuses(await many(2, '/allowed?k=a', '127.0.1.9')), '200 429');
+	await until(() => logged().includes('/allowed 200 ALLOWED  PE '), { what: 'a line that says so' });
+});
+
+test('by cookie; no cookie, no limit; a status of one\'s own', async () => {
+	assert.equal(statuses(await many(3, '/cookie', undefined, { Cookie: 's=1' })), '200 200 503');
+	assert.equal(statuses(await many(1, '/cookie', undefined, { Cookie: 's=2' })), '200');
+	const free = await many(5, '/cookie');
+	assert.equal(statuses(free), '200 200 200 200 200');
+	assert.equal(free[0].headers.ratelimit, undefined);
+});
+
+test('a reload changes no decision, and a new rate holds for what was counted before', async () => {
+	assert.equal(statuses(await many(2, '/tight?k=reload')), '200 429');
+	await reloaded();
+	assert.equal(statuses(await many(2, '/tight?k=reload')), '429 429');
+	await reloaded((port) => config(port).replace('key=$arg_k rate=1/h burst=1 ', 'key=$arg_k rate=1/h burst=3 '));
+	assert.equal(statuses(await many(3, '/tight?k=reload')), '200 200 429');
+	await reloaded(config);
+});
+
+test('a full zone forgets whoever was here longest ago, counts it and goes on deciding', async () => {
+	const room = Number(/icert_limit_keys_room\{policy="tight"\} (\d+)/.exec(await counts())[1]);
+	assert.ok(room > 100 && room < 2000, `room for ${room}`);
+	assert.equal((await get('/tight?k=first')).status, 200);
+	for (let n = 0; n < room; n += 50)
+		await Promise.all(Array.from({ length: 50 }, (_, i) => get(`/tight?k=n${n + i}`)));
+	const text = await counts();
+	assert.match(text, new RegExp(`icert_limit_keys\\{policy="tight"\\} ${room}\n`));
+	assert.ok(Number(/icert_limit_evicted_total\{policy="tight"\} (\d+)/.exec(text)[1]) >= 1, text);
+	assert.equal((await get('/tight?k=first')).status, 200, 'it was forgotten');
+	assert.equal((await get('/tight?k=first')).status, 429, 'and is counted anew');
+});
+
+test('the database of countries is replaced while it runs; one that is not one is not taken', async () => {
+	const state = async () => (await get('/state')).headers['x-counts'].split(' ');
+	const [epoch] = await state();
+	writeCountries(countries, [['127.0.1.0/24', 'BR']]);
+	await until(async () => (await state())[2] === 'BR', { what: 'the new database' });
+	for (const [what, text] of [['empty', ''], ['rubbish', 'x'.repeat(5000)]]) {
+		writeFileSync(`${countries}.new`, text);
+		renameSync(`${countries}.new`, countries);
+		await until(async () => (await state())[1] === '1', { what: `${what}: a refusal` });
+		assert.equal((await state())[2], 'BR', what);
+		writeCountries(countries, [['127.0.1.0/24', 'BR']]);
+		await until(async () => (await state())[1] === '0', { what: 'a good one again' });
+	}
+	writeCountries(countries, [['127.0.1.0/24', 'AR']], { type: 'test-asn' });
+	await until(() => nginx.logged().includes('is of a type that names no country'), { what: 'the wrong type' });
+	writeCountries(countries, [['127.0.1.0/24', 'AR']], { epoch: Number(epoch) - 86400 });
+	await until(() => nginx.logged().includes('is older than the one in use'), { what: 'the older one' });
+	assert.equal((await state())[2], 'BR');
+	await reloaded();
+	await until(async () => (await state())[2] === 'AR', { what: 'what a reload takes' });
+	rmSync(countries);
+	assert.equal((await state())[2], 'AR', 'gone from its place: what is open stays');
+});
+
+test('a configuration that cannot be is refused with the name of what is wrong', async () => {
+	for (const [line, words] of [
+		['icert_limit_zone a key=address rate=1/d burst=1;', 'invalid parameter "rate=1/d"'],
+		['icert_limit_zone a key=address rate=1/s burst=0;', 'invalid parameter "burst=0"'],
+		['icert_limit_zone a key=address rate=1/s burst=1; icert_limit a cost=2;', 'cost 2 is above the burst'],
+		['icert_limit_zone a key=address rate=1/s burst=5; icert_limit_country a EC rate=1/s burst=1; icert_limit a cost=2;', 'cost 2 is above the burst'],
+		['icert_limit_country nobody EC rate=1/s burst=1;', 'no icert_limit_zone "nobody"'],
+		['icert_limit_zone a key=address rate=1/s burst=5; icert_limit_country a ec rate=1/s burst=1;', 'invalid parameter "ec"'],
+		['icert_limit_zone a key=address rate=1/s burst=5; icert_limit_country a EC EC rate=1/s burst=1;', 'country "EC" stands twice'],
+		['icert_limit_allow 10.0.0.0/33;', 'invalid parameter "10.0.0.0/33"'],
+		['icert_limit_status 200;', '400'],
+		['icert_limit_zone a key=address rate=1/s burst=5; icert_limit a delay=x;', 'invalid parameter "delay=x"'],
+		[`icert_country_database ${countries} check=x;`, 'invalid parameter "check=x"'],
+	]) {
+		const other = new Nginx(join(folder, 'bad'), () => line);
+		mkdirSync(other.folder, { recursive: true });
+		other.configure();
+		const { code, stderr } = run('nginx', ['-t', '-e', 'stderr', '-p', other.folder, '-c', other.config], { env: nginxEnv() });
+		assert.notEqual(code, 0, line);
+		assert.ok(stderr.includes(words), `${line}: ${stderr}`);
+	}
+});
