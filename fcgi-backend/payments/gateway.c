@@ -13,7 +13,9 @@
 
 #define LINE_MAX_LENGTH 512
 
-static const struct gateway_adapter *const adapters[] = { &gateway_standard_webhooks };
+static const struct gateway_adapter *const adapters[] = {
+	&gateway_standard_webhooks, &gateway_placetopay, &gateway_stripe, &gateway_kushki,
+};
 
 static const struct gateway_adapter *
 adapter_find(const char *name)

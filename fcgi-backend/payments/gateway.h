@@ -129,9 +129,9 @@ const char *gateway_accepted(const struct gateway *gateway);
 /*
  * What a verified body says.  ICERT_E_MALFORMED when it says nothing we know.
  * Even what is sure is only the gateway's word of a moment: notifications come
- * late and out of order, so whoever applies one asks with gateway_query() first,
- * and takes a sure one at its word when the gateway does not answer.  What is
- * not sure waits for the answer.
+ * late and out of order, so whoever applies one asks with gateway_query() first.
+ * While the gateway does not answer, a sure one pays an open order at its word
+ * and nothing more; what is not sure waits.
  */
 int	gateway_read(const struct gateway *gateway, const void *body, size_t len, struct gateway_payment *payment);
 

@@ -48,6 +48,9 @@ struct gateway_adapter {
 };
 
 extern const struct gateway_adapter gateway_standard_webhooks;
+extern const struct gateway_adapter gateway_placetopay;
+extern const struct gateway_adapter gateway_stripe;
+extern const struct gateway_adapter gateway_kushki;
 
 /* ---- gateway_call.c: HTTP ---- */
 

@@ -12,7 +12,7 @@ is(const char *state, const char *word)
 
 /* The gateway has the money: is it this order's, and does the order want it? */
 static enum payment_verdict
-decide_approved(const struct payment_order *order, const struct gateway_payment *payment)
+decide_approved(const struct payment_order *order, const struct gateway_payment *payment, int sure)
 {
 	int open = is(order->state, "created") || is(order->state, "pending");
 
@@ -22,7 +22,7 @@ decide_approved(const struct payment_order *order, const struct gateway_payment 
 		return PAYMENT_MISMATCH;
 	if (order->paid_by != NULL) {
 		if (is(order->state, "disputed") && strcmp(order->paid_by, payment->id) == 0)
-			return PAYMENT_WON;
+			return sure == PAYMENT_ASKED ? PAYMENT_WON : PAYMENT_QUERY;
 		if (strcmp(order->paid_by, payment->id) != 0 || payment->times > 1)
 			return PAYMENT_AGAIN;
 		return PAYMENT_NOTHING;
@@ -43,11 +43,11 @@ payment_decide(const struct payment_order *order, const struct gateway_payment *
 		return PAYMENT_STRANGE;
 	if (payment->order[0] != '\0' && strcmp(payment->order, order->id) != 0)
 		return PAYMENT_STRANGE;
-	if (!sure)
+	if (sure == PAYMENT_HINT || (sure == PAYMENT_SIGNED && payment->state != GATEWAY_APPROVED))
 		return PAYMENT_QUERY;
 	switch (payment->state) {
 	case GATEWAY_APPROVED:
-		return decide_approved(order, payment);
+		return decide_approved(order, payment, sure);
 	case GATEWAY_PENDING:
 		return payment->checking && open ? PAYMENT_PENDING : PAYMENT_NOTHING;
 	case GATEWAY_REJECTED:

@@ -32,7 +32,11 @@ enum payment_verdict {
 	PAYMENT_WON,              /* that dispute ended for us: as before it */
 };
 
-/* `sure`: the facts come from a query, or from a signature that covers the amount. */
+/* Where the facts come from, as `sure`. */
+#define PAYMENT_HINT    0         /* nobody answers for them: ask */
+#define PAYMENT_ASKED   1         /* the gateway's answer to a query, just now */
+#define PAYMENT_SIGNED  2         /* a signature covers state and amount, but things may have changed since: it pays what is open, no more */
+
 enum payment_verdict payment_decide(const struct payment_order *order, const struct gateway_payment *payment, int sure);
 
 /* Stable name of a verdict, for audit rows ("pay", "mismatch", ...). */

@@ -242,6 +242,13 @@ export class Gateway {
 		return done;
 	}
 
+	/** The same notification with another body, signed as if the gateway had written that: change(object) or octets. */
+	resign(note, change) {
+		if (typeof change !== 'function') return { ...note, body: change };
+		const body = JSON.parse(note.body);
+		return { ...note, body: JSON.stringify(change(body) ?? body) };
+	}
+
 	// ---- failures ----
 
 	/** The next `times` answers of the API (of those that `when` chooses): status, text, headers, slow (ms before), drop. */

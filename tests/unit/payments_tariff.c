@@ -151,6 +151,13 @@ verdicts(void **state)
 	assert_int_equal(decide("paid", "pay_2", GATEWAY_DISPUTED, 3163, "USD", 1), PAYMENT_NOTHING);
 	assert_int_equal(decide("disputed", "pay_1", GATEWAY_APPROVED, 3163, "USD", 1), PAYMENT_WON);
 	assert_int_equal(decide("disputed", "pay_2", GATEWAY_APPROVED, 3163, "USD", 1), PAYMENT_AGAIN);
+	/* signed, and not asked: it pays what is open, and leaves everything else to the answer */
+	assert_int_equal(decide("pending", NULL, GATEWAY_APPROVED, 3163, "USD", PAYMENT_SIGNED), PAYMENT_PAY);
+	assert_int_equal(decide("pending", NULL, GATEWAY_APPROVED, 3162, "USD", PAYMENT_SIGNED), PAYMENT_MISMATCH);
+	assert_int_equal(decide("paid", "pay_1", GATEWAY_APPROVED, 3163, "USD", PAYMENT_SIGNED), PAYMENT_NOTHING);
+	assert_int_equal(decide("disputed", "pay_1", GATEWAY_APPROVED, 3163, "USD", PAYMENT_SIGNED), PAYMENT_QUERY);
+	assert_int_equal(decide("used", "pay_1", GATEWAY_REFUNDED, -1, "", PAYMENT_SIGNED), PAYMENT_QUERY);
+	assert_int_equal(decide("pending", NULL, GATEWAY_REJECTED, 3163, "USD", PAYMENT_SIGNED), PAYMENT_QUERY);
 	/* refusals never undo a payment */
 	assert_int_equal(decide("created", NULL, GATEWAY_REJECTED, 3163, "USD", 1), PAYMENT_REJECT);
 	assert_int_equal(decide("paid", "pay_1", GATEWAY_REJECTED, 3163, "USD", 1), PAYMENT_NOTHING);

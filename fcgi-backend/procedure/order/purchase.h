@@ -60,8 +60,7 @@ int	purchase_pending(struct act *, const char *id, const char *gateway, const st
 int	purchase_checkout(struct act *, const char *id, struct gateway_checkout *);
 
 /*
- * The clerk: what a gateway says about one payment, from a verified
- * notification (sure = the signature covers the amount) or a query (sure = 1).
+ * The clerk: what a gateway says about one payment; sure: PAYMENT_ASKED when it is its answer to a query, else as payment.h says.
  * Decides with payment_decide() and acts in one transaction; as often as
  * wanted, the result is the same.  *verdict tells what was done; PAYMENT_QUERY
  * means: nothing, ask the gateway and call again.  order: whose payment it was, "" nobody's that we know.

@@ -179,7 +179,7 @@ purchase_apply(struct act *act, const char *gateway, const struct gateway_paymen
 	*verdict = payment_decide(f.there ? &order : NULL, payment, sure);
 	if ((error = act_on(act, &f, gateway, payment, *verdict)) != 0)
 		goto fail;
-	if (sure && f.there && (error = DB_QUERY(act->db, &asked, NULL, P_TEXT(f.p.id), P_INT(clock_business()))) != 0)
+	if (sure == PAYMENT_ASKED && f.there && (error = DB_QUERY(act->db, &asked, NULL, P_TEXT(f.p.id), P_INT(clock_business()))) != 0)
 		goto fail;
 	snprintf(action, sizeof action, "order.payment_%s", payment_verdict_name(*verdict));
 	if (*verdict != PAYMENT_NOTHING && *verdict != PAYMENT_QUERY &&

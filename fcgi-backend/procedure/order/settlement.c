@@ -59,7 +59,7 @@ ask_and_apply(struct act *act, struct gateway *gateway, const char *name, const 
 		return error;
 	if (!news)
 		answer.checking = 0;
-	return purchase_apply(act, name, &answer, 1, verdict, order);
+	return purchase_apply(act, name, &answer, PAYMENT_ASKED, verdict, order);
 }
 
 static int
@@ -78,11 +78,13 @@ apply_event(struct act *act, struct settlement *settlement, struct inbox_event *
 		return inbox_done(act->db, event, "unreadable", NULL, clock_real());
 	if (error != 0)
 		return error;
-	/* It may be late, or one of several that come in no order: what counts is how the payment stands now.  A gateway that does
-	 * not answer is taken at its signed word, and asked again by whoever comes next. */
+	/* It may be late, or one of several that come in no order: what counts is how the payment stands now. */
 	error = ask_and_apply(act, gateway, event->gateway, payment.id, 1, &verdict, order);
-	if (error == ICERT_E_UNAVAILABLE && payment.sure)
-		error = purchase_apply(act, event->gateway, &payment, 1, &verdict, order);
+	/* Whoever has paid need not wait for a gateway that does not answer.  It is asked again all the same, until it does. */
+	if (error == ICERT_E_UNAVAILABLE && payment.sure && payment.state == GATEWAY_APPROVED) {
+		error = purchase_apply(act, event->gateway, &payment, PAYMENT_SIGNED, &verdict, order);
+		return error != 0 ? error : ICERT_E_UNAVAILABLE;
+	}
 	/* The gateway itself knows no such payment: its notification was about nothing. */
 	if (error == ICERT_E_NOT_FOUND)
 		return inbox_done(act->db, event, payment_verdict_name(PAYMENT_STRANGE), NULL, clock_real());

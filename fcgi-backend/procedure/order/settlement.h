@@ -24,8 +24,8 @@ void	settlement_close(struct settlement *settlement);
 
 /*
  * Takes at most `most` stored notifications and applies each: the gateway is asked how the payment stands now, and its
- * answer counts.  When it does not answer, a notification whose signature covers state, amount and currency is taken at
- * its word; another waits for its next try.
+ * answer counts.  While it does not answer a notification waits for its next try; one of a payment, whose signature covers
+ * amount and currency, pays an open order meanwhile.
  */
 int	settlement_apply(struct act *act, struct settlement *settlement, size_t most, size_t *done);
 

@@ -1,0 +1,276 @@
+// Every gateway adapter against its simulator: one table of gateways, one of faults.  Whatever comes, in whatever order: the order's
+// state ends as the gateway has it, and money is counted once.
+import { after, before, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { startInstance } from '../lib/instance.mjs';
+import { Client, until } from '../lib/http.mjs';
+import { MailBox } from '../lib/mail.mjs';
+import { addGateways } from '../lib/gateways.mjs';
+import { post } from '../simulators/gateway_base.mjs';
+
+let icert;
+let box;
+let gateways;
+let client;
+let tariff;
+const email = 'quien.paga@correo.example';
+
+before(async () => {
+	icert = await startInstance();
+	box = new MailBox(icert.mail);
+	gateways = await addGateways(icert);
+	client = new Client({ base: icert.portal, ca: icert.ca });
+	let page = await (await client.visit('/tarifas')).click('Comprar');
+	page = await page.form('/entrar').submit({ email });
+	page = await page.form('/entrar/codigo').submit({ code: (await box.wait({ to: email, subject: /código/ })).code() });
+	tariff = page.path;
+});
+after(async () => {
+	for (const { sim } of Object.values(gateways ?? {})) await sim.close();
+	await icert?.stop();
+});
+
+async function ordered() {
+	const page = await (await client.visit(tariff)).form(/^\/comprar\//).submit({
+		for_me: 'yes', id_kind: 'cedula', id_number: '1710034065', name: 'MARÍA ÑUSTA', address: 'Av. Amazonas N1-23', telephone: '0991234567', email: '',
+	});
+	assert.match(page.path, /^\/orden\//, page.text);
+	return page.path.split('/')[2];
+}
+
+/** As docs/gateways.md says of each: what its API knows of disputes, whether it signs a time, what it calls an order. */
+const traits = {
+	standard: { disputes: true, timed: true, list: true, reference: (order) => order },
+	placetopay: { disputes: false, timed: false, list: false, reference: (order) => order.replaceAll('-', '') },
+	stripe: { disputes: true, timed: true, list: true, reference: (order) => order },
+	kushki: { disputes: false, timed: true, list: true, reference: (order) => order },
+};
+
+const state = (order) => icert.sql(`select state from icert.purchase where id = '${order}'`);
+const concluded = (order) => icert.sql(`select coalesce(string_agg(verdict, ' ' order by verdict), '') from icert.payment where purchase_id = '${order}'`);
+const received = () => icert.sql('select count(*) from icert.payment_event');
+const waiting = () => icert.sql('select count(*) from icert.payment_event where applied_at is null');
+const applied = () => until(() => waiting() === '0', { what: 'every notification is applied' });
+
+/** From the order's page to the gateway's: the payment as the gateway has it. */
+async function checkout({ name, sim }, order = undefined) {
+	order ??= await ordered();
+	const form = (await client.visit(`/orden/${order}`)).form(/\/pagar$/);
+	const page = await form.submit({ pasarela: name });
+	assert.equal(page.path, `/orden/${order}/pasarela`, page.text);
+	const payment = sim.ofOrder(traits[name].reference(order));
+	assert.ok(page.html.includes(`${sim.base}/pago/${payment.id}`), 'the way to the gateway');
+	return { order, payment };
+}
+
+/** What happened there, and the notifications that tell of it, not sent yet. */
+async function told(sim, payment, ...acts) {
+	sim.mode = 'hold';
+	for (const act of acts) await sim.act(payment, act);
+	sim.mode = 'send';
+	return sim.held.splice(0).map(({ note }) => note);
+}
+
+const permutations = (list) => (list.length < 2 ? [list] : list.flatMap((one, i) => permutations(list.toSpliced(i, 1)).map((rest) => [one, ...rest])));
+
+for (const name of Object.keys(traits)) {
+	const { disputes, timed, list, reference } = traits[name];
+
+	test(`${name}: refused, paid, given back by us; the page says what is`, async () => {
+		const g = gateways[name];
+		const { order, payment } = await checkout(g);
+		assert.equal(payment.cents, 3105);
+		assert.equal(payment.currency, 'USD');
+		const back = await fetch(`${g.sim.base}/pago/${payment.id}/aprobar`, { method: 'POST', redirect: 'manual' });
+		assert.equal(back.status, 303);
+		const home = await client.visit(new URL(back.headers.get('location')).pathname + new URL(back.headers.get('location')).search);
+		assert.equal(home.status, 200);
+		await until(() => state(order) === 'paid', { what: `${name}: paid` });
+		assert.equal(concluded(order), 'pay');
+		// Whoever asks to pay again is led to the truth, and to no second charge.
+		assert.match((await client.visit(`/orden/${order}`)).text, /Pago recibido/);
+		assert.equal([...g.sim.payments.values()].filter((p) => p.order === payment.order).length, 1);
+	});
+
+	test(`${name}: what is refused there may be tried again, and a checkout that is open is the same one`, async () => {
+		const g = gateways[name];
+		const { order, payment } = await checkout(g);
+		assert.equal((await checkout(g, order)).payment.id, payment.id);
+		await g.sim.act(payment, 'rechazar');
+		await applied();
+		assert.equal(state(order), 'pending');
+		const { payment: second } = await checkout(g, order);
+		await g.sim.act(second, 'aprobar');
+		await until(() => state(order) === 'paid', { what: `${name}: paid at the second try` });
+	});
+
+	test(`${name}: another amount, another currency: never paid, and finance sees it`, async () => {
+		const g = gateways[name];
+		for (const act of ['otro-valor', 'otra-moneda']) {
+			const { order, payment } = await checkout(g);
+			await g.sim.act(payment, act);
+			await until(() => concluded(order) === 'mismatch', { what: `${name}: ${act}` });
+			assert.notEqual(state(order), 'paid');
+		}
+	});
+
+	test(`${name}: notifications that are forged, cut, changed, old, or about something else`, async () => {
+		const g = gateways[name];
+		const { order, payment } = await checkout(g);
+		const [note] = await told(g.sim, payment, 'aprobar');
+		assert.ok(note);
+		const send = async (change) => (await g.sim.deliver(payment, { ...note, once: true, ...change })).status;
+		const bare = async (headers, body) => (await post(g.notifyUrl, { 'content-type': 'application/json', ...headers }, body)).status;
+		const before = received();
+		const headers = g.sim.headers(note);
+		const signature = Object.keys(headers).find((key) => /signature/.test(key));
+
+		assert.equal(await send({ forged: true }), 401, 'signed by somebody else');
+		assert.equal(await bare({}, note.body.replace(/"signature":"[^"]*"/, '"x":1')), 401, 'no signature');
+		if (signature) {
+			assert.equal(await bare({ ...headers, [signature]: headers[signature].slice(0, -8) }, note.body), 401, 'a cut signature');
+			assert.equal(await bare({ ...headers, [signature]: '' }, note.body), 401, 'an empty signature');
+			assert.equal(await bare(headers, note.body.slice(0, -1)), 401, 'a cut body');
+			assert.equal(await bare(headers, note.body.replace('3', '4')), 401, 'a changed octet');
+		} else {
+			assert.equal(await bare({}, note.body.replace(/("signature":"[^"]{20})[^"]*"/, '$1"')), 401, 'a cut signature');
+			assert.equal(await bare({}, note.body.slice(0, -1)), 401, 'a cut body');
+			assert.equal(await bare({}, note.body.replace('APPROVED', 'REJECTED')), 401, 'a changed state');
+			assert.equal(await bare({}, note.body.replace(/"requestId":(\d+)/, (_, id) => `"requestId":${Number(id) + 1}`)), 401, 'a changed session');
+		}
+		assert.equal(await bare(headers, 'a'.repeat(1 << 20)), 413, 'a megabyte');
+		assert.equal(received(), before, 'nothing was kept');
+		if (timed) {
+			assert.equal(await send({ shift: -3600 }), 400, 'an hour old');
+			assert.equal(await send({ shift: 3600 }), 400, 'an hour to come');
+			assert.equal(received(), before, 'nothing was kept');
+		}
+		const given = g.sim.resign({ ...note, secret: g.old }, (body) => body);
+		assert.equal((await g.sim.deliver(payment, { ...given, once: true })).status, 401, 'under a secret that was given up');
+		// Well signed, and no payment of anybody.
+		for (const strange of [
+			Buffer.from('{"type":"payment.approved","a":"\xff\xfe"}', 'latin1'), Buffer.from(`{"a":${'['.repeat(20000)}${']'.repeat(20000)}}`),
+			Buffer.from('{"type":"nobody.knows","id":"evt_1","data":{"object":{}}}'), Buffer.from('[]'), Buffer.alloc(0), Buffer.from('{}{}'),
+		]) {
+			const { status } = await g.sim.deliver(payment, { ...g.sim.resign(note, strange), id: `evt_${Math.random().toString(36).slice(2)}`, once: true });
+			assert.ok([200, 400, 401].includes(status), `${strange.subarray(0, 40)}: ${status}`);
+		}
+		await applied();
+		assert.notEqual(state(order), 'paid');
+		assert.equal(concluded(order), '');
+		// The same payment, and it counts: once, however often it is said, under either secret.
+		assert.equal(await send({}), 200, 'as it was');
+		assert.equal(await send({}), 200, 'again');
+		await until(() => state(order) === 'paid', { what: `${name}: paid` });
+		const second = g.sim.resign({ ...note, secret: g.second, id: `${note.id}-2` }, (body) => body);
+		assert.equal((await g.sim.deliver(payment, { ...second, once: true })).status, 200, 'under the new secret');
+		assert.equal(await send({}), 200, 'replayed');
+		await applied();
+		assert.equal(state(order), 'paid');
+		assert.equal(concluded(order), 'pay');
+	});
+
+	test(`${name}: a signed word about another order, or none of ours, pays neither`, async () => {
+		const g = gateways[name];
+		const { order: one, payment } = await checkout(g);
+		const other = await ordered();
+		const [note] = await told(g.sim, payment, 'aprobar');
+		// The session is open again there: the notification says more than is true.
+		payment.state = 'pending';
+		payment.captures = 0;
+		delete payment.paidAt;
+		const swap = (text) => JSON.parse(JSON.stringify(text).replaceAll(reference(one), reference(other)));
+		const turned = { ...g.sim.resign(note, swap), id: `${note.id}-other`, once: true };
+		assert.equal((await g.sim.deliver(payment, turned)).status, 200);
+		const nobody = JSON.stringify(note.body).includes(reference(one)) ? reference('00000000-0000-4000-8000-000000000000') : '';
+		const lost = { ...g.sim.resign(note, (body) => JSON.parse(JSON.stringify(body).replaceAll(reference(one), nobody))), id: `${note.id}-lost`, once: true };
+		assert.equal((await g.sim.deliver(payment, lost)).status, 200);
+		await applied();
+		for (const order of [one, other]) {
+			assert.notEqual(state(order), 'paid');
+			assert.equal(concluded(order), '');
+		}
+	});
+
+	test(`${name}: four notifications in all 24 orders end in the same state, and one payment`, async () => {
+		const g = gateways[name];
+		const orders = [];
+		for (let n = 0; n < 24; n++) {
+			const { order, payment } = await checkout(g);
+			const notes = await told(g.sim, payment, ...(disputes ? ['aprobar', 'disputa', 'disputa-ganada'] : ['rechazar', 'aprobar']));
+			while (notes.length < 4) notes.push({ ...notes.at(-1), id: `${notes.at(-1).id}-${notes.length}` });
+			for (const note of permutations(notes.slice(0, 4))[n]) assert.equal((await g.sim.deliver(payment, note)).status, 200);
+			orders.push(order);
+		}
+		await applied();
+		for (const order of orders) {
+			assert.equal(state(order), 'paid');
+			assert.equal(concluded(order).split(' ').filter((verdict) => verdict === 'pay').length, 1, concluded(order));
+			assert.doesNotMatch(concluded(order), /again|late|mismatch/);
+		}
+	});
+
+	test(`${name}: paid, disputed, won, given back there: each notification twice and in every order`, async () => {
+		const g = gateways[name];
+		const orders = [];
+		for (let n = 0; n < 6; n++) {
+			const { order, payment } = await checkout(g);
+			await g.sim.act(payment, 'aprobar');
+			await until(() => state(order) === 'paid', { what: `${name}: paid` });
+			const notes = await told(g.sim, payment, ...(disputes ? ['disputa', 'disputa-ganada', 'devuelto'] : ['devuelto']));
+			while (notes.length < 3) notes.push({ ...notes[0], id: `${notes[0].id}-${notes.length}` });
+			for (const note of [...permutations(notes)[n], ...notes]) assert.equal((await g.sim.deliver(payment, note)).status, 200);
+			orders.push(order);
+		}
+		await applied();
+		for (const order of orders) assert.equal(state(order), 'refunded', concluded(order));
+	});
+
+	test(`${name}: an API that is slow, down or busy loses nothing`, async () => {
+		const g = gateways[name];
+		const order = await ordered();
+		const form = (await client.visit(`/orden/${order}`)).form(/\/pagar$/);
+		g.sim.fail({ status: 503, times: 9 });
+		assert.match((await form.submit({ pasarela: name })).text, /La página de pago no responde/);
+		g.sim.wellAgain();
+		const { payment } = await checkout(g, order);
+		const [note] = await told(g.sim, payment, 'aprobar');
+		// The question that the notification raises is answered at the third try: within one call, or at the event's next turn.
+		g.sim.fail({ status: 429, times: 1, headers: { 'retry-after': '1' } });
+		g.sim.fail({ drop: true, times: 1 });
+		await g.sim.deliver(payment, note);
+		await until(() => state(order) === 'paid', { what: `${name}: paid after failures` });
+		await applied();
+		assert.equal(concluded(order), 'pay');
+	});
+
+	test(`${name}: a notification that never comes is made up for by asking`, async () => {
+		const g = gateways[name];
+		const { order, payment } = await checkout(g);
+		g.sim.mode = 'lose';
+		await g.sim.act(payment, 'aprobar');
+		g.sim.mode = 'send';
+		icert.moveClock(icert.ahead + 3600);
+		await until(() => state(order) === 'paid', { what: `${name}: asked` });
+		assert.equal(concluded(order), 'pay');
+	});
+
+	if (!list) continue;
+	test(`${name}: asks with what it was configured with, and with nothing else`, async () => {
+		const { sim, credentials } = gateways[name];
+		const secrets = Object.entries(credentials).filter(([key]) => /secret|private|api_key/.test(key)).map(([, value]) => value);
+		for (const call of sim.calls) {
+			assert.ok(secrets.every((secret) => !call.path.includes(secret) && !call.text.includes(secret)), call.path);
+			assert.notEqual(call.status, 401);
+		}
+	});
+}
+
+test('who paid gets one mail an order, and nothing secret stands in a log', () => {
+	const paid = icert.sql("select count(*) from icert.purchase where paid_at is not null");
+	assert.equal(icert.sql("select count(*) from icert.outbox where template = 'payment_received'"), paid);
+	const logs = icert.logs(100000);
+	for (const { secret, second, credentials } of Object.values(gateways)) {
+		for (const text of [secret, second, ...Object.entries(credentials).filter(([key]) => /secret|private|api_key/.test(key)).map(([, value]) => value)]) assert.ok(!logs.includes(text));
+	}
+});
