@@ -145,7 +145,8 @@ enum check_purpose {
 #define TOTP_SEED 20
 #define TOTP_DIGITS 6
 #define OPENING_DIGITS 8
-#define STATUS_BATCH 128
+#define STATUS_BATCH 512		/* digests in one message */
+#define STATUS_BATCH_RSA 128	/* so many signatures of an RSA key fit into the reply, and take as long */
 #define STATUS_SIGNATURE_MAX 512
 #define SPKI_MAX 1024
 #define CERT_MAX 8192

@@ -57,7 +57,8 @@ status_file_reopen(struct status_file *f, int dirfd, const char *name, uint64_t 
 		return ICERT_E_SYSTEM;
 	if ((uint64_t)st.st_size < size)
 		return ICERT_E_MALFORMED;
-	f->written = f->under_way = size;
+	atomic_store(&f->written, size);
+	f->under_way = size;
 	if (ftruncate(f->fd, (off_t)size) == -1 || lseek(f->fd, 0, SEEK_END) == -1)
 		return ICERT_E_SYSTEM;
 	return 0;
@@ -86,14 +87,21 @@ status_file_flush(struct status_file *f)
 	int	rc = write_all(f->fd, f->buffer, f->used);
 
 	if (rc == 0)
-		f->written += f->used;
+		atomic_fetch_add(&f->written, f->used);
 	f->used = 0;
 	/* The disk writes what is there while the rest is made, so the fsync at the end finds little to do. */
-	if (f->written - f->under_way >= UNDER_WAY) {
-		sync_file_range(f->fd, (off_t)f->under_way, (off_t)(f->written - f->under_way), SYNC_FILE_RANGE_WRITE);
-		f->under_way = f->written;
-	}
+	if (atomic_load(&f->written) - f->under_way >= UNDER_WAY)
+		status_file_hasten(f);
 	return rc;
+}
+
+void
+status_file_hasten(struct status_file *f)
+{
+	uint64_t	written = atomic_load(&f->written);
+
+	sync_file_range(f->fd, (off_t)f->under_way, (off_t)(written - f->under_way), SYNC_FILE_RANGE_WRITE);
+	f->under_way = written;
 }
 
 int
@@ -107,8 +115,9 @@ status_file_append(struct status_file *f, const void *bytes, size_t len)
 		if ((rc = status_file_flush(f)) != 0)
 			return rc;
 		if (len > BUFFER_SIZE) {
-			f->written += len;
-			return write_all(f->fd, bytes, len);
+			if ((rc = write_all(f->fd, bytes, len)) == 0)
+				atomic_fetch_add(&f->written, len);
+			return rc;
 		}
 	}
 	memcpy(f->buffer + f->used, bytes, len);

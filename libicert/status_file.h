@@ -6,6 +6,7 @@
 #ifndef LIBICERT_STATUS_FILE_H
 #define LIBICERT_STATUS_FILE_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "libicert/status.h"
@@ -17,7 +18,7 @@ struct status_file {
 	char	 temporary[STATUS_FILE_MAX + 8];
 	unsigned char *buffer;
 	size_t	 used;
-	uint64_t written;	/* octets, by appending */
+	atomic_ullong written;	/* octets that are in the file, by appending; another thread may look */
 	uint64_t under_way;	/* of them, told to go to the disk */
 };
 
@@ -30,6 +31,9 @@ int	status_file_reopen(struct status_file *, int dirfd, const char *name, uint64
 /* Appends through a buffer; flush writes what is in it. */
 int	status_file_append(struct status_file *, const void *, size_t);
 int	status_file_flush(struct status_file *);
+
+/* Sets the disk to work on all that was written, without waiting for it. */
+void	status_file_hasten(struct status_file *);
 
 /* Flush, fsync, rename to its name, fsync of the folder, close. */
 int	status_file_commit(struct status_file *);

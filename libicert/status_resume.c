@@ -223,6 +223,8 @@ status_writer_resume(struct status_writer **out, int dirfd, void *note, size_t *
 	    (rc = status_file_reopen(&w->file, dirfd, mark.file, w->at)) != 0 ||
 	    (rc = records_read(w, &mark)) != 0)
 		goto out;
+	if ((rc = status_back_begin(w)) != 0)
+		goto out;
 	memcpy(note, mark.note, mark.note_len);
 	*len = mark.note_len;
 	w->marked = 1;

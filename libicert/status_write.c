@@ -17,6 +17,7 @@
 #include "libicert/status_writer.h"
 
 #define ALIGNMENT	64		/* of the index: a slot lies in one cache line */
+#define AHEAD		16		/* slots whose lines are fetched before they are needed */
 
 struct status_writer *
 status_writer_new(void)
@@ -56,6 +57,10 @@ status_writer_open(struct status_writer **out, int dirfd, const char *file, uint
 		return rc;
 	}
 	w->at = sizeof(blank);
+	if ((rc = status_back_begin(w)) != 0) {
+		status_writer_abort(w);
+		return rc;
+	}
 	*out = w;
 	return 0;
 }
@@ -69,6 +74,7 @@ status_writer_abort(struct status_writer *w)
 	for (uint32_t i = 0; i < w->tails; i++)
 		free(w->tail[i]);
 	EVP_MD_CTX_free(w->record_digest);
+	EVP_MD_CTX_free(w->back_digest);
 	free(w->slot);
 	free(w);
 }
@@ -281,34 +287,55 @@ slot_compare(const void *a, const void *b)
 {
 	const struct slot_in	*x = a, *y = b;
 
-	return x->hash < y->hash ? -1 : x->hash > y->hash;
+	return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-/*
- * The index in new memory; *count slots, load at most 0.6.  Two equal 64-bit
- * hashes under a random seed are one serial added twice.
- */
+/* The hash that the index's slot was made of: slots were added as records were written, so by their offsets. */
+static uint64_t
+slot_hash(const struct status_writer *w, uint64_t slot)
+{
+	const struct slot_in	 key = { 0, (slot & SLOT_OFFSET_MASK) * SR_UNIT };
+	const struct slot_in	*found = bsearch(&key, w->slot, w->slots, sizeof(key), slot_compare);
+
+	return found->hash;
+}
+
+/* Puts one slot; two equal 64-bit hashes under a random seed are one serial added twice. */
+static int
+slot_put(const struct status_writer *w, uint8_t *index, uint64_t slots, const struct slot_in *s)
+{
+	uint64_t	n = s->hash & (slots - 1), tag = s->hash >> SLOT_OFFSET_BITS, taken;
+
+	while ((taken = get64(index + 8 * n)) != 0) {
+		/* They collide in this slot, and one in sixteen million of those has the same tag too. */
+		if (taken >> SLOT_OFFSET_BITS == tag && slot_hash(w, taken) == s->hash)
+			return ICERT_E_EXISTS;
+		n = (n + 1) & (slots - 1);
+	}
+	put64(index + 8 * n, tag << SLOT_OFFSET_BITS | s->offset / SR_UNIT);
+	return 0;
+}
+
+/* The index in new memory; *count slots, load at most 0.6. */
 static int
 index_build(struct status_writer *w, uint8_t **out, uint64_t *count)
 {
-	uint64_t	 n, slots = 8;
+	uint64_t	 slots = 8;
 	uint8_t		*index;
+	int		 rc = 0;
 
 	while (slots * 6 < (uint64_t)w->slots * 10)
 		slots *= 2;
-	if (w->slots > 1)
-		qsort(w->slot, w->slots, sizeof(*w->slot), slot_compare);
-	for (size_t i = 1; i < w->slots; i++)
-		if (w->slot[i].hash == w->slot[i - 1].hash)
-			return ICERT_E_EXISTS;
 	if ((index = calloc(slots, 8)) == NULL)
 		return ICERT_E_MEMORY;
-	for (size_t i = 0; i < w->slots; i++) {
-		n = w->slot[i].hash & (slots - 1);
-		while (get64(index + 8 * n) != 0)
-			n = (n + 1) & (slots - 1);
-		put64(index + 8 * n, (w->slot[i].hash >> SLOT_OFFSET_BITS) << SLOT_OFFSET_BITS |
-		    w->slot[i].offset / SR_UNIT);
+	for (size_t i = 0; i < w->slots && rc == 0; i++) {
+		if (i + AHEAD < w->slots)
+			__builtin_prefetch(index + 8 * (w->slot[i + AHEAD].hash & (slots - 1)), 1);
+		rc = slot_put(w, index, slots, &w->slot[i]);
+	}
+	if (rc != 0) {
+		free(index);
+		return rc;
 	}
 	*out = index;
 	*count = slots;
@@ -379,9 +406,9 @@ out:
 	return rc;
 }
 
-/* What a reader will check, on the bytes that are in the file now. */
+/* What a reader will check, on the bytes that are in the file now; the records were read back as they were written. */
 static int
-written_verify(const struct status_writer *w, const uint8_t *digest)
+written_verify(struct status_writer *w, const uint8_t *digest)
 {
 	struct status_segment	 s;
 	void			*map;
@@ -390,8 +417,8 @@ written_verify(const struct status_writer *w, const uint8_t *digest)
 	map = mmap(NULL, w->at, PROT_READ, MAP_SHARED, w->file.fd, 0);
 	if (map == MAP_FAILED)
 		return ICERT_E_SYSTEM;
-	if ((rc = status_segment_init(&s, map, w->at, digest)) == 0)
-		rc = status_segment_verify(&s);
+	if ((rc = status_segment_init(&s, map, w->at, digest)) == 0 && (rc = status_segment_verify_rest(&s)) == 0)
+		rc = status_back_verify(w, s.record_offset + s.record_size, s.map + SH_RECORD_DIGEST);
 	munmap(map, w->at);
 	return rc;
 }
@@ -422,6 +449,7 @@ status_writer_finish(struct status_writer *w, const char *name, struct status_en
 	rc = ICERT_E_SYSTEM;
 	if (pwrite(w->file.fd, h, sizeof(h), 0) != (ssize_t)sizeof(h))
 		goto out;
+	status_file_hasten(&w->file);
 	entry->kind = STATUS_KIND_SEGMENT;
 	SHA256(h, sizeof(h), entry->digest);
 	if ((rc = written_verify(w, entry->digest)) != 0)

@@ -75,6 +75,12 @@ struct status_record_in {
 int	status_writer_record(struct status_writer *, const struct status_record_in *);
 
 /*
+ * Reads back some of what has been written: a part of the verification that status_writer_finish() would
+ * else do at the end.  May be called by another thread than the one that adds records, one at a time, until that one finishes.
+ */
+int	status_writer_read_back(struct status_writer *);
+
+/*
  * Builds the index, writes the header, syncs, verifies what was written,
  * renames into place and syncs the folder.  Fills *entry (kind, name as
  * given, file, size, times, digest) for the manifest.  Frees the writer in

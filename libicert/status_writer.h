@@ -34,6 +34,8 @@ struct status_writer {
 	struct slot_in		*slot;
 	size_t			 slots, room;
 	int			 marked;
+	EVP_MD_CTX		*back_digest;	/* of the records as they were read back, */
+	uint64_t		 back_at;	/* up to here */
 };
 
 /* A writer without a file; NULL: no memory. */
@@ -41,5 +43,10 @@ struct status_writer	*status_writer_new(void);
 
 /* Remembers that a record of this hash begins at w->at, for the index. */
 int	status_writer_slot(struct status_writer *, uint64_t hash);
+
+/* What is in the file up to w->at needs no second reading: record_digest was made of it. */
+int	status_back_begin(struct status_writer *);
+/* Reads the records back to their end: ICERT_E_FORGED unless their digest is this one. */
+int	status_back_verify(struct status_writer *, uint64_t end, const uint8_t digest[STATUS_DIGEST]);
 
 #endif

@@ -406,7 +406,8 @@ on_sign(void *ctx, const struct serve_request *request, struct serve_reply *repl
 	struct status_signer *s = ctx;
 	struct responder *r = signing(s, request->message);
 	const uint8_t *digest[STATUS_BATCH];
-	size_t i, n = message_count(request->message, TAG_DIGEST);
+	const struct message *m = request->message;
+	size_t i, n = 0;
 	int error;
 
 	if (r == NULL)
@@ -415,8 +416,9 @@ on_sign(void *ctx, const struct serve_request *request, struct serve_reply *repl
 		snprintf(reply->detail, sizeof(reply->detail), "no certificate for the responder's key yet");
 		return ICERT_E_STATE;
 	}
-	for (i = 0; i < n; i++)
-		digest[i] = message_get(request->message, TAG_DIGEST, i)->p;
+	for (i = 0; i < m->n; i++)
+		if (m->field[i].tag == TAG_DIGEST)
+			digest[n++] = m->field[i].p;
 	error = responder_key_sign(&s->store, s->pool, &r->current, n, digest, s->signature);
 	if (error != 0 && r->current.label[0] != '\0') {
 		/* As with the issuing key: a token that has gone is opened again by the next process. */

@@ -12,7 +12,7 @@ hashes_of(const struct answers *a)
 size_t
 answers_room(const struct answers *a)
 {
-	return STATUS_BATCH / hashes_of(a);
+	return (a->template->signature == OCSP_SHA256_RSA ? STATUS_BATCH_RSA : STATUS_BATCH) / hashes_of(a);
 }
 
 int64_t

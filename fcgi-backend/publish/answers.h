@@ -48,7 +48,7 @@ struct answers {
 	struct status_signature signature[STATUS_BATCH];
 };
 
-/* How many certificates fit. */
+/* How many certificates fit; depends on template and hashes. */
 size_t	answers_room(const struct answers *);
 /* The end of an answer given now: validity, cut to the responder's own end. */
 int64_t	answers_until(const struct ocsp_template *, int64_t now, int64_t validity);

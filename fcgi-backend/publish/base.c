@@ -12,7 +12,7 @@
 #include "publish/base_source.h"
 
 #define THREADS_MAX 16
-#define BATCHES (2 * THREADS_MAX + 2)
+#define BATCHES (2 * THREADS_MAX + 16)	/* more than are with the signer: it must not wait while the master marks */
 #define MARK_MS 1000		/* as much signing may be lost */
 
 /*
@@ -68,12 +68,30 @@ struct base {
 	uint64_t filled, written;	/* the next that the master fills, writes */
 	uint64_t taken;			/* the next that a worker takes */
 	int over;			/* nothing more will be filled */
+	int reading;			/* a worker reads back what was written */
+	int unread;			/* what that ended with */
 	atomic_int stop;
 	atomic_ullong records;
 	atomic_int finished;
 	int error;
 	struct status_entry entry;
 };
+
+/* One worker at a time reads back what the master has written, so that little is left to verify at the end; with the lock. */
+static void
+read_back(struct base *b)
+{
+	int error;
+
+	if (b->reading || b->unread != 0)
+		return;
+	b->reading = 1;
+	pthread_mutex_unlock(&b->lock);
+	error = status_writer_read_back(b->writer);
+	pthread_mutex_lock(&b->lock);
+	b->unread = error;
+	b->reading = 0;
+}
 
 static void *
 work(void *arg)
@@ -98,7 +116,8 @@ work(void *arg)
 		batch->error = answers_make(&batch->answers, &signer);
 		pthread_mutex_lock(&b->lock);
 		batch->state = BATCH_DONE;
-		pthread_cond_broadcast(&b->done);
+		pthread_cond_signal(&b->done);
+		read_back(b);
 	}
 	pthread_mutex_unlock(&b->lock);
 	keyclient_close(&signer);
@@ -295,6 +314,8 @@ master(void *arg)
 		memset(b->note.after, 0, sizeof(b->note.after));
 	}
 	stop_workers(b);
+	if (error == 0)
+		error = b->unread;
 	if (error == 0) {
 		error = status_writer_finish(b->writer, SEGMENT_BASE, &b->entry);
 		b->writer = NULL;
@@ -383,7 +404,7 @@ base_start(struct base **out, const struct base_order *order)
 	snprintf(b->socket, sizeof(b->socket), "%s", order->socket);
 	b->hashes = order->hashes;
 	b->threads = order->threads < 1 ? 1 : order->threads > THREADS_MAX ? THREADS_MAX : order->threads;
-	b->ring = 2 * b->threads + 2;
+	b->ring = 2 * b->threads + 16;
 	b->resume_within = order->resume_within;
 	b->epoch = order->epoch;
 	b->dirfd = order->dirfd;

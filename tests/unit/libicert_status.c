@@ -15,6 +15,7 @@
 #include <openssl/sha.h>
 
 #include "libicert/siphash.h"
+#include "libicert/status_format.h"
 #include "libicert/status_write.h"
 
 static const uint8_t	 seed[STATUS_SEAL_KEY] = "0123456789abcdef0123456789abcde";
@@ -316,6 +317,62 @@ test_duplicate_and_order(void **state)
 	assert_int_equal(status_writer_open(&w, dirfd, "../b.seg", 1, 0, 0), ICERT_E_TOO_LARGE);
 }
 
+/* So many records that most are in the file before it is finished; the last one is the first again, where `twice` says so. */
+static void
+many(struct status_writer **w, unsigned n, int twice)
+{
+	static uint8_t		 head[4096];
+	uint8_t			 serial[4];
+	struct status_record_in	 r = { .serial = serial, .serial_len = sizeof(serial), .reason = STATUS_NO_REASON,
+	    .answer[STATUS_SHA1] = { .head = head, .len = sizeof(head) } };
+
+	assert_int_equal(status_writer_open(w, dirfd, "b.seg", 1, 0, 0), 0);
+	assert_int_equal(status_writer_issuer(*w, "n", 1, "k", 1), 0);
+	assert_int_equal(status_writer_tail(*w, "t", 1), 0);
+	for (unsigned i = 1; i <= n; i++) {
+		put32(serial, 0x80000001U + (twice && i == n ? 1 : i) * 0x10000U);
+		assert_int_equal(status_writer_record(*w, &r), 0);
+	}
+}
+
+static void
+flip(off_t at)
+{
+	int	fd = openat(dirfd, ".b.seg.new", O_RDWR);
+	uint8_t	octet;
+
+	assert_int_equal(pread(fd, &octet, 1, at), 1);
+	octet ^= 1;
+	assert_int_equal(pwrite(fd, &octet, 1, at), 1);
+	close(fd);
+}
+
+/* What is in the file is not what was written: whether it was read back on the way or at the end. */
+static void
+test_read_back(void **state)
+{
+	struct status_writer	*w;
+	struct status_entry	 entry;
+
+	(void)state;
+	many(&w, 2000, 0);
+	assert_int_equal(status_writer_read_back(w), 0);
+	assert_int_equal(status_writer_finish(w, "base", &entry), 0);
+	assert_int_equal(unlinkat(dirfd, "b.seg", 0), 0);
+	many(&w, 2000, 0);
+	flip(1000);
+	assert_int_equal(status_writer_read_back(w), 0);
+	assert_int_equal(status_writer_finish(w, "base", &entry), ICERT_E_FORGED);
+	/* So few are read at the end alone. */
+	many(&w, 100, 0);
+	assert_int_equal(status_writer_read_back(w), 0);
+	flip(100000);
+	assert_int_equal(status_writer_finish(w, "base", &entry), ICERT_E_FORGED);
+	assert_int_equal(faccessat(dirfd, ".b.seg.new", F_OK, 0), -1);
+	many(&w, 3000, 1);
+	assert_int_equal(status_writer_finish(w, "base", &entry), ICERT_E_EXISTS);
+}
+
 /* A flipped octet anywhere is noticed by the header's digest or by a section's. */
 static void
 test_damage(void **state)
@@ -459,6 +516,7 @@ main(void)
 		cmocka_unit_test(test_resume),
 		cmocka_unit_test(test_empty_segment),
 		cmocka_unit_test(test_duplicate_and_order),
+		cmocka_unit_test(test_read_back),
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_whose),
