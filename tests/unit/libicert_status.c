@@ -15,8 +15,8 @@
 #include <openssl/sha.h>
 
 #include "libicert/siphash.h"
-#include "libicert/status_format.h"
 #include "libicert/status_write.h"
+#include "libicert/status_format.h"
 
 static const uint8_t	 seed[STATUS_SEAL_KEY] = "0123456789abcdef0123456789abcde";
 static char		 folder[] = "/tmp/icert-status-XXXXXX";
