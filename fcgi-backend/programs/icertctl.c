@@ -18,6 +18,7 @@
 #include "operate/restore.h"
 #include "operate/status_files.h"
 #include "operate/status_publish.h"
+#include "operate/test_clock.h"
 #include "operate/totp.h"
 #include "operate/troubles.h"
 #include "operate/up.h"
@@ -192,6 +193,16 @@ run_totp(const struct arguments *a)
 
 #ifndef ICERT_PRODUCTION
 static int
+run_clock(const struct arguments *a)
+{
+	static struct instance i;
+
+	if (a->nwords > 1)
+		return complain("clock [+24h | 0]") != 0;
+	return with_instance(a, &i, 1) != 0 || test_clock_move(&i, a->nwords == 1 ? a->word[0] : NULL) != 0;
+}
+
+static int
 run_issue_test(const struct arguments *a)
 {
 	static struct instance i;
@@ -337,6 +348,8 @@ static const struct command {
 	{ "totp", 1, run_totp, "totp NAME [--prefix DIR]\n"
 	    "\tprint an unused TOTP code of a sample account" },
 #ifndef ICERT_PRODUCTION
+	{ "clock", 1, run_clock, "clock [+24h | 0] [--prefix DIR]\n"
+	    "\tmove the business time of an instance (s, m, h, d), or back to real time; deadlines follow at once" },
 	{ "issue-test", 4, run_issue_test, "issue-test CEDULA NAMES SURNAME [SECOND-SURNAME] [--prefix DIR]\n"
 	    "\tissue a certificate without an application's history, through keeper, keymaker and signer" },
 #endif

@@ -1,9 +1,10 @@
 // Real sample files, made on the spot: PDFs by a small writer, and pictures by
 // pdftoppm from such PDFs, so that encoder and renderer are not ours.
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { must } from './tools.mjs';
 
 export const LIMIT = 2 * 1024 * 1024;
@@ -203,3 +204,19 @@ export function activePdf() {
 
 /** A page of text that calls itself a PDF. */
 export const textAsPdf = () => file('nota.pdf', 'application/pdf', Buffer.from('esto no es un documento PDF\n'.repeat(20)));
+
+/** What an applicant and an operator load on the way to a certificate, as files of a folder. */
+function samples(folder) {
+	mkdirSync(folder, { recursive: true });
+	const papers = { 'cedula.pdf': cedulaPdf(), 'votacion.jpg': votingJpeg(), 'planilla.png': billPng(), 'rostro.jpg': photo() };
+	for (const [name, { data }] of Object.entries(papers)) writeFileSync(join(folder, name), data);
+	return Object.keys(papers).map((name) => join(folder, name));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+	if (process.argv.length !== 3) {
+		console.error('node tests/lib/files.mjs FOLDER');
+		process.exit(2);
+	}
+	console.log(samples(process.argv[2]).join('\n'));
+}

@@ -51,7 +51,16 @@ test('an appointment is recalled a day and an hour before, and not when it has j
 	const mail = await busy.mail.wait({ to: busy.email, subject: /Recordatorio/ });
 	assert.match(mail.text, /https:\/\/sala\.example\/abc/);
 	assert.match(mail.text, /hora de Ecuador continental/);
-	icert.moveClock(48.5 * HOUR);
+	// As an administrator moves it: further by so much, and nothing by what is no time.
+	for (const wrong of ['22h', '+', '+22', '+22w', '+22hh', '+99999999d', '+9223372036854775807s']) {
+		const said = await icert.icertctl('clock', wrong);
+		assert.equal(said.code, 1, wrong);
+		assert.match(said.stderr, /\+N with s, m, h or d/, wrong);
+	}
+	const moved = await icert.icertctl('clock', '+1350m');
+	assert.equal(moved.code, 0, moved.stderr);
+	const [real, business] = [...moved.stdout.matchAll(/\d{4}-\S+Z/g)].map(([at]) => Date.parse(at) / 1000);
+	assert.equal(business - real, 48.5 * HOUR);
 	await busy.mail.wait({ to: busy.email, subject: /Recordatorio/, count: 2 });
 });
 
