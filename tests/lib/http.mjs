@@ -170,13 +170,13 @@ export class Client {
 		try {
 			return await this.once(method, target, options);
 		} catch (error) {
-			// The server closed an idle connection as we took it up: browsers open another.
+			// The server closed an idle connection as we took it up: browsers open another, and no second idle one.
 			if (!error.idle) throw error;
-			return this.once(method, target, options);
+			return this.once(method, target, { ...options, fresh: true });
 		}
 	}
 
-	once(method, target, { body, headers = {}, origin = true } = {}) {
+	once(method, target, { body, headers = {}, origin = true, fresh = false } = {}) {
 		const url = new URL(target, this.base);
 		const secure = url.protocol === 'https:';
 		const cookie = this.jar.header(url);
@@ -190,7 +190,7 @@ export class Client {
 		};
 		return new Promise((resolve, reject) => {
 			const req = (secure ? https : http).request(url, {
-				method, headers: sent, agent: secure ? this.agent : this.plain, localAddress: this.localAddress, ...(this.localAddress ? { family: 4 } : {}), ...(secure ? this.tls : {}),
+				method, headers: sent, agent: fresh ? false : secure ? this.agent : this.plain, localAddress: this.localAddress, ...(this.localAddress ? { family: 4 } : {}), ...(secure ? this.tls : {}),
 			}, (res) => {
 				const chunks = [];
 				res.on('data', (c) => chunks.push(c));
