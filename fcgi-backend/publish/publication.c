@@ -111,6 +111,8 @@ publication_open(struct publication **out, const struct config *config, int admi
 
 	if (p == NULL)
 		return ICERT_E_MEMORY;
+	pthread_mutex_init(&p->lock, NULL);
+	publication_come_back(p);
 	p->admin = admin;
 	p->asker = -1;
 	p->config = config;
@@ -125,6 +127,8 @@ publication_open(struct publication **out, const struct config *config, int admi
 	    (error = publication_read(config, "raiz.crl", &p->arl)) == 0 &&
 	    (error = read_seed(p)) == 0 && (error = read_manifest(p)) == 0)
 		error = publication_cas_open(p);
+	if (error == 0)
+		error = publication_stopper_open(p);
 	if (error != 0) {
 		publication_free(p);
 		return error;
@@ -138,6 +142,9 @@ publication_free(struct publication *p)
 {
 	if (p == NULL)
 		return;
+	publication_leave(p);
+	publication_stopper_close(p);
+	pthread_mutex_destroy(&p->lock);
 	keyclient_close(&p->signer);
 	keyclient_close(&p->status_signer);
 	db_close(p->db);
@@ -155,23 +162,49 @@ publication_free(struct publication *p)
 }
 
 void
-publication_wait(struct publication *p, int ms)
+publication_leave(struct publication *p)
+{
+	pthread_mutex_unlock(&p->lock);
+}
+
+void
+publication_come_back(struct publication *p)
+{
+	pthread_mutex_lock(&p->lock);
+}
+
+int
+publication_heard(struct publication *p)
 {
 	char channel[64];
 	int heard = 0;
 
+	if (!p->listening)
+		p->listening = db_listen(p->listener, PUBLICATION_CHANNEL) == 0;
+	if (p->listening && (heard = db_wait(p->listener, 0, channel, sizeof(channel))) < 0)
+		p->listening = 0;
+	return heard > 0;
+}
+
+void
+publication_wait(struct publication *p, int ms)
+{
+	char channel[64];
+	int heard;
+
 	if (p->base != NULL)
 		ms = publication_has_base(p) ? BASE_WAIT_MS : BASE_FIRST_MS;
-	if (!p->listening)
-		p->listening = db_listen(p->listener, "icert_status") == 0;
+	publication_leave(p);
 	/* What was announced while the round went on is read already and would wake no poll. */
-	if (p->listening && (heard = db_wait(p->listener, 0, channel, sizeof(channel))) > 0)
+	heard = p->heard || publication_heard(p);
+	publication_come_back(p);
+	p->heard = 0;
+	if (heard)
 		return;
-	if (heard < 0)
-		p->listening = 0;
 	if (publication_asked_wait(p, ms, p->listening ? db_fd(p->listener) : -1) && db_wait(p->listener, 0, channel, sizeof(channel)) < 0)
 		p->listening = 0;
 }
+
 
 /* The root's list comes from a ceremony, now and then: it is read when the file is another one. */
 static void
@@ -227,6 +260,7 @@ publication_round(struct publication *p)
 		if (p->last[STEP_BASE] == ICERT_E_MISMATCH || p->last[STEP_BASE] == ICERT_E_STATE)
 			publication_responders_forget(p);
 		if (p->loaded && publication_has_base(p)) {
+			p->stoppable = 1;
 			if ((error = publication_settle(p, now)) == 0)
 				error = publication_changes(p, now);
 			publication_note(p, STEP_ANSWERS, error, p->status_signer.detail);

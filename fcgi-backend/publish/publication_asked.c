@@ -98,8 +98,12 @@ publication_asked_wait(struct publication *p, int ms, int also)
 {
 	struct pollfd fds[3] = { { .fd = also, .events = POLLIN }, { .fd = p->admin, .events = POLLIN },
 	    { .fd = p->asker, .events = POLLIN } };
+	int n;
 
-	if (poll(fds, 3, ms) <= 0)
+	publication_leave(p);
+	n = poll(fds, 3, ms);
+	publication_come_back(p);
+	if (n <= 0)
 		return 0;
 	if (fds[1].revents != 0)
 		answer_call(p);
@@ -112,15 +116,19 @@ publication_asked_wait(struct publication *p, int ms, int also)
 static void
 conclude(struct publication *p)
 {
-	const struct segment *base = p->segments.n > 0 ? &p->segments.at[p->segments.n - 1] : NULL;
+	const struct segment *base;
 	uint64_t signatures;
 	size_t place;
-	int i, failed = 0;
+	int i, error, failed = 0;
 
 	tell(p->asker, "epoch %" PRIu64 " before, %" PRIu64 " now", p->asked_epoch, p->manifest.epoch);
 	tell(p->asker, "changes %" PRIu64 " seen at the edge, %zu open, %zu refused", p->confirmed - p->asked_confirmed,
 	    p->open - p->refused, p->refused);
-	if (status_signer_count(&p->status_signer, p->ca[0].number, &signatures) == 0)
+	publication_leave(p);
+	error = status_signer_count(&p->status_signer, p->ca[0].number, &signatures);
+	publication_come_back(p);
+	base = p->segments.n > 0 ? &p->segments.at[p->segments.n - 1] : NULL;
+	if (error == 0)
 		tell(p->asker, "signatures %" PRIu64 " made by the status signer since its start", signatures);
 	for (place = 0; place < p->cas; place++)
 		tell(p->asker, "list %s, number %" PRId64 " of %" PRId64 ", %zu revoked certificates are known",

@@ -130,10 +130,12 @@ new_responder(struct publication *p, struct ca *ca)
 	struct buf spki = BUF_INIT, proof = BUF_INIT, certificate = BUF_INIT;
 	int error;
 
+	publication_leave(p);
 	if ((error = status_signer_new_key(&p->status_signer, ca->number, &spki, &proof)) == 0 &&
-	    (error = signer_responder(&p->signer, ca->number, spki.p, spki.len, proof.p, proof.len, &certificate)) == 0 &&
-	    (error = status_signer_install_certificate(&p->status_signer, ca->number, certificate.p, certificate.len)) == 0 &&
-	    (error = use_responder(p, ca, &certificate)) == 0) {
+	    (error = signer_responder(&p->signer, ca->number, spki.p, spki.len, proof.p, proof.len, &certificate)) == 0)
+		error = status_signer_install_certificate(&p->status_signer, ca->number, certificate.p, certificate.len);
+	publication_come_back(p);
+	if (error == 0 && (error = use_responder(p, ca, &certificate)) == 0) {
 		ca->shift = clock_business() - clock_real();
 		log_info("responder_new", "of CA %u, until %lld", ca->number, (long long)ca->template.responder_not_after);
 	}
@@ -166,7 +168,9 @@ responder(struct publication *p, struct ca *ca, int64_t now)
 
 	ca->responder_tried = now;
 	if (!ca->has_template) {
+		publication_leave(p);
 		error = status_signer_info(&p->status_signer, ca->number, &certificate, &spki);
+		publication_come_back(p);
 		if (error == 0 && certificate.len > 0)
 			error = use_responder(p, ca, &certificate);
 		else if (error == ICERT_E_STATE)

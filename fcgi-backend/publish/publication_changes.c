@@ -36,7 +36,11 @@ publication_take(struct publication *p)
 	if ((error = publication_crl_load(p)) != 0)
 		return error;
 	p->n = PUBLICATION_CHANGES;
-	if ((error = status_rows_open(p->db, p->changes, &p->n)) != 0) {
+	p->stopped = p->heard = 0;
+	publication_leave(p);
+	error = status_rows_open(p->db, p->changes, &p->n);
+	publication_come_back(p);
+	if (error != 0) {
 		p->n = 0;
 		return error;
 	}
@@ -86,16 +90,6 @@ is_public(struct publication *p, const struct cert_status *s, int *stop)
 	return !s->revoked || r.state == STATUS_REVOKED;
 }
 
-static int
-by_serial(const void *a, const void *b)
-{
-	const struct cert_status *const *x = a, *const *y = b;
-
-	if ((*x)->issuer != (*y)->issuer)
-		return (*x)->issuer < (*y)->issuer ? -1 : 1;
-	return memcmp((*x)->serial, (*y)->serial, sizeof((*x)->serial));
-}
-
 /* What has to be published, in the order of CAs and serials, each once: issued and revoked at once is one. */
 static int
 collect(struct publication *p, const struct cert_status **todo, size_t *n, int *stop)
@@ -116,9 +110,9 @@ collect(struct publication *p, const struct cert_status **todo, size_t *n, int *
 			todo[(*n)++] = s;
 	}
 	p->refused_told = p->refused;
-	qsort(todo, *n, sizeof(*todo), by_serial);
+	qsort(todo, *n, sizeof(*todo), publication_by_serial);
 	for (i = k = 0; i < *n; i++)
-		if (k == 0 || by_serial(&todo[k - 1], &todo[i]) != 0)
+		if (k == 0 || publication_by_serial(&todo[k - 1], &todo[i]) != 0)
 			todo[k++] = todo[i];
 	*n = k;
 	return 0;
@@ -129,43 +123,6 @@ static struct ca *
 ca_of(struct publication *p, const struct cert_status *s)
 {
 	return &p->ca[publication_place(p, s->issuer)];
-}
-
-/* Without a signature, at once: the edge stops saying good, however slow the signer is. */
-static int
-publish_pending(struct publication *p, const struct cert_status *const *todo, size_t n, int64_t now)
-{
-	struct status_record_in record = { .state = STATUS_PENDING, .reason = STATUS_NO_REASON, .this_update = now,
-	    .next_update = STATUS_NEVER };
-	char file[STATUS_FILE_MAX + 1];
-	struct status_entry entry;
-	struct status_writer *w;
-	unsigned tail;
-	size_t i;
-	int error;
-
-	publication_file(file, SEGMENT_PENDING, p->manifest.epoch + 1, now);
-	if ((error = status_writer_open(&w, p->dirfd, file, p->manifest.epoch + 1, 0, 0)) != 0)
-		return error;
-	error = 0;
-	for (i = 0; i < n && error == 0; i++) {
-		if (!todo[i]->revoked)
-			continue;
-		if ((error = answers_begin(&ca_of(p, todo[i])->template, w, &record.issuer, &tail)) != 0)
-			break;
-		record.serial = todo[i]->serial;
-		record.serial_len = sizeof(todo[i]->serial);
-		record.revoked_at = todo[i]->revoked_at;
-		record.reason = todo[i]->reason;
-		error = status_writer_record(w, &record);
-	}
-	if (error != 0) {
-		status_writer_abort(w);
-		return error;
-	}
-	if ((error = status_writer_finish(w, SEGMENT_PENDING, &entry)) != 0)
-		return error;
-	return publication_push(p, &entry, 0, now);
 }
 
 static int
@@ -193,40 +150,6 @@ write_signed(struct publication *p, struct status_writer *w, const struct cert_s
 	return error;
 }
 
-/* The first in place is the pending one that this takes the place of. */
-static int
-over_pending(const struct publication *p)
-{
-	return p->segments.n > 0 && strcmp(p->segments.at[0].entry.name, SEGMENT_PENDING) == 0;
-}
-
-/* Does the signed delta cover all that the pending one in front holds?  After a failed round it may not. */
-static int
-covers_pending(const struct publication *p, const struct cert_status *const *todo, size_t n)
-{
-	struct cert_status probe, *key = &probe;
-	struct status_record r;
-	struct status_key at;
-	uint64_t cursor = 0;
-	size_t place;
-	int found;
-
-	while ((found = status_segment_next(&p->segments.at[0].s, &cursor, &at, &r)) == 1) {
-		if (at.serial_len > sizeof(probe.serial))
-			return 0;
-		memset(&probe, 0, sizeof(probe));
-		for (place = 0; place < p->cas && p->segments.at[0].issuer[place] != (int)at.issuer; place++)
-			;
-		if (place == p->cas)
-			return 0;
-		probe.issuer = p->ca[place].number;
-		memcpy(probe.serial + sizeof(probe.serial) - at.serial_len, at.serial, at.serial_len);
-		if (bsearch(&key, todo, n, sizeof(*todo), by_serial) == NULL)
-			return 0;
-	}
-	return found == 0;
-}
-
 static int
 publish_signed(struct publication *p, const struct cert_status *const *todo, size_t n, int64_t now)
 {
@@ -238,13 +161,17 @@ publish_signed(struct publication *p, const struct cert_status *const *todo, siz
 	publication_file(file, SEGMENT_DELTA, p->manifest.epoch + 1, now);
 	if ((error = status_writer_open(&w, p->dirfd, file, p->manifest.epoch + 1, 0, 0)) != 0)
 		return error;
-	if ((error = write_signed(p, w, todo, n, now)) != 0) {
+	strcpy(p->writing, file);
+	publication_leave(p);
+	if ((error = write_signed(p, w, todo, n, now)) == 0)
+		error = status_writer_finish(w, SEGMENT_DELTA, &entry);
+	else
 		status_writer_abort(w);
-		return error;
-	}
-	if ((error = status_writer_finish(w, SEGMENT_DELTA, &entry)) != 0)
-		return error;
-	return publication_push(p, &entry, over_pending(p) && covers_pending(p, todo, n), now);
+	publication_come_back(p);
+	if (error == 0)
+		error = publication_signed(p, &entry, todo, n, now);
+	p->writing[0] = '\0';
+	return error;
 }
 
 /* Of some revoked certificates of one CA those that the set in place calls good, added to todo. */
@@ -280,9 +207,9 @@ publication_settle(struct publication *p, int64_t now)
 	for (i = 0; i < p->cas && error == 0; i++)
 		error = still_good(p, i, p->ca[i].revocations.list, p->ca[i].revocations.n, todo, &n);
 	if (n > 0 && error == 0) {
-		qsort(todo, n, sizeof(*todo), by_serial);
+		qsort(todo, n, sizeof(*todo), publication_by_serial);
 		log_warn("status_kept", "%zu that are revoked were good in the set in place", n);
-		if ((error = publish_pending(p, todo, n, now)) == 0)
+		if ((error = publication_pending(p, todo, n, now)) == 0)
 			error = publish_signed(p, todo, n, now);
 	}
 	free(todo);
@@ -290,41 +217,22 @@ publication_settle(struct publication *p, int64_t now)
 	return error;
 }
 
-static int
-stop_all(struct publication *p, size_t place, int64_t now)
-{
-	const struct cert_status **todo = NULL;
-	struct cert_status *all = NULL;
-	size_t n = 0, k = 0;
-	int error;
-
-	if ((error = status_rows_open_revoked(p->db, p->ca[place].number, &all, &n)) == 0) {
-		if ((todo = calloc(n + 1, sizeof(*todo))) == NULL)
-			error = ICERT_E_MEMORY;
-		else
-			error = still_good(p, place, all, n, todo, &k);
-	}
-	if (error == 0 && k > 0 && (error = publish_pending(p, todo, k, now)) == 0)
-		log_warn("published", "%zu revoked at once: none of them is good any more", k);
-	free(todo);
-	free(all);
-	return error;
-}
-
 int
 publication_changes(struct publication *p, int64_t now)
 {
 	static const struct cert_status *todo[PUBLICATION_CHANGES];
-	size_t n, i;
-	int stop, error;
+	int stop, error = 0;
+	size_t n;
 
 	/* Of so many that one round does not sign them, all that are revoked stop being good first. */
-	for (i = 0; p->n == PUBLICATION_CHANGES && i < p->cas; i++)
-		if ((error = stop_all(p, i, now)) != 0)
-			return error;
-	if ((error = collect(p, todo, &n, &stop)) != 0 || n == 0)
+	if (p->n == PUBLICATION_CHANGES) {
+		publication_leave(p);
+		error = publication_stop(p, p->db, now);
+		publication_come_back(p);
+	}
+	if (error != 0 || (error = collect(p, todo, &n, &stop)) != 0 || n == 0)
 		return error;
-	if (stop && (error = publish_pending(p, todo, n, now)) != 0)
+	if (stop && (error = publication_pending(p, todo, n, now)) != 0)
 		return error;
 	if ((error = publish_signed(p, todo, n, now)) == 0)
 		log_info("published", "epoch %" PRIu64 ", %zu changes", p->manifest.epoch, n);
@@ -377,21 +285,29 @@ void
 publication_confirm(struct publication *p, int64_t now)
 {
 	struct timespec pause = { 0, PROBE_PAUSE_MS * 1000000L };
-	int error, seen = 0, i;
+	int error, published, seen = 0, i;
+	uint64_t epoch;
 
 	if ((error = keep_public(p)) != 0 || p->n == 0) {
 		publication_note(p, STEP_EDGE, error, "");
 		return;
 	}
-	for (i = 0; i < PROBE_ROUNDS && error == 0 && !seen; i++) {
+	epoch = p->manifest.epoch;
+	publication_leave(p);
+	for (i = 0; i < PROBE_ROUNDS && error == 0 && !seen && !p->heard; i++) {
 		if (i > 0)
 			nanosleep(&pause, NULL);
 		error = ask_edge(p, &seen);
+		/* What is new is not kept waiting by an edge that takes its time: both are asked for in the next round. */
+		p->heard = !seen && publication_heard(p);
 	}
-	publication_note(p, STEP_EDGE, error == 0 && !seen ? ICERT_E_BUSY : error, "");
+	published = seen ? status_rows_published(p->db, p->changes, p->n, epoch, now) : 0;
+	publication_come_back(p);
+	if (error != 0 || seen || !p->heard)
+		publication_note(p, STEP_EDGE, error == 0 && !seen ? ICERT_E_BUSY : error, "");
 	if (!seen)
 		return;
-	error = status_rows_published(p->db, p->changes, p->n, p->manifest.epoch, now);
+	error = published;
 	if (publication_note(p, STEP_DATABASE, error, db_detail(p->db)) == 0)
 		p->confirmed += p->n;
 }

@@ -80,7 +80,10 @@ remember_ca(struct publication *p, struct ca *ca)
 	unsigned k;
 	int error;
 
-	if ((error = signer_revoked(&p->signer, ca->number, &list, &n)) == 0)
+	publication_leave(p);
+	error = signer_revoked(&p->signer, ca->number, &list, &n);
+	publication_come_back(p);
+	if (error == 0)
 		error = revocations_add_signed(&ca->revocations, ca->number, list, n);
 	free(list);
 	if (error != 0 || ca->revocations.n == known)
@@ -140,15 +143,18 @@ renew(struct publication *p, struct ca *ca, unsigned partition, int64_t now)
 	struct status_crl fresh = l->crl;
 	struct buf der = BUF_INIT;
 	size_t n = 0;
-	int error;
+	int error, kept;
 
 	/* The clock's seconds keep numbers growing even after a restore of the database. */
 	fresh.number = ca->crl_number + 1 > now ? ca->crl_number + 1 : now;
 	fresh.this_update = now;
 	fresh.next_update = ca->state == ISSUER_ENDED ? STATUS_NEVER : now + p->crl_validity;
-	if ((error = revocations_entries(&ca->revocations, partition, l->crl.this_update, &entries, &n)) == 0 &&
-	    (error = signer_crl(&p->signer, ca->number, partition, (uint64_t)fresh.number, fresh.this_update, fresh.next_update,
-	    entries, n, &der)) == 0) {
+	publication_leave(p);
+	if ((error = revocations_entries(&ca->revocations, partition, l->crl.this_update, &entries, &n)) == 0)
+		error = signer_crl(&p->signer, ca->number, partition, (uint64_t)fresh.number, fresh.this_update,
+		    fresh.next_update, entries, n, &der);
+	publication_come_back(p);
+	if (error == 0) {
 		buf_free(&l->der);
 		l->der = der;
 		buf_init(&der);
@@ -157,8 +163,10 @@ renew(struct publication *p, struct ca *ca, unsigned partition, int64_t now)
 		l->owed = 0;
 		p->dirty = 1;
 		/* Without the database it goes out all the same. */
-		publication_note(p, STEP_DATABASE, status_rows_crl_add(p->db, ca->number, partition, &fresh, n, &l->der),
-		    "crl row");
+		publication_leave(p);
+		kept = status_rows_crl_add(p->db, ca->number, partition, &fresh, n, &l->der);
+		publication_come_back(p);
+		publication_note(p, STEP_DATABASE, kept, "crl row");
 	} else
 		log_error("crl_not_signed", "%s: %s", l->name, icert_err_code(error));
 	free(entries);

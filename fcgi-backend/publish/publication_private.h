@@ -2,8 +2,10 @@
 #define PUBLISH_PUBLICATION_PRIVATE_H
 /*
  * The publisher's state, shared by the files of its round: publication.c (what a round is), publication_ca.c (responders),
- * publication_set.c (files and manifest), publication_changes.c, publication_crl.c.
+ * publication_set.c (files and manifest), publication_changes.c, publication_stop.c (a thread of its own), publication_crl.c.
  */
+#include <pthread.h>
+
 #include "crypt/signer.h"
 #include "libicert/config.h"
 #include "publish/base.h"
@@ -63,6 +65,17 @@ struct publication {
 
 	int64_t validity, refresh, crl_validity, crl_refresh, beat, rotate;	/* seconds */
 	unsigned hashes, threads;
+
+	/*
+	 * Whoever has it may look at the set and change it: manifest, segments, lists.  The round has it, but for where it waits for
+	 * somebody: a signer, the database, the edge, a disk that writes a delta.
+	 */
+	pthread_mutex_t lock;
+	struct stopper *stopper;
+	int stoppable;			/* there is a set that the stopper may change */
+	int stopped;			/* it has, since the changes in hand were read */
+	char writing[STATUS_FILE_MAX + 1];	/* the delta that is being signed */
+	int heard;			/* something was announced meanwhile */
 
 	struct segments segments;	/* of the manifest in place */
 	int mapped;
@@ -126,8 +139,8 @@ void	publication_map(struct publication *);
  * one before names is removed.  0 or the store's error.
  */
 int	publication_write(struct publication *, const struct status_entry *segments, size_t n, int64_t now);
-/* The same with one more segment in front; where `instead` says so the first of those in place goes. */
-int	publication_push(struct publication *, const struct status_entry *, int instead, int64_t now);
+/* The same with one or two more in front; where `instead` says so the first of those in place goes. */
+int	publication_push(struct publication *, const struct status_entry *, size_t n, int instead, int64_t now);
 /* Seals the manifest in place again when it is time. */
 int	publication_beat(struct publication *, int64_t now);
 /* Makes one delta of many. */
@@ -138,6 +151,30 @@ int	publication_has_base(const struct publication *);
 int	publication_base(struct publication *, int64_t now);
 /* A name for a segment: never used before. */
 void	publication_file(char out[STATUS_FILE_MAX + 1], const char *kind, uint64_t epoch, int64_t now);
+
+#define PUBLICATION_CHANNEL "icert_status"
+/* Has a change been announced since it was last asked?  It waits for nothing. */
+int	publication_heard(struct publication *);
+/* The round waits for somebody: the set is not its own until it comes back. */
+void	publication_leave(struct publication *);
+void	publication_come_back(struct publication *);
+/*
+ * The thread that stops what was revoked from being good, whatever the round waits for.  0, ICERT_E_MEMORY, ICERT_E_SYSTEM.
+ * It listens for itself; publication_stopper_close() ends it.
+ */
+int	publication_stopper_open(struct publication *);
+void	publication_stopper_close(struct publication *);
+/* All that is revoked and open in the database is pending or revoked in the set afterwards; with the set left. */
+int	publication_stop(struct publication *, struct db *, int64_t now);
+/*
+ * Without a signature, at once: the edge stops saying good of those of todo (in order, see publication_by_serial()) that are revoked.  With
+ * the set; takes the place of a pending segment in front that holds no others.
+ */
+int	publication_pending(struct publication *, const struct cert_status *const *todo, size_t n, int64_t now);
+/* Orders pointers to cert_status by CA and serial. */
+int	publication_by_serial(const void *, const void *);
+/* Puts a signed delta in place of what it covers of the pending segment in front; with the set. */
+int	publication_signed(struct publication *, const struct status_entry *, const struct cert_status *const *todo, size_t n, int64_t now);
 
 /* What is new in the database is taken up; without effect on files. */
 int	publication_take(struct publication *);

@@ -49,8 +49,10 @@ put_file(struct publication *p, struct status_manifest *m, enum status_kind kind
 
 	if (EVP_Digest(der->p, der->len, digest, NULL, EVP_sha256(), NULL) != 1)
 		return ICERT_E_CRYPTO;
-	if (old != NULL && memcmp(old->digest, digest, sizeof(digest)) == 0) {
-		m->entry[m->count++] = *old;
+	/* One that is not known yet stays as it is in place, or is not there. */
+	if (der->len == 0 || (old != NULL && memcmp(old->digest, digest, sizeof(digest)) == 0)) {
+		if (old != NULL)
+			m->entry[m->count++] = *old;
 		return 0;
 	}
 	bytes_to_hex(hex, digest, 8);
@@ -66,6 +68,8 @@ half_written(const struct publication *p, const char *name)
 	size_t n = strlen(name);
 
 	if (n < 5 || strcmp(name + n - 4, ".new") != 0)
+		return 0;
+	if (p->writing[0] != '\0' && strncmp(name + 1, p->writing, strlen(p->writing)) == 0)
 		return 0;
 	return strncmp(name + 1, SEGMENT_BASE, strlen(SEGMENT_BASE)) != 0 ||
 	    (p->base == NULL && faccessat(p->dirfd, STATUS_MARK_FILE, F_OK, 0) != 0);
@@ -85,7 +89,8 @@ sweep(struct publication *p)
 		return;
 	rewinddir(dir);
 	while ((d = readdir(dir)) != NULL) {
-		keep = (d->d_name[0] == '.' && !half_written(p, d->d_name)) || strcmp(d->d_name, STATUS_MARK_FILE) == 0 || strcmp(d->d_name, STATUS_MANIFEST_FILE) == 0;
+		keep = (d->d_name[0] == '.' && !half_written(p, d->d_name)) || strcmp(d->d_name, STATUS_MARK_FILE) == 0 || strcmp(d->d_name, STATUS_MANIFEST_FILE) == 0 ||
+		    strcmp(d->d_name, p->writing) == 0;
 		for (k = 0; k < 2 && !keep; k++)
 			for (i = 0; i < kept[k]->count && !keep; i++)
 				keep = strcmp(kept[k]->entry[i].file, d->d_name) == 0;
@@ -159,7 +164,7 @@ publication_write(struct publication *p, const struct status_entry *segments, si
 
 /* The entries in place, behind `room` places kept free. */
 static size_t
-entries(const struct publication *p, struct status_entry out[SEGMENTS_MAX + 1], size_t room, size_t from)
+entries(const struct publication *p, struct status_entry out[], size_t room, size_t from)
 {
 	size_t i;
 
@@ -169,21 +174,23 @@ entries(const struct publication *p, struct status_entry out[SEGMENTS_MAX + 1], 
 }
 
 int
-publication_push(struct publication *p, const struct status_entry *entry, int instead, int64_t now)
+publication_push(struct publication *p, const struct status_entry *entry, size_t more, int instead, int64_t now)
 {
-	struct status_entry list[SEGMENTS_MAX + 1];
+	struct status_entry list[SEGMENTS_MAX + 2];
 	size_t n;
 	int error;
 
-	list[0] = *entry;
-	n = entries(p, list, 1, instead ? 1 : 0);
+	memcpy(list, entry, more * sizeof(*entry));
+	n = entries(p, list, more, instead ? 1 : 0);
 	if (n > SEGMENTS_MAX)
 		return ICERT_E_TOO_LARGE;
 	if ((error = publication_write(p, list, n, now)) != 0)
 		return error;
 	if (instead)
 		segments_drop(&p->segments, 0);
-	return segments_push(&p->segments, entry);
+	while (more > 0 && error == 0)
+		error = segments_push(&p->segments, &entry[--more]);
+	return error;
 }
 
 int

@@ -98,8 +98,11 @@ publication_witness(struct publication *p, int64_t now)
 		return p->last[STEP_JOURNAL];
 	p->witness_ms = ms + EVERY_MS;
 	for (size_t i = 0; i < p->cas; i++) {
-		int one = witness(p, &p->ca[i], now);
+		int one;
 
+		publication_leave(p);
+		one = witness(p, &p->ca[i], now);
+		publication_come_back(p);
 		/* A CA that has ended may have no journal here any more. */
 		if (one == ICERT_E_NOT_FOUND && p->ca[i].state != ISSUER_ISSUES)
 			one = 0;
