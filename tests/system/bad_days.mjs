@@ -240,3 +240,25 @@ export async function without(icert, name, n, { revokedMeanwhile = true } = {}) 
 	await until(async () => await relying.verdict(n) === 'revoked', { what: `revoked after ${name}` });
 	await until(async () => listed((await relying.forward()).der).has(serialOf(n)), { what: 'in the list' });
 }
+
+/** The status signer hangs, and the round of the publisher with it: what is revoked meanwhile stops being good all the same. */
+export async function hanging(icert, n) {
+	const relying = new Relying(icert);
+	const stops = () => readFileSync(join(icert.prefix, 'log/publisher.log'), 'utf8').split('"code":"stopped"').length;
+	addCertificates(icert, n, n + 4);
+	await published(icert);
+	for (let i = n; i <= n + 4; i++) assert.equal(await relying.verdict(i), 'good');
+	const before_ = stops();
+	const back = frozen(icert, 'status-signer');
+	try {
+		for (let i = n; i <= n + 4; i++) {
+			icert.sql(revocation(serialOf(i)));
+			await until(async () => await relying.verdict(i) === 'trylater', { what: `${i} not good`, timeout: 20_000 });
+		}
+		assert.ok(stops() > before_, 'stopped while the round waited');
+	} finally {
+		await back();
+	}
+	for (let i = n; i <= n + 4; i++) await until(async () => await relying.verdict(i) === 'revoked', { what: `${i} revoked` });
+	await sound(icert);
+}
