@@ -5,70 +5,108 @@
 #include "libicert/error.h"
 #include "procedure/application/overview.h"
 
+/* As icert.my_case() has them; the last takes what is left. */
 enum {
-	COL_VERSION, COL_NUMBER, COL_STATE, COL_REASON, COL_CLOSES, COL_PROVINCE, COL_PROVINCE_NAME, COL_TELEPHONE,
-	COL_HOURS, COL_ADDRESS, COL_GALAPAGOS, COL_CONTAINER, COL_SERIAL, COL_CERTIFICATE, COL_NOT_BEFORE, COL_NOT_AFTER, COL_ISSUED, COL_REVOKED,
-	COL_UNTIL, COL_PUBLISHED, COL_DELIVERIES, COL_DUE, COL_CONTRACT, COL_MADE, COL_MAILS
+	F_VERSION, F_NUMBER, F_STATE, F_CLOSES, F_PROVINCE, F_CONTAINER,
+	F_SERIAL, F_CERTIFICATE, F_NOT_BEFORE, F_NOT_AFTER, F_ISSUED, F_REVOKED, F_UNTIL, F_PUBLISHED, F_DELIVERIES, F_LOCKED,
+	F_DUE, F_CONTRACT, F_MADE, F_MAILS, F_REASON, FIELDS
+};
+#define SEPARATOR '\x1f'
+
+static const struct db_stmt one = { "overview_case", "select icert.my_case($1, $2, $3, $4)" };
+
+struct field {
+	const char	*p;
+	size_t		 n;
 };
 
-static const struct db_stmt one = { "overview_case",
-	"select version, number, state, reason, closes_at, province, province_name, telephone, hours, address, galapagos,"
-	" container, serial,"
-	" certificate, not_before, not_after, issued_at, revoked_at, delivery_until, published, deliveries, due_at, contract,"
-	" made_at, mails from icert.my_case($1, $2, $3, $4)" };
-
-static void
-fill_case(struct overview *o, const char *id, struct db_result *r)
+static int
+split(const char *text, struct field f[FIELDS])
 {
-	struct application *a = &o->a;
-	struct province *p = &o->province;
+	const char *end;
+	int i;
 
-	snprintf(a->id, sizeof a->id, "%s", id);
-	snprintf(a->number, sizeof a->number, "%s", db_text(r, 0, COL_NUMBER));
-	snprintf(a->reason, sizeof a->reason, "%s", db_text(r, 0, COL_REASON));
-	snprintf(a->container, sizeof a->container, "%s", db_text(r, 0, COL_CONTAINER));
-	a->state = application_state_find(db_text(r, 0, COL_STATE));
-	a->version = (int)db_int(r, 0, COL_VERSION);
-	a->closes_at = db_int(r, 0, COL_CLOSES);
-	a->province = p->id = (int)db_int(r, 0, COL_PROVINCE);
-	snprintf(p->name, sizeof p->name, "%s", db_text(r, 0, COL_PROVINCE_NAME));
-	snprintf(p->telephone, sizeof p->telephone, "%s", db_text(r, 0, COL_TELEPHONE));
-	snprintf(p->hours, sizeof p->hours, "%s", db_text(r, 0, COL_HOURS));
-	snprintf(p->address, sizeof p->address, "%s", db_text(r, 0, COL_ADDRESS));
-	p->galapagos = db_bool(r, 0, COL_GALAPAGOS);
+	for (i = 0; i < FIELDS - 1; i++, text = end + 1) {
+		if ((end = strchr(text, SEPARATOR)) == NULL)
+			return ICERT_E_MALFORMED;
+		f[i] = (struct field){ text, (size_t)(end - text) };
+	}
+	f[i] = (struct field){ text, strlen(text) };
+	return 0;
+}
+
+/* At most size - 1 octets of it. */
+static void
+copy(char *out, size_t size, const struct field *f)
+{
+	size_t n = f->n < size ? f->n : size - 1;
+
+	memcpy(out, f->p, n);
+	out[n] = '\0';
+}
+
+static int64_t
+number(const struct field *f)
+{
+	return strtoll(f->p, NULL, 10);	/* the separator ends it */
+}
+
+static int
+holds(const struct field *f, const char *label)
+{
+	return memmem(f->p, f->n, label, strlen(label)) != NULL;
 }
 
 static void
-fill_certificate(struct overview *o, struct db_result *r)
+fill_case(struct overview *o, const char *id, const struct field *f)
+{
+	struct application *a = &o->a;
+	char state[32];
+
+	snprintf(a->id, sizeof a->id, "%s", id);
+	copy(a->number, sizeof a->number, &f[F_NUMBER]);
+	copy(a->reason, sizeof a->reason, &f[F_REASON]);
+	copy(a->container, sizeof a->container, &f[F_CONTAINER]);
+	copy(state, sizeof state, &f[F_STATE]);
+	a->state = application_state_find(state);
+	a->version = (int)number(&f[F_VERSION]);
+	a->closes_at = number(&f[F_CLOSES]);
+	a->province = (int)number(&f[F_PROVINCE]);
+}
+
+static void
+fill_certificate(struct overview *o, const struct field *f)
 {
 	struct certificate *c = &o->certificate;
-	const uint8_t *serial;
-	size_t n;
+	struct field serial = f[F_SERIAL];
 
-	serial = db_bytes(r, 0, COL_SERIAL, &n);
-	if (2 * n < sizeof c->serial)
-		bytes_to_hex(c->serial, serial, n);
-	snprintf(c->state, sizeof c->state, "%s", db_text(r, 0, COL_CERTIFICATE));
+	/* bytea in hexadecimal, after its "\x" */
+	if (serial.n > 2) {
+		serial.p += 2;
+		serial.n -= 2;
+		copy(c->serial, sizeof c->serial, &serial);
+	}
+	copy(c->state, sizeof c->state, &f[F_CERTIFICATE]);
 	snprintf(c->container, sizeof c->container, "%s", o->a.container);
-	c->not_before = db_int(r, 0, COL_NOT_BEFORE);
-	c->not_after = db_int(r, 0, COL_NOT_AFTER);
-	c->issued_at = db_int(r, 0, COL_ISSUED);
-	c->revoked_at = db_int(r, 0, COL_REVOKED);
-	c->delivery_until = db_int(r, 0, COL_UNTIL);
-	c->published = db_bool(r, 0, COL_PUBLISHED);
-	c->has_pkcs12 = strstr(db_text(r, 0, COL_DELIVERIES), "pkcs12") != NULL;
-	c->has_envelope = strstr(db_text(r, 0, COL_DELIVERIES), "envelope") != NULL;
-	o->locked = strstr(db_text(r, 0, COL_DELIVERIES), "locked") != NULL && c->has_envelope;
-	o->contract_by = db_int(r, 0, COL_DUE);
-	snprintf(o->contract.number, sizeof o->contract.number, "%s", db_text(r, 0, COL_CONTRACT));
-	o->contract.made_at = db_int(r, 0, COL_MADE);
+	c->not_before = number(&f[F_NOT_BEFORE]);
+	c->not_after = number(&f[F_NOT_AFTER]);
+	c->issued_at = number(&f[F_ISSUED]);
+	c->revoked_at = number(&f[F_REVOKED]);
+	c->delivery_until = number(&f[F_UNTIL]);
+	c->published = number(&f[F_PUBLISHED]) != 0;
+	c->has_pkcs12 = holds(&f[F_DELIVERIES], "pkcs12");
+	c->has_envelope = holds(&f[F_DELIVERIES], "envelope");
+	o->locked = c->has_envelope && number(&f[F_LOCKED]) != 0;
+	o->contract_by = number(&f[F_DUE]);
+	copy(o->contract.number, sizeof o->contract.number, &f[F_CONTRACT]);
+	o->contract.made_at = number(&f[F_MADE]);
 }
 
 /* The next word of a line, at most size - 1 octets of it; NULL when it is longer, or there is none. */
 static const char *
 word(const char *p, char *out, size_t size)
 {
-	size_t n = strcspn(p, " \n");
+	size_t n = strcspn(p, " \n\x1f");
 
 	if (n == 0 || n >= size)
 		return NULL;
@@ -79,9 +117,11 @@ word(const char *p, char *out, size_t size)
 
 /* A line each: id, template, state, when it was sent. */
 static void
-fill_mails(struct overview *o, const char *line)
+fill_mails(struct overview *o, const struct field *f)
 {
-	while (*line != '\0' && o->n_mails < OVERVIEW_MAILS) {
+	const char *line = f->p, *end = f->p + f->n;
+
+	while (line < end && o->n_mails < OVERVIEW_MAILS) {
 		struct application_mail *m = &o->mails[o->n_mails];
 		const char *p = line;
 
@@ -90,7 +130,7 @@ fill_mails(struct overview *o, const char *line)
 			m->sent_at = strtoll(p, NULL, 10);
 			o->n_mails++;
 		}
-		line += strcspn(line, "\n");
+		line += strcspn(line, "\n\x1f");
 		line += *line == '\n';
 	}
 }
@@ -98,6 +138,7 @@ fill_mails(struct overview *o, const char *line)
 int
 overview_read(struct act *act, const char *id, struct overview *o)
 {
+	struct field f[FIELDS];
 	struct db_result *r;
 	int error;
 
@@ -108,12 +149,12 @@ overview_read(struct act *act, const char *id, struct overview *o)
 	if ((error = DB_QUERY(act->db, &one, &r, P_BYTES(act->identity.hash, sizeof act->identity.hash),
 	    P_INT(act->identity.generation), P_TEXT(id), P_INT(OVERVIEW_MAILS))) != 0)
 		return error;
-	if (db_rows(r) != 1)
+	if (db_is_null(r, 0, 0))
 		error = ICERT_E_NOT_FOUND;
-	else {
-		fill_case(o, id, r);
-		fill_certificate(o, r);
-		fill_mails(o, db_text(r, 0, COL_MAILS));
+	else if ((error = split(db_text(r, 0, 0), f)) == 0) {
+		fill_case(o, id, f);
+		fill_certificate(o, f);
+		fill_mails(o, &f[F_MAILS]);
 	}
 	db_result_free(r);
 	return error;

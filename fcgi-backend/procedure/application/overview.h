@@ -8,7 +8,6 @@
 #include "procedure/application/application.h"
 #include "procedure/certificate/certificate.h"
 #include "procedure/contract/contract.h"
-#include "procedure/people/staff.h"
 
 #define OVERVIEW_MAILS 32
 
@@ -16,7 +15,6 @@ struct overview {
 	/* Filled are id, number, state, version, province, container, reason and
 	 * closes_at; application_get() has the rest. */
 	struct application	a;
-	struct province		province;	/* id 0: the form does not say yet */
 	/* The newest; state "" none.  Its ids and reasons stay empty. */
 	struct certificate	certificate;
 	int			locked;		/* the envelope is, until a new code */

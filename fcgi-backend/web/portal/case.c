@@ -207,6 +207,7 @@ fill_slot(struct request *rq, const struct overview *o, struct view_portal_case 
 	const struct application *a = &o->a;
 	struct appointment *s = arena_new(&rq->arena, struct appointment);
 	struct view_portal_case_slot *slot = arena_new(&rq->arena, struct view_portal_case_slot);
+	const struct province *office;
 	int rv;
 
 	if (a->state != APPLICATION_ACCEPTED && a->state != APPLICATION_SCHEDULED)
@@ -224,11 +225,13 @@ fill_slot(struct request *rq, const struct overview *o, struct view_portal_case 
 	slot->past = s->starts_at < portal_now();
 	slot->mode = s->mode;
 	slot->meeting = s->meeting;
-	slot->galapagos = o->province.galapagos;
+	if ((office = portal_office(rq, a->province)) != NULL) {
+		slot->galapagos = office->galapagos;
+		slot->place = office->address;
+		slot->hours = office->hours;
+		slot->telephone = office->telephone;
+	}
 	slot->office = strcmp(s->mode, "in_person") == 0;
-	slot->place = o->province.address;
-	slot->hours = o->province.hours;
-	slot->telephone = o->province.telephone;
 	v->slot = slot;
 	if (slot->office && !slot->proposed)
 		v->asked = "scheduled_office";
@@ -504,7 +507,7 @@ case_page(struct request *rq, int status)
 		return rv;
 	if (o->a.state == APPLICATION_DRAFT)
 		return response_redirect(rq, "/solicitud/%s", o->a.id);
-	portal_matter(rq, &o->province, o->a.number);
+	portal_matter(rq, portal_office(rq, o->a.province), o->a.number);
 	if ((rv = fill_case(rq, o, &v)) != 0)
 		return rv;
 	if (o->a.state == APPLICATION_ISSUING)

@@ -90,23 +90,27 @@ portal_session_over(struct request *rq)
 	return true;
 }
 
-/* The national office's telephone, for pages of no province; kept for a while,
- * for it is the same for everybody. */
-#define NATIONAL_SECONDS 300
+#define OFFICE_SECONDS 60
 
-static const struct province *
-national(struct request *rq)
+const struct province *
+portal_office(struct request *rq, int id)
 {
-	static struct province office;
-	static int64_t until;
+	static struct kept {
+		struct province	p;
+		int64_t		until;
+	} offices[PROVINCE_NATIONAL + 1];
 	int64_t now = clock_mono_ms();
+	struct kept *o;
 
-	if (now >= until) {
-		if (province_get(portal_act(rq), PROVINCE_NATIONAL, &office) != 0)
+	if (id <= 0 || id > PROVINCE_NATIONAL)
+		return NULL;
+	o = &offices[id];
+	if (now >= o->until) {
+		if (province_get(portal_act(rq), id, &o->p) != 0)
 			return NULL;
-		until = now + NATIONAL_SECONDS * 1000;
+		o->until = now + OFFICE_SECONDS * 1000;
 	}
-	return &office;
+	return &o->p;
 }
 
 static void
@@ -128,7 +132,7 @@ portal_frame(struct request *rq, struct view_page *page)
 {
 	page->public_menu = true;
 	if (rq->response->status < 500)
-		matter_of(rq, page, national(rq), NULL);
+		matter_of(rq, page, portal_office(rq, PROVINCE_NATIONAL), NULL);
 }
 
 int
@@ -163,17 +167,14 @@ portal_park(struct request *rq)
 void
 portal_matter(struct request *rq, const struct province *p, const char *number)
 {
-	if (p->id > 0)
+	if (p != NULL)
 		matter_of(rq, page_frame(rq), p, number);
 }
 
 static void
 case_matter(struct request *rq, const struct application *a)
 {
-	struct province *p = arena_new(&rq->arena, struct province);
-
-	if (p != NULL && province_get(portal_act(rq), a->province, p) == 0)
-		portal_matter(rq, p, a->number);
+	portal_matter(rq, portal_office(rq, a->province), a->number);
 }
 
 static bool

@@ -89,20 +89,17 @@ static int
 locked_page(struct request *rq, int status, const struct application *a)
 {
 	struct view_portal_envelope_locked v = { 0 };
-	struct province *p = arena_new(&rq->arena, struct province);
+	const struct province *p = portal_office(rq, a->province);
 	struct deadline_clock clock;
-	int rv;
 
-	if (p == NULL)
-		return ICERT_E_MEMORY;
-	if ((rv = province_get(portal_act(rq), a->province, p)) != 0)
-		return rv;
 	portal_matter(rq, p, a->number);
 	v.id = a->id;
 	v.number = a->number;
-	v.telephone = p->telephone;
-	v.hours = p->hours;
-	v.province = p->name;
+	if (p != NULL) {
+		v.telephone = p->telephone;
+		v.hours = p->hours;
+		v.province = p->name;
+	}
 	v.stands = deadline_clock(portal_act(rq), a->id, &clock) == 0 && clock.stopped_at != 0;
 	return page_send(rq, status, portal_envelope_locked, &v);
 }

@@ -47,7 +47,13 @@ struct act *portal_act(struct request *);
  */
 int portal_case(struct request *, struct application **);
 
-/* Puts a province's telephone and hours, and a case's number, into the layout. */
+/*
+ * A province's office as everybody may know it, from the worker's own memory, at most a minute old; the next call for the
+ * same province may overwrite it.  NULL when there is none of that id, or it cannot be read now.
+ */
+const struct province *portal_office(struct request *, int id);
+
+/* Puts a province's telephone and hours (none when it is NULL), and a case's number, into the layout. */
 void portal_matter(struct request *, const struct province *, const char *number);
 
 /*

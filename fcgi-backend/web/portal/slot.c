@@ -58,14 +58,14 @@ calendar(struct request *rq)
 	struct calendar_event event = { 0 };
 	struct appointment *s = arena_new(&rq->arena, struct appointment);
 	struct buf out = BUF_INIT;
-	struct province *p = arena_new(&rq->arena, struct province);
+	const struct province *p;
 	struct application *a;
 	bool office;
 	int rv = portal_case(rq, &a);
 
 	if (rv != 0)
 		return rv;
-	if (s == NULL || p == NULL)
+	if (s == NULL)
 		return ICERT_E_MEMORY;
 	if ((rv = appointment_current(portal_act(rq), a->id, s)) != 0)
 		return rv;
@@ -77,8 +77,8 @@ calendar(struct request *rq)
 	event.end = s->ends_at;
 	office = strcmp(s->mode, "in_person") == 0;
 	event.summary = catalogue(office ? "calendar.summary_office" : "calendar.summary");
-	if (office && (rv = province_get(portal_act(rq), a->province, p)) != 0)
-		return rv;
+	if ((p = portal_office(rq, a->province)) == NULL && office)
+		return ICERT_E_UNAVAILABLE;
 	event.location = office ? p->address : s->meeting;
 	event.description = arena_printf(&rq->arena, "%s %s", catalogue("calendar.case"), a->number);
 	event.url = s->meeting[0] != '\0' ? s->meeting : NULL;
