@@ -47,8 +47,11 @@ certid_parse(struct der *d, struct ocsp_certid *c)
 	struct der	sequence, name, key, serial;
 	size_t		hash_len;
 
-	if (der_take(d, DER_SEQUENCE, &sequence) != 0 ||
-	    algorithm_parse(&sequence, &c->algorithm, &hash_len) != 0 ||
+	if (der_take(d, DER_SEQUENCE, &sequence) != 0)
+		return ICERT_E_MALFORMED;
+	c->octets = sequence.p;
+	c->len = sequence.len;
+	if (algorithm_parse(&sequence, &c->algorithm, &hash_len) != 0 ||
 	    der_take(&sequence, DER_OCTET_STRING, &name) != 0 ||
 	    der_take(&sequence, DER_OCTET_STRING, &key) != 0 ||
 	    der_take_positive(&sequence, &serial) != 0 || !der_empty(&sequence) ||

@@ -20,6 +20,8 @@ struct ocsp_certid {
 	const uint8_t	*key_hash;
 	const uint8_t	*serial;	/* big-endian, no leading zero octet */
 	size_t		 serial_len;	/* 1 to STATUS_SERIAL_MAX */
+	const uint8_t	*octets;	/* what is inside its SEQUENCE, as it came */
+	size_t		 len;
 };
 
 struct ocsp_request {

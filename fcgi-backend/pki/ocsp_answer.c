@@ -244,12 +244,18 @@ archive_cutoff(struct buf *b, const struct ocsp_template *t)
 }
 
 static void
-single_response(struct buf *b, const struct ocsp_template *t, enum ocsp_hash hash, const struct ocsp_single *s)
+single_response(struct buf *b, const struct ocsp_template *t, const struct ocsp_question *q)
 {
+	const struct ocsp_single *s = &q->single;
 	size_t single = der_open(b, DER_SEQUENCE), next;
 
-	cert_id(b, t, hash, s);
-	cert_status(b, s);
+	if (q->foreign != NULL) {
+		der_value(b, DER_SEQUENCE, q->foreign, q->foreign_len);
+		der_value(b, DER_CONTEXT(2), "", 0);
+	} else {
+		cert_id(b, t, q->hash, s);
+		cert_status(b, s);
+	}
 	der_generalized_time(b, DER_GENERALIZED_TIME, s->this_update);
 	next = der_open(b, DER_CONTEXT_CONSTRUCTED(0));
 	der_generalized_time(b, DER_GENERALIZED_TIME, s->next_update);
@@ -304,7 +310,7 @@ ocsp_live_data(const struct ocsp_template *t, const struct ocsp_question questio
 	der_generalized_time(b, DER_GENERALIZED_TIME, question[0].single.this_update);
 	list = der_open(b, DER_SEQUENCE);
 	for (i = 0; i < n; i++)
-		single_response(b, t, question[i].hash, &question[i].single);
+		single_response(b, t, &question[i]);
 	der_close(b, list);
 	response_extensions(b, nonce_value, nonce_len, extended_revoke);
 	der_close(b, seq);

@@ -79,11 +79,14 @@ int ocsp_digest(const void *data, size_t len, uint8_t digest[32]);
 struct ocsp_question {
 	enum ocsp_hash hash;
 	struct ocsp_single single;	/* this_update and next_update of this answer */
+	const uint8_t *foreign;		/* of a CA that this responder does not answer for: inside of its CertID as it came, "unknown" */
+	size_t foreign_len;
 };
 
 /*
  * The same for several questions, one SingleResponse each in their order, produced at the first one's this_update; with the nonce
  * extension's value as it came (RFC 9654), NULL: without.
+ * Every question has its answer, those about another CA too (RFC 6960, 4.2.2.3 and 2.2).
  */
 int ocsp_live_data(const struct ocsp_template *, const struct ocsp_question[], size_t n, const uint8_t *nonce_value,
     size_t nonce_len, struct buf *data, uint8_t digest[32]);

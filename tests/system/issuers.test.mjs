@@ -144,6 +144,16 @@ test('a second CA issues, the first one only answers; each by a responder of its
 	assert.notEqual(responder(answers[0]), responder(answers[1]));
 	assert.match(by(answers[1]), new RegExp(SECOND_CA));
 	assert.doesNotMatch(by(answers[0]), new RegExp(SECOND_CA));
+	/* Both in one question: the first's responder speaks for its own, and says of the other's that it does not know. */
+	for (const [mine, theirs, args] of [[answers[0], 'second', ['-issuer', one, '-cert', first, '-issuer', two, '-cert', second]],
+		[answers[1], 'first', ['-issuer', two, '-cert', second, '-issuer', one, '-cert', first]]])
+		for (const nonce of ['-nonce', '-no_nonce']) {
+			/* OpenSSL takes an answer about two issuers from a responder that it was told to trust, and from no other. */
+			const both = ask(two, nonce, '-VAfile', put('responder.pem', mine.match(/-----BEGIN CERT[^]*?-----END CERTIFICATE-----\n/)[0]), ...args);
+			assert.match(both, /Response verify OK/, both);
+			assert.deepEqual([...both.matchAll(/^\S+: (good|revoked|unknown)$/gm)].map((m) => m[1]), ['good', 'unknown'], `${theirs}: ${both}`);
+			assert.equal(responder(both), responder(mine));
+		}
 	/* Asked of the wrong CA, it was never issued. */
 	assert.match(ask(two, '-cert', first, '-no_nonce'), /unauthorized|: unknown|certificateHold/);
 

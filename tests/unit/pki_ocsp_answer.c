@@ -298,6 +298,34 @@ test_after_the_end(void **state)
 	X509_free(ca);
 }
 
+/* One question about two CAs: one SingleResponse for each, in order; what is not this responder's is unknown, its CertID as it came. */
+static void
+test_foreign(void **state)
+{
+	static const uint8_t certid[] = "\x30\x09\x06\x05\x2B\x0E\x03\x02\x1A\x05\x00\x04\x01\x11\x04\x01\x22\x02\x01\x33";
+	struct ocsp_question question[2] = {
+		{ .foreign = certid, .foreign_len = sizeof(certid) - 1, .single = { .this_update = now, .next_update = now + 60 } },
+		{ .hash = OCSP_SHA1, .single = { .serial = f.serial, .serial_len = 16, .this_update = now, .next_update = now + 60 } },
+	};
+	struct buf data = BUF_INIT;
+	struct ocsp_template t;
+	OCSP_RESPDATA *parsed;
+	const uint8_t *p;
+	uint8_t digest[32];
+
+	(void)state;
+	assert_int_equal(ocsp_template_init(&t, f.ca_der.p, f.ca_der.len, responder.p, responder.len), 0);
+	assert_int_equal(ocsp_live_data(&t, question, 2, NULL, 0, &data, digest), 0);
+	p = data.p;
+	assert_non_null(parsed = d2i_OCSP_RESPDATA(NULL, &p, (long)data.len));
+	assert_ptr_equal(p, data.p + data.len);
+	OCSP_RESPDATA_free(parsed);
+	/* Its CertID, unknown [2] IMPLICIT NULL, thisUpdate. */
+	assert_non_null(memmem(data.p, data.len, "\x04\x01\x22\x02\x01\x33\x82\x00\x18\x0F", 10));
+	ocsp_template_free(&t);
+	buf_free(&data);
+}
+
 /* RFC 6960, 2.2 and 4.4.8: revoked, certificateHold, 1970-01-01, and the response says how to read it. */
 static void
 test_never_issued(void **state)
@@ -335,7 +363,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers), cmocka_unit_test(test_form),
 		cmocka_unit_test(test_refused), cmocka_unit_test(test_rsa_responder),
-		cmocka_unit_test(test_after_the_end), cmocka_unit_test(test_never_issued),
+		cmocka_unit_test(test_after_the_end), cmocka_unit_test(test_foreign), cmocka_unit_test(test_never_issued),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

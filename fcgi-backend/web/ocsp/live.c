@@ -253,7 +253,20 @@ sign(struct live *l, const struct live_ca *ca, const struct ocsp_request *reques
 	return buf_error(out);
 }
 
-/* All CertIDs of one question, by the one CA that they all mean. */
+/* Of another CA, whatever we know of it: this responder cannot speak for it. */
+static void
+question_foreign(const struct live_ca *ca, const struct ocsp_certid *id, int64_t now, struct ocsp_question *q)
+{
+	int64_t until = now + LIVE_VALIDITY;
+
+	memset(q, 0, sizeof(*q));
+	q->foreign = id->octets;
+	q->foreign_len = id->len;
+	q->single.this_update = now;
+	q->single.next_update = until < ca->template.responder_not_after ? until : ca->template.responder_not_after;
+}
+
+/* All CertIDs of one question, by the responder of this CA. */
 static int
 compose(struct live *l, struct live_ca *ca, const struct ocsp_request *request, int64_t now, struct buf *out)
 {
@@ -262,9 +275,12 @@ compose(struct live *l, struct live_ca *ca, const struct ocsp_request *request, 
 	unsigned i;
 	int error = 0;
 
-	for (i = 0; i < request->count && error == 0; i++)
-		error = ca_of(l, &request->certid[i]) != ca ? ICERT_E_NOT_FOUND :
-		    question_fill(l, ca, &request->certid[i], now, &question[i], serial[i]);
+	for (i = 0; i < request->count && error == 0; i++) {
+		if (ca_of(l, &request->certid[i]) == ca)
+			error = question_fill(l, ca, &request->certid[i], now, &question[i], serial[i]);
+		else
+			question_foreign(ca, &request->certid[i], now, &question[i]);
+	}
 	if (error == 0 && nonce_ignored(ca, request, question))
 		return ICERT_E_STATE;
 	return error != 0 ? error : sign(l, ca, request, question, out);
@@ -275,7 +291,7 @@ live_compose(struct live *l, const uint8_t *octets, size_t len, int64_t now, str
 {
 	static const uint8_t unauthorized[] = { 0x30, 0x03, 0x0A, 0x01, 0x06 };
 	struct ocsp_request request;
-	struct live_ca *ca;
+	struct live_ca *ca = NULL;
 	size_t i;
 	int error;
 
@@ -284,7 +300,9 @@ live_compose(struct live *l, const uint8_t *octets, size_t len, int64_t now, str
 	for (i = 0; i < l->cas; i++)
 		if (!l->ca[i].has_template && (error = load_template(l, &l->ca[i])) != 0)
 			return error;
-	if ((ca = ca_of(l, &request.certid[0])) == NULL)
+	for (i = 0; i < request.count && ca == NULL; i++)
+		ca = ca_of(l, &request.certid[i]);
+	if (ca == NULL)
 		error = ICERT_E_NOT_FOUND;
 	else
 		error = compose(l, ca, &request, now, out);

@@ -6,8 +6,9 @@
  * everything else; what is true is read here from the published set itself, never taken from the edge.
  *
  * Policy of each CA: "nonce" (live, or ignore: then a question with one is answered as if it had none), "unknown"
- * (unauthorized, or revoked: "extended revoke" for what was never issued, RFC 6960, 2.2).  One answer is by one responder, so
- * CertIDs of several CAs in one question are not answered.
+ * (unauthorized, or revoked: "extended revoke" for what was never issued, RFC 6960, 2.2).  One answer is by one responder, which
+ * its CA has named for its own certificates alone (4.2.2.2): it is that of the first CertID of ours, and what the question asks of
+ * other CAs is "unknown" in it, as one SingleResponse for each (4.2.2.3); docs/publishing.md.
  *
  * 200 with an answer; 503 when there is none to give (no signer, a stale set): the edge then sends what it has stored.
  */
