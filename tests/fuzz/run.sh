@@ -10,7 +10,10 @@ seconds=$3
 seeds=tests/fuzz/seeds/$target
 [ -d "$seeds" ] || seeds=
 if [ "$seconds" -eq 0 ]; then
-	corpus=
+	# What it finds of interest goes there, and not among the seeds, which libFuzzer would write to.
+	corpus=build/fuzz/new/$target
+	rm -rf "$corpus"
+	mkdir -p "$corpus"
 	# A slow machine does fewer, and does not wait for them.
 	how="-seed=1 -runs=$runs -max_total_time=20"
 else
