@@ -29,10 +29,11 @@ export class StripeCheckout extends Gateway {
 	}
 
 	#charge(payment) {
-		const back = payment.state === 'refunded';
+		// A dispute that was lost took the money without a refund.
+		const back = payment.state === 'refunded' && payment.disputeEnd !== 'lost';
 		const cents = payment.captured ?? payment.cents;
 		return {
-			id: payment.charge, object: 'charge', amount: cents, amount_refunded: back ? cents : 0, refunded: back && !payment.dispute,
+			id: payment.charge, object: 'charge', amount: cents, amount_refunded: back ? cents : 0, refunded: back,
 			disputed: Boolean(payment.dispute), currency: (payment.capturedCurrency ?? payment.currency).toLowerCase(),
 			created: payment.paidAt ?? payment.begunAt, payment_intent: payment.intent, status: 'succeeded',
 		};

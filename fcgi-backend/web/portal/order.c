@@ -166,6 +166,29 @@ open_for_payment(const struct purchase *p)
 	return strcmp(p->state, "created") == 0 || strcmp(p->state, "pending") == 0;
 }
 
+/* The gateways that the payer may choose from, when there are several; how many. */
+static size_t
+ways(struct request *rq, const struct purchase *p, const struct view_option **out)
+{
+	char names[GATEWAYS_MAX][GATEWAY_NAME];
+	struct view_option *options = arena_array(&rq->arena, struct view_option, GATEWAYS_MAX);
+	int i, chosen = 0, n = gateway_names(portal_of(rq)->config, names);
+
+	if (n < 2 || options == NULL)
+		return 0;
+	for (i = 0; i < n; i++) {
+		const char *title = gateway_title(portal_of(rq)->config, names[i]);
+
+		options[i].value = arena_strdup(&rq->arena, names[i]);
+		options[i].text = title != NULL ? title : options[i].value;
+		if (strcmp(names[i], p->gateway) == 0)
+			chosen = i;
+	}
+	options[chosen].selected = true;
+	*out = options;
+	return (size_t)n;
+}
+
 static int
 order_page(struct request *rq, int status, const struct purchase *p, bool waiting, bool gateway_down)
 {
@@ -181,6 +204,8 @@ order_page(struct request *rq, int status, const struct purchase *p, bool waitin
 	v.expires_at = p->expires_at;
 	v.waiting = waiting && open_for_payment(p);
 	v.gateway_down = gateway_down;
+	if (open_for_payment(p))
+		v.nways = ways(rq, p, &v.ways);
 	return page_send(rq, status, portal_order, &v);
 }
 
