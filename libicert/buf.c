@@ -130,24 +130,34 @@ buf_puts(struct buf *b, const char *s)
 	buf_put(b, s, strlen(s));
 }
 
+#define PRINTF_GUESS 48
+
 void
 buf_vprintf(struct buf *b, const char *format, va_list ap)
 {
 	va_list again;
 	uint8_t *p;
+	size_t room;
 	int n;
 
+	/* Into the room that is there; formatted again only where it was too small. */
+	if ((p = buf_room(b, PRINTF_GUESS)) == NULL)
+		return;
+	room = b->cap - b->len;
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, format, again);
+	n = vsnprintf((char *)p, room, format, again);
 	va_end(again);
 	if (n < 0) {
+		*p = 0;
 		buf_fail(b, ICERT_E_INVALID);
 		return;
 	}
-	p = buf_room(b, (size_t)n);
-	if (p == NULL)
-		return;
-	vsnprintf((char *)p, (size_t)n + 1, format, ap);
+	if ((size_t)n >= room) {
+		*p = 0;
+		if ((p = buf_room(b, (size_t)n)) == NULL)
+			return;
+		vsnprintf((char *)p, (size_t)n + 1, format, ap);
+	}
 	buf_took(b, (size_t)n);
 }
 

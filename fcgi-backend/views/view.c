@@ -230,7 +230,10 @@ catalogue_put(struct buf *out, const char *code, const char *const *pairs)
 			buf_puts(out, p[1] != NULL ? p[1] : "");
 			s = end + 1;
 		} else {
-			buf_putc(out, *s++);
+			size_t n = 1 + strcspn(s + 1, "{");
+
+			buf_put(out, s, n);
+			s += n;
 		}
 	}
 }
