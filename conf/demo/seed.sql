@@ -61,6 +61,7 @@ insert into icert.policy (key, valid_from, number) values
 	('staff.tries_day', 0, 50),
 	('link.days', 0, 90),
 	('purchase.expires', 0, 604800),
+	('payment_event.months', 0, 24),
 	('draft.days', 0, 30),
 	('breaker.clock_seconds', 0, 300),
 	('breaker.away_seconds', 0, 86400),

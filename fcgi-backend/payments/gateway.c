@@ -220,6 +220,8 @@ gateway_open(const struct config *config, const char *name, int purpose, struct 
 	gateway->tolerance = seconds == NULL ? GATEWAY_TOLERANCE_S : strtol(seconds, NULL, 10);
 	if (gateway->adapter == NULL || gateway->tolerance <= 0)
 		error = ICERT_E_CONFIG;
+	if (error == 0 && (purpose & GATEWAY_NOTICES))
+		error = gateway_networks_read(gateway, value(config, name, "addresses"));
 	if (error == 0 && (purpose & GATEWAY_NOTICES) && gateway->adapter->secret != NULL)
 		error = load_secrets(gateway, value(config, name, "secret_file"));
 	if (error == 0 && (purpose & GATEWAY_API)) {
@@ -249,9 +251,18 @@ int
 gateway_verify(const struct gateway *gateway, const struct gateway_notice *notice, int64_t now,
     char event_id[GATEWAY_ID])
 {
+	json_t *json;
+	int error;
+
 	if (gateway->adapter->secret != NULL && gateway->n_secrets == 0)
 		return ICERT_E_CONFIG;
-	return gateway->adapter->verify(gateway, notice, now, event_id);
+	if ((error = gateway->adapter->verify(gateway, notice, now, event_id)) != 0)
+		return error;
+	/* What is no object of JSON in UTF-8, or too deep, nobody could ever apply. */
+	if ((json = gateway_json(notice->body, notice->len)) == NULL)
+		return ICERT_E_MALFORMED;
+	json_decref(json);
+	return 0;
 }
 
 const char *

@@ -19,6 +19,7 @@ struct config;
  *	NAME.credentials_file   lines "key = value": what its API is opened with, by the adapter's own keys
  *	NAME.api_key_file       instead of a credentials_file: one line, its "api_key"
  *	NAME.timestamp_tolerance  seconds; 300
+ *	NAME.addresses          where its notifications may come from, as CIDR with blanks between; from anywhere when left out
  * The files must not be readable or writable by everybody.
  */
 #define GATEWAY_ID 128            /* longest id of a payment or event, with the NUL */
@@ -109,6 +110,9 @@ const char *gateway_title(const struct config *config, const char *name);
  * a key is missing, or a secret is not one (logged, without the secret). */
 int	gateway_open(const struct config *config, const char *name, int purpose, struct gateway **gateway);
 void	gateway_free(struct gateway *gateway);
+
+/* Whether its notifications may come from this address ("192.0.2.7", "2001:db8::1"): NAME.addresses. */
+int	gateway_address_ok(const struct gateway *gateway, const char *address);
 
 /*
  * Verifies a notification on its raw bytes, in constant time, against every

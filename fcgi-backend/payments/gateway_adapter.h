@@ -17,6 +17,13 @@ struct gateway_secret {
 	size_t len;
 };
 
+#define GATEWAY_NETWORKS 32
+
+struct gateway_network {
+	int family, bits;                /* AF_INET or AF_INET6 */
+	uint8_t address[16];
+};
+
 struct gateway {
 	const struct gateway_adapter *adapter;
 	char name[GATEWAY_NAME];
@@ -24,6 +31,8 @@ struct gateway {
 	char credential[GATEWAY_CREDENTIALS][GATEWAY_CREDENTIAL];  /* in the order of adapter->credentials; "" absent */
 	struct gateway_secret secret[GATEWAY_SECRETS];
 	size_t n_secrets;
+	struct gateway_network network[GATEWAY_NETWORKS];  /* where notifications may come from */
+	size_t n_networks;               /* 0: from anywhere */
 	int64_t tolerance;               /* seconds */
 	void *http;                      /* CURL *, kept between calls; NULL until the first */
 };
@@ -85,6 +94,11 @@ int	gateway_call(struct gateway *gateway, const struct gateway_call *call, struc
 
 /* The value of an adapter's credential, "" absent. */
 const char *gateway_credential(const struct gateway *gateway, const char *name);
+
+/* ---- gateway_address.c ---- */
+
+/* Networks as configured, blanks or commas between; ICERT_E_CONFIG. */
+int	gateway_networks_read(struct gateway *gateway, const char *text);
 
 /* ---- gateway_value.c: what their bodies hold, strangers' octets ---- */
 

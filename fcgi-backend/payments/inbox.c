@@ -12,10 +12,14 @@
 #include "libicert/log.h"
 #include "store/db.h"
 
-#define CHANNEL "icert_payment"
+#define BOX_MS 60000              /* a box in use is asked for again: a month has ended, or the database was restored */
 
 static const struct db_stmt box_newest = { "payment_box_newest",
 	"select key_id::text, public from icert.payment_box order by created_at desc limit 1" };
+
+/* In one statement, so that it is one round trip; the setting is the transaction's. */
+static const struct db_stmt wake = { "payment_wake",
+	"select case when set_config('synchronous_commit', 'off', true) is not null then pg_notify('icert_payment', '') end" };
 
 /* No conflict target: it would ask for the right to read the table. */
 static const struct db_stmt event_add = { "payment_event_add",
@@ -29,6 +33,10 @@ static const struct db_stmt key_add = { "payment_box_key_add",
 static const struct db_stmt box_add = { "payment_box_add",
 	"insert into icert.payment_box (key_id, public, created_at) values ($1, $2, $3)" };
 
+static const struct db_stmt box_destroy = { "payment_box_destroy",
+	"update icert.data_key set wrapped = '', destroyed_at = $1 where kind = 'payments-month' and destroyed_at is null"
+	" and label < $2 returning label" };
+
 /* The next try is pushed away in the statement that takes the row. */
 static const struct db_stmt event_take = { "payment_event_take",
 	"with due as (select e.gateway, e.event_id from icert.payment_event e where e.applied_at is null"
@@ -36,45 +44,87 @@ static const struct db_stmt event_take = { "payment_event_take",
 	" update icert.payment_event e set tries = e.tries + 1,"
 	" next_try_at = $1 + least(1::bigint << least(e.tries, 20), 3600)"
 	" from due where e.gateway = due.gateway and e.event_id = due.event_id"
-	" returning e.gateway, e.event_id, e.body, e.tries, (select k.wrapped from icert.data_key k where k.id = e.key_id)" };
+	" returning e.gateway, e.event_id, e.body, e.tries, (select k.wrapped from icert.data_key k where k.id = e.key_id),"
+	" e.received_at, null, false" };
+static const struct db_stmt replay_take = { "payment_replay_take",
+	"with due as (select r.id from icert.payment_replay r where r.done_at is null and r.next_try_at <= $1"
+	" order by r.next_try_at, r.asked_at, r.id limit 1 for update skip locked)"
+	" update icert.payment_replay r set tries = r.tries + 1, next_try_at = $1 + least(1::bigint << least(r.tries, 20), 3600)"
+	" from due, icert.payment_event e where r.id = due.id and e.gateway = r.gateway and e.event_id = r.event_id"
+	" returning e.gateway, e.event_id, e.body, r.tries, (select k.wrapped from icert.data_key k where k.id = e.key_id),"
+	" e.received_at, r.id, r.rehearsal" };
+static const struct db_stmt replay_done = { "payment_replay_done",
+	"update icert.payment_replay set done_at = $4, verdict = $2, purchase_id = $3,"
+	" order_state = (select p.state from icert.purchase p where p.id = $3) where id = $1" };
+static const struct db_stmt event_late = { "payment_event_late",
+	"update icert.payment_event set applied_at = $4, verdict = $3, purchase_id = $5 where gateway = $1 and event_id = $2"
+	" and (applied_at is null or verdict in ('unreadable', 'strange'))" };
 static const struct db_stmt event_done = { "payment_event_done",
 	"update icert.payment_event set applied_at = $4, verdict = $3, purchase_id = $5 where gateway = $1 and event_id = $2" };
 
-int
-inbox_store(struct db *db, const char *gateway, const char *event_id, const void *body, size_t len, int *fresh)
+/* The newest box, and a sender of our own for it. */
+static int
+box_open(struct db *db, struct inbox *inbox)
 {
-	struct audit_event event = { .action = "payment_event.receive", .actor_kind = "program", .actor = "icert-webhook",
-		.subject_kind = "gateway", .subject = gateway };
-	struct db_result *box = NULL, *r = NULL;
-	struct buf sealed = BUF_INIT;
+	struct db_result *r = NULL;
 	const uint8_t *public;
 	size_t n;
 	int error;
 
-	*fresh = 0;
-	if ((error = db_begin(db, NULL)) != 0 || (error = db_query(db, &box_newest, NULL, 0, &box)) < 0)
-		goto out;
-	public = db_bytes(box, 0, 1, &n);
-	error = db_rows(box) == 1 && n == SEAL_BOX_PUBLIC ? seal_box(public, body, len, &sealed) : ICERT_E_UNAVAILABLE;
-	if (error != 0)
-		goto out;
-	error = DB_QUERY(db, &event_add, &r, P_TEXT(gateway), P_TEXT(event_id), P_BYTES(sealed.p, sealed.len),
-	    P_INT(clock_real()), P_TEXT(db_text(box, 0, 0)));
-	if (error < 0)
-		goto out;
-	*fresh = db_affected(r) > 0;
-	error = 0;
-	if (*fresh && (error = audit_append(db, &event)) == 0 && (error = db_notify(db, CHANNEL, "")) == 0)
-		error = db_recv(db, NULL);
-	if (error == 0)
-		error = db_commit(db);
-out:
-	db_result_free(box);
+	inbox->key_id[0] = '\0';
+	if ((error = db_query(db, &box_newest, NULL, 0, &r)) < 0)
+		return error;
+	public = db_bytes(r, 0, 1, &n);
+	error = db_rows(r) == 1 && n == SEAL_BOX_PUBLIC ? seal_sender_init(public, &inbox->sender) : ICERT_E_UNAVAILABLE;
+	if (error == 0) {
+		snprintf(inbox->key_id, sizeof(inbox->key_id), "%s", db_text(r, 0, 0));
+		inbox->until_ms = clock_mono_ms() + BOX_MS;
+	}
+	db_result_free(r);
+	return error;
+}
+
+static int
+store(struct db *db, struct inbox *inbox, const char *gateway, const char *event_id, const void *body, size_t len, int *fresh)
+{
+	struct buf sealed = BUF_INIT;
+	struct db_result *r = NULL;
+	int error;
+
+	if ((inbox->key_id[0] == '\0' || clock_mono_ms() >= inbox->until_ms) && (error = box_open(db, inbox)) != 0)
+		return error;
+	if ((error = seal_box_by(&inbox->sender, body, len, &sealed)) == 0)
+		error = DB_QUERY(db, &event_add, &r, P_TEXT(gateway), P_TEXT(event_id), P_BYTES(sealed.p, sealed.len),
+		    P_INT(clock_real()), P_TEXT(inbox->key_id));
+	*fresh = error >= 0 && db_affected(r) > 0;
 	db_result_free(r);
 	buf_free(&sealed);
-	if (error < 0)
-		db_rollback(db);
 	return error < 0 ? error : 0;
+}
+
+int
+inbox_store(struct db *db, struct inbox *inbox, const char *gateway, const char *event_id, const void *body, size_t len, int *fresh)
+{
+	int error = store(db, inbox, gateway, event_id, body, len, fresh);
+
+	/* The box is gone: the database was restored. */
+	if (error == ICERT_E_INVALID) {
+		inbox->key_id[0] = '\0';
+		error = store(db, inbox, gateway, event_id, body, len, fresh);
+	}
+	if (error == 0 && *fresh && inbox->owed_ms == 0)
+		inbox->owed_ms = clock_mono_ms();
+	return error;
+}
+
+void
+inbox_wake(struct db *db, struct inbox *inbox, int busy)
+{
+	if (inbox->owed_ms == 0 || (busy && clock_mono_ms() - inbox->owed_ms < INBOX_WAKE_MS))
+		return;
+	/* Whatever becomes of it: the clerk looks by itself within a second. */
+	db_query(db, &wake, NULL, 0, NULL);
+	inbox->owed_ms = 0;
 }
 
 static int
@@ -121,6 +171,35 @@ inbox_box(struct db *db, struct keyclient *keeper, int64_t now)
 	return there ? 0 : box_make(db, keeper, label, now);
 }
 
+int
+inbox_retain(struct db *db, int64_t now, int64_t months)
+{
+	struct audit_event event = { .action = "payment_box.destroy", .actor_kind = "program", .actor = "icert-clerk",
+		.subject_kind = "payment_box" };
+	struct db_result *r = NULL;
+	time_t t = (time_t)now;
+	char label[32];
+	struct tm tm;
+	int64_t month;
+	int error, i;
+
+	gmtime_r(&t, &tm);
+	month = (int64_t)(tm.tm_year + 1900) * 12 + tm.tm_mon - (months < 1 ? 1 : months);
+	snprintf(label, sizeof(label), "%04d-%02d", (int)(month / 12), (int)(month % 12 + 1));
+	if ((error = db_begin(db, NULL)) == 0)
+		error = DB_QUERY(db, &box_destroy, &r, P_INT(now), P_TEXT(label));
+	for (i = 0; error >= 0 && i < db_rows(r); i++) {
+		event.subject = db_text(r, i, 0);
+		error = audit_append(db, &event);
+	}
+	if (error >= 0)
+		error = db_commit(db);
+	else
+		db_rollback(db);
+	db_result_free(r);
+	return error < 0 ? error : 0;
+}
+
 static int
 event_open(struct keyclient *keeper, struct db_result *r, struct buf *out)
 {
@@ -141,29 +220,81 @@ event_open(struct keyclient *keeper, struct db_result *r, struct buf *out)
 	return error;
 }
 
-int
-inbox_take(struct db *db, struct keyclient *keeper, int64_t now, struct inbox_event *event)
+/* That it came: when it is first taken, so that whoever sends it waits for one row and not for two. */
+static int
+audit_received(struct db *db, const struct inbox_event *event, int64_t at)
+{
+	struct audit_event row = { .at = at, .action = "payment_event.receive", .actor_kind = "program", .actor = "icert-webhook",
+		.subject_kind = "gateway", .subject = event->gateway };
+
+	return event->tries == 1 && event->replay[0] == '\0' ? audit_append(db, &row) : 0;
+}
+
+static int
+take(struct db *db, struct keyclient *keeper, const struct db_stmt *stmt, int64_t now, struct inbox_event *event)
 {
 	struct db_result *r = NULL;
 	int error;
 
 	memset(event, 0, sizeof(*event));
-	if ((error = DB_QUERY(db, &event_take, &r, P_INT(now))) < 0)
-		return error;
+	if ((error = db_begin(db, NULL)) != 0 || (error = DB_QUERY(db, stmt, &r, P_INT(now))) < 0)
+		goto out;
 	if (db_rows(r) == 0) {
-		db_result_free(r);
-		return ICERT_E_NOT_FOUND;
+		error = ICERT_E_NOT_FOUND;
+		goto out;
 	}
 	snprintf(event->gateway, sizeof(event->gateway), "%s", db_text(r, 0, 0));
 	snprintf(event->event_id, sizeof(event->event_id), "%s", db_text(r, 0, 1));
 	event->tries = (int)db_int(r, 0, 3);
-	error = event_open(keeper, r, &event->body);
+	snprintf(event->replay, sizeof(event->replay), "%s", db_text(r, 0, 6));
+	event->rehearsal = db_bool(r, 0, 7);
+	if ((error = audit_received(db, event, db_int(r, 0, 5))) != 0 || (error = db_commit(db)) != 0)
+		goto out;
+	if ((error = event_open(keeper, r, &event->body)) != 0)
+		buf_free(&event->body);
+out:
+	db_rollback(db);
 	db_result_free(r);
+	return error;
+}
+
+int
+inbox_take(struct db *db, struct keyclient *keeper, int64_t now, struct inbox_event *event)
+{
+	int error = take(db, keeper, &event_take, now, event);
+
 	if (error == ICERT_E_FORGED || error == ICERT_E_DESTROYED) {
 		log_error("payment_event_sealed", "gateway %s: %s", event->gateway, icert_err_code(error));
 		inbox_done(db, event, icert_err_code(error), NULL, now);
 	}
 	return error;
+}
+
+int
+inbox_replay_take(struct db *db, struct keyclient *keeper, int64_t now, struct inbox_event *event)
+{
+	int error = take(db, keeper, &replay_take, now, event);
+
+	if (error == ICERT_E_FORGED || error == ICERT_E_DESTROYED)
+		inbox_replay_done(db, event, icert_err_code(error), NULL, now);
+	return error;
+}
+
+int
+inbox_replay_done(struct db *db, const struct inbox_event *event, const char *verdict, const char *order, int64_t now)
+{
+	int error = db_begin(db, NULL);
+
+	if (error == 0 && !event->rehearsal)
+		error = DB_QUERY(db, &event_late, NULL, P_TEXT(event->gateway), P_TEXT(event->event_id), P_TEXT(verdict), P_INT(now),
+		    P_TEXT(order));
+	if (error >= 0)
+		error = DB_QUERY(db, &replay_done, NULL, P_TEXT(event->replay), P_TEXT(verdict), P_TEXT(order), P_INT(now));
+	if (error >= 0)
+		error = db_commit(db);
+	else
+		db_rollback(db);
+	return error < 0 ? error : 0;
 }
 
 void

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "crypt/seal.h"
 #include "libicert/buf.h"
 #include "libicert/id.h"
 #include "payments/gateway.h"
@@ -17,13 +18,29 @@ struct keyclient;
  * icert-webhook may insert, read the boxes' public halves, and nothing else.
  */
 
+/* What icert-webhook keeps between notifications; all zero to begin with. */
+struct inbox {
+	char key_id[ID_TEXT];         /* of the box in use; "" none yet */
+	struct seal_sender sender;
+	int64_t until_ms;             /* then the newest box is asked for again, and the sender's key is a new one */
+	int64_t owed_ms;              /* since when the clerk is to be woken; 0: it is not */
+};
+
 /*
  * icert-webhook: stores one verified notification durably (committed on
- * return), with its audit row, and wakes the clerk.  *fresh is 0 when that
- * event id was stored before: answered 200 all the same.
+ * return).  *fresh is 0 when that event id was stored before: answered 200 all
+ * the same.  The clerk is woken by inbox_wake(), and writes the audit row when it first takes the event.
  * ICERT_E_UNAVAILABLE: no database, or the clerk has made no box yet.
  */
-int	inbox_store(struct db *db, const char *gateway, const char *event_id, const void *body, size_t len, int *fresh);
+int	inbox_store(struct db *db, struct inbox *inbox, const char *gateway, const char *event_id, const void *body, size_t len,
+	    int *fresh);
+
+/*
+ * After the answer, for it costs the gateway nothing then: wakes the clerk when it is owed.  busy: another request
+ * waits, and the clerk may too, for INBOX_WAKE_MS.  Commits without waiting for the disk: the event itself is there.
+ */
+#define INBOX_WAKE_MS 50
+void	inbox_wake(struct db *db, struct inbox *inbox, int busy);
 
 /*
  * icert-clerk: makes the box of the month of `now` (UTC seconds, real time)
@@ -31,7 +48,15 @@ int	inbox_store(struct db *db, const char *gateway, const char *event_id, const 
  */
 int	inbox_box(struct db *db, struct keyclient *keeper, int64_t now);
 
+/*
+ * icert-clerk: destroys the keys of boxes older than `months` whole months before `now`, each with an audit row: what
+ * lies in them is never read again.  The table keeps which events came, and what became of them.
+ */
+int	inbox_retain(struct db *db, int64_t now, int64_t months);
+
 struct inbox_event {
+	char replay[ID_TEXT];     /* of a replay: its row; else "" */
+	int rehearsal;            /* of a replay: only tell what it would do */
 	char gateway[GATEWAY_NAME];
 	char event_id[GATEWAY_ID];
 	struct buf body;          /* opened; freed by inbox_event_free() */
@@ -45,6 +70,13 @@ struct inbox_event {
  */
 int	inbox_take(struct db *db, struct keyclient *keeper, int64_t now, struct inbox_event *event);
 void	inbox_event_free(struct inbox_event *event);
+
+/*
+ * icert-clerk: the same of an event that the administrator wants applied once more (icert.payment_replay), and its end.
+ * order_state: as it is after that.  The event's own verdict stays, unless it had none or was about nothing.
+ */
+int	inbox_replay_take(struct db *db, struct keyclient *keeper, int64_t now, struct inbox_event *event);
+int	inbox_replay_done(struct db *db, const struct inbox_event *event, const char *verdict, const char *order, int64_t now);
 
 /* Marks it as applied, with the verdict's name and the order it was about (NULL: none that we know). */
 int	inbox_done(struct db *db, const struct inbox_event *event, const char *verdict, const char *order, int64_t now);

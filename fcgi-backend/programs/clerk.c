@@ -38,6 +38,7 @@
 #include "procedure/order/refund.h"
 #include "procedure/order/settlement.h"
 #include "procedure/people/substitute.h"
+#include "procedure/policy.h"
 #include "procedure/trouble.h"
 #include "store/db.h"
 
@@ -51,6 +52,8 @@
 #define JOB_WORKS SIGRTMIN        /* a job's first round was complete */
 #define ASK_S 15                 /* an order without news is asked about so long after its payer left for the gateway (business clock) ... */
 #define ASK_MOST_S 3600          /* ... then after as long again each time, and so often in the end */
+
+#define EVENT_MONTHS 24          /* notifications can be read for so many months, unless policy says otherwise */
 
 struct hand {
 	struct config config;
@@ -183,14 +186,19 @@ payment_round(struct hand *hand)
 {
 	struct act act = by_clerk(hand);
 	size_t done;
-	int boxed = 0, applied, given, asked;
+	int boxed = 0, applied, replayed, given, asked;
 
-	if (due(hand) && (boxed = inbox_box(hand->db, &hand->keeper, clock_real())) != 0)
+	if (due(hand) && ((boxed = inbox_box(hand->db, &hand->keeper, clock_real())) != 0 ||
+	    (boxed = inbox_retain(hand->db, clock_real(), policy_int(&act, "payment_event.months", EVENT_MONTHS))) != 0))
 		hand->kept_at_ms = 0;
-	applied = settlement_apply(&act, &hand->settlement, AT_ONCE, &done);
+	/* As long as there are more: many come at a time. */
+	do
+		applied = settlement_apply(&act, &hand->settlement, AT_ONCE, &done);
+	while (applied == 0 && done == AT_ONCE && !leaving);
+	replayed = settlement_replay(&act, &hand->settlement, AT_ONCE);
 	given = refund_give(&act, &hand->settlement, AT_ONCE, &done);
 	asked = settlement_ask(&act, &hand->settlement, ASK_S, ASK_MOST_S, &done);
-	return boxed != 0 ? boxed : applied != 0 ? applied : given != 0 ? given : asked;
+	return boxed != 0 ? boxed : applied != 0 ? applied : replayed != 0 ? replayed : given != 0 ? given : asked;
 }
 
 static int

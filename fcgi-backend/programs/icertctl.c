@@ -14,6 +14,7 @@
 #include "operate/issue_test.h"
 #include "operate/lost.h"
 #include "operate/passport.h"
+#include "operate/payments.h"
 #include "operate/migrate.h"
 #include "operate/restore.h"
 #include "operate/status_files.h"
@@ -36,6 +37,7 @@ struct arguments {
 	int base;		/* status publish */
 	const char *recipients;	/* of a backup; NULL: those of the configuration */
 	struct restore_options restore;
+	struct payments_choice payments;
 	const char *root, *keys;	/* evidence verify: what the reader trusts */
 	const char *word[WORDS_MAX];	/* what is no option */
 	int nwords;
@@ -117,6 +119,23 @@ run_status(const struct arguments *a)
 	if (a->nwords > 0)
 		return run_status_files(a);
 	return with_instance(a, &i, 0) != 0 ? 2 : control_status(&i);
+}
+
+static int
+run_payments(const struct arguments *a)
+{
+	static struct instance i;
+
+	if (a->nwords == 0 || with_config(a, &i) != 0)
+		return 2;
+	if (strcmp(a->word[0], "list") == 0 && a->nwords == 1)
+		return payments_list(&i, &a->payments);
+	if (strcmp(a->word[0], "show") == 0 && a->nwords == 2)
+		return payments_show(&i, &a->payments, a->word[1]);
+	if (strcmp(a->word[0], "replay") == 0 && a->nwords == 1)
+		return payments_replay(&i, &a->payments);
+	complain("payments list | show WHAT | replay");
+	return 2;
 }
 
 static int
@@ -359,6 +378,13 @@ static const struct command {
 	    "\twrite all that may come back into one sealed file, while everything runs" },
 	{ "restore", 1, run_restore, "restore FILE --identity KEY [--keys-identity KEY] [--check] [--prefix DIR | --config FILE]\n"
 	    "\tbring database and documents back; what may not go back in time stays; --check: only open and compare it" },
+	{ "payments", 2, run_payments, "payments list [--waiting] [CHOICE] [--prefix DIR | --config FILE]\n"
+	    "\tnotifications of payment gateways and what became of each; CHOICE: --gateway NAME --from MOMENT --to MOMENT\n"
+	    "\t--event ID --order NUMBER, all of them together (UTC, 2026-11-23 or 2026-11-23T04:00)\n"
+	    "payments show WHAT\n"
+	    "\tone order by its number, its payment at the gateway or the id of a notification: all that is known of its money\n"
+	    "payments replay [--dry-run] [--seconds N] CHOICE\n"
+	    "\thave them applied once more, each as its gateway says now; nothing is counted twice; --dry-run: only tell" },
 	{ "passport", 2, run_passport, "passport NAME NUMBER [--prefix DIR | --config FILE]\n"
 	    "\tnote the passport of a member of staff: a case under it is their own" },
 	{ "lost", 6, run_lost, "lost [revoke SERIAL NAME CODE NAME CODE] [--prefix DIR | --config FILE]\n"
@@ -405,6 +431,14 @@ read_arguments(struct arguments *a, int argc, char *argv[])
 		{ "watch", required_argument, NULL, 'e' },
 		{ "root", required_argument, NULL, 'R' },
 		{ "keys", required_argument, NULL, 'K' },
+		{ "gateway", required_argument, NULL, 'G' },
+		{ "event", required_argument, NULL, 'E' },
+		{ "order", required_argument, NULL, 'O' },
+		{ "from", required_argument, NULL, 'F' },
+		{ "to", required_argument, NULL, 'T' },
+		{ "waiting", no_argument, NULL, 'W' },
+		{ "dry-run", no_argument, NULL, 'D' },
+		{ "seconds", required_argument, NULL, 'S' },
 		{ NULL, 0, NULL, 0 }
 	};
 	char *end;
@@ -456,6 +490,30 @@ read_arguments(struct arguments *a, int argc, char *argv[])
 			break;
 		case 'e':
 			a->watch = (int)strtol(optarg, &end, 10);
+			break;
+		case 'G':
+			a->payments.gateway = optarg;
+			break;
+		case 'E':
+			a->payments.event = optarg;
+			break;
+		case 'O':
+			a->payments.order = optarg;
+			break;
+		case 'F':
+			a->payments.from = optarg;
+			break;
+		case 'T':
+			a->payments.to = optarg;
+			break;
+		case 'W':
+			a->payments.waiting = 1;
+			break;
+		case 'D':
+			a->payments.rehearsal = 1;
+			break;
+		case 'S':
+			a->payments.seconds = (int)strtol(optarg, &end, 10);
 			break;
 		case 'B':
 			a->base = 1;

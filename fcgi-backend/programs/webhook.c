@@ -2,8 +2,10 @@
  * icert-webhook: takes the notifications of payment gateways, stores them sealed, answers.
  * Knows the secrets of notifications, may insert rows, and can open none of them.
  */
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "libicert/config.h"
 #include "libicert/log.h"
@@ -37,12 +39,15 @@ raw(struct app *app, struct FCGX_Request *request)
 	notice_answer(app->ctx, request);
 }
 
-/* What has been counted of refusals is written when its minute is over. */
+/* What has been counted of refusals is written when its minute is over; the clerk is woken when nobody waits for an answer. */
 static void
 idle(struct app *app)
 {
 	struct notice_context *context = app->ctx;
 
+	struct pollfd arrivals = { .fd = STDIN_FILENO, .events = POLLIN };
+
+	notice_wake(context, poll(&arrivals, 1, 0) > 0);
 	audit_tally_flush(&context->tally, context->db, 0);
 }
 

@@ -7,7 +7,9 @@ import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
+import { until } from '../lib/http.mjs';
 import { startInstance } from '../lib/instance.mjs';
+import { edit, restart } from '../lib/reconfigure.mjs';
 
 let icert;
 let secret;
@@ -108,8 +110,61 @@ test('an unknown gateway is 404, another method 405', async () => {
 });
 
 test('a signed body that is no payment is taken, and never applied', async () => {
-	assert.equal((await send(notice({ text: 'not json at all' }))).status, 200);
 	assert.equal((await send(notice({ text: '{"type":"payment.approved","data":{"id":"../x","status":"approved"}}' }))).status, 200);
+});
+
+test('what nobody could ever apply is 400, and not stored', async () => {
+	const before = icert.sql('select count(*) from icert.payment_event');
+	const deep = `${'['.repeat(5000)}${']'.repeat(5000)}`;
+	for (const text of ['not json at all', '', '[]', '"x"', `{"type":"payment.approved","data":${deep}}`, '{"a":1,"a":2}', '{"a":1} x', '{"a":"\\ud800"}']) {
+		await refused(notice({ text }), 400, 'malformed');
+	}
+	// The signature is over octets, whatever they are.
+	const octets = Buffer.concat([Buffer.from('{"type":"'), Buffer.from([0xff, 0xfe, 0xc0, 0xaf]), Buffer.from('"}')]);
+	const at = Math.floor(Date.now() / 1000);
+	const mac = createHmac('sha256', Buffer.from(secret.slice(6), 'base64')).update(`evt_octets.${at}.`).update(octets).digest('base64');
+	await refused({ text: octets, headers: { 'webhook-id': 'evt_octets', 'webhook-timestamp': String(at), 'webhook-signature': `v1,${mac}` } }, 400, 'malformed');
+	assert.equal(icert.sql('select count(*) from icert.payment_event'), before);
+});
+
+test('a megabyte is 413, and what is too large is read by nobody', async () => {
+	await refused(notice({ text: `{"x":"${'a'.repeat(1_000_000)}"}` }), 413, 'too-large');
+});
+
+test('the clerk writes that it came, once, when it takes it', async () => {
+	const note = notice({ id: `evt_${process.pid}_audited` });
+	const rows = () => Number(icert.sql("select count(*) from icert.audit where action = 'payment_event.receive' and outcome = 'done'"));
+	await until(() => icert.sql('select count(*) from icert.payment_event where tries = 0') === '0', { what: 'all of before were taken' });
+	const before = rows();
+	assert.equal((await send(note)).status, 200);
+	assert.equal((await send(note)).status, 200);
+	await until(() => icert.sql('select count(*) from icert.payment_event where tries = 0') === '0', { what: 'it was taken' });
+	assert.equal(rows(), before + 1);
+});
+
+test('from other addresses than the gateway has said: 403, before anything is read', async () => {
+	edit(icert, 'icert.conf', [['; demo.addresses = 127.0.0.1/32', 'demo.addresses = 198.51.100.0/25, 2001:db8::/33']]);
+	await restart(icert, 'webhook');
+	await refused(notice(), 403, 'denied');
+	edit(icert, 'icert.conf', [['demo.addresses = 198.51.100.0/25, 2001:db8::/33', 'demo.addresses = 198.51.100.0/25 127.0.0.0/31']]);
+	await restart(icert, 'webhook');
+	assert.equal((await send(notice())).status, 200);
+});
+
+test('what has been kept as long as policy says can be read by nobody', async () => {
+	const key = icert.sql("select id from icert.data_key where kind = 'payments-month'");
+	icert.sql(`update icert.data_key set label = '2020-01' where id = '${key}'`);
+	await restart(icert, 'clerk');
+	await until(() => icert.sql(`select wrapped = '' and destroyed_at is not null from icert.data_key where id = '${key}'`) === 't', { what: 'the key is gone' });
+	assert.equal(icert.sql("select count(*) from icert.audit where action = 'payment_box.destroy' and subject = '2020-01'"), '1');
+	assert.equal(icert.sql("select count(*) from icert.data_key where kind = 'payments-month' and destroyed_at is null"), '1');
+	await restart(icert, 'webhook');
+	const id = `evt_${process.pid}_next_month`;
+	assert.equal((await send(notice({ id }))).status, 200);
+	await until(() => icert.sql(`select verdict from icert.payment_event where event_id = '${id}'`) === 'strange', { what: 'the next box is read' });
+	const { code, stdout } = await icert.icertctl('payments', 'replay', '--dry-run', '--event', `evt_${process.pid}_twice`);
+	assert.equal(code, 0, stdout);
+	assert.match(stdout, /destroyed/);
 });
 
 test('the secret does not stand in any log', () => {

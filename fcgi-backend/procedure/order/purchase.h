@@ -68,6 +68,10 @@ int	purchase_checkout(struct act *, const char *id, struct gateway_checkout *);
 int	purchase_apply(struct act *, const char *gateway, const struct gateway_payment *, int sure,
 	    enum payment_verdict *verdict, char order[ID_TEXT]);
 
+/* What purchase_apply() would do now; nothing is changed. */
+int	purchase_foresee(struct act *, const char *gateway, const struct gateway_payment *, int sure, enum payment_verdict *verdict,
+	    char order[ID_TEXT]);
+
 /* For the clerk's questions to gateways: pending orders, not refused, that nobody asked about for as long as they have
  * been pending then, at least `first` and at most `most` seconds.  *n: room, then filled; billing is not opened. */
 int	purchase_unsure(struct act *, int64_t first, int64_t most, struct purchase *rows, size_t *n);

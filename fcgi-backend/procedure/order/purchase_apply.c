@@ -160,11 +160,37 @@ act_on(struct act *act, const struct found *f, const char *gateway, const struct
 	return ICERT_E_INVALID;
 }
 
+static enum payment_verdict
+decide(const struct found *f, const struct gateway_payment *payment, int sure)
+{
+	struct payment_order order = { .id = f->p.id, .state = f->p.state, .total = f->p.total, .currency = f->p.currency,
+		.paid_by = f->paid ? f->p.gateway_payment : NULL };
+
+	return payment_decide(f->there ? &order : NULL, payment, sure);
+}
+
+int
+purchase_foresee(struct act *act, const char *gateway, const struct gateway_payment *payment, int sure,
+    enum payment_verdict *verdict, char order_id[ID_TEXT])
+{
+	struct found f;
+	int error;
+
+	*verdict = PAYMENT_STRANGE;
+	order_id[0] = '\0';
+	if ((error = act_begin(act)) == 0 && (error = find(act, gateway, payment, &f)) == 0) {
+		snprintf(order_id, ID_TEXT, "%s", f.p.id);
+		*verdict = decide(&f, payment, sure);
+		bytes_wipe(f.key, sizeof f.key);
+	}
+	db_rollback(act->db);
+	return error;
+}
+
 int
 purchase_apply(struct act *act, const char *gateway, const struct gateway_payment *payment, int sure,
     enum payment_verdict *verdict, char order_id[ID_TEXT])
 {
-	struct payment_order order;
 	struct found f;
 	char action[32];
 	int error;
@@ -174,9 +200,7 @@ purchase_apply(struct act *act, const char *gateway, const struct gateway_paymen
 	if ((error = act_begin(act)) != 0 || (error = find(act, gateway, payment, &f)) != 0)
 		goto fail;
 	snprintf(order_id, ID_TEXT, "%s", f.p.id);
-	order = (struct payment_order){ .id = f.p.id, .state = f.p.state, .total = f.p.total, .currency = f.p.currency,
-		.paid_by = f.paid ? f.p.gateway_payment : NULL };
-	*verdict = payment_decide(f.there ? &order : NULL, payment, sure);
+	*verdict = decide(&f, payment, sure);
 	if ((error = act_on(act, &f, gateway, payment, *verdict)) != 0)
 		goto fail;
 	if (sure == PAYMENT_ASKED && f.there && (error = DB_QUERY(act->db, &asked, NULL, P_TEXT(f.p.id), P_INT(clock_business()))) != 0)

@@ -121,6 +121,50 @@ settlement_apply(struct act *act, struct settlement *settlement, size_t most, si
 	return error == ICERT_E_NOT_FOUND ? 0 : error;
 }
 
+static int
+replay_event(struct act *act, struct settlement *settlement, struct inbox_event *event)
+{
+	struct gateway *gateway = settlement_gateway(settlement, event->gateway);
+	enum payment_verdict verdict = PAYMENT_NOTHING;
+	struct gateway_payment payment, answer;
+	char order[ID_TEXT] = "";
+	int error;
+
+	if (gateway == NULL)
+		error = ICERT_E_UNAVAILABLE;
+	else if ((error = gateway_read(gateway, event->body.p, event->body.len, &payment)) == ICERT_E_MALFORMED)
+		return inbox_replay_done(act->db, event, "unreadable", NULL, clock_real());
+	else if (error == 0 && (error = gateway_query(gateway, payment.id, &answer)) == 0)
+		error = (event->rehearsal ? purchase_foresee : purchase_apply)(act, event->gateway, &answer, PAYMENT_ASKED, &verdict, order);
+	if (error == ICERT_E_NOT_FOUND) {
+		verdict = PAYMENT_STRANGE;
+		error = 0;
+	}
+	if (error != 0 && event->rehearsal)
+		return inbox_replay_done(act->db, event, icert_err_code(error), NULL, clock_real());
+	return error != 0 ? error : inbox_replay_done(act->db, event, payment_verdict_name(verdict), order[0] != '\0' ? order : NULL, clock_real());
+}
+
+int
+settlement_replay(struct act *act, struct settlement *settlement, size_t most)
+{
+	struct inbox_event event;
+	size_t i;
+	int error;
+
+	for (i = 0; i < most; i++) {
+		error = inbox_replay_take(act->db, act->keeper, clock_real(), &event);
+		if (error == ICERT_E_FORGED || error == ICERT_E_DESTROYED)
+			continue;
+		if (error != 0)
+			return error == ICERT_E_NOT_FOUND ? 0 : error;
+		if ((error = replay_event(act, settlement, &event)) != 0)
+			log_warn("payment_not_replayed", "gateway %s, try %d: %s", event.gateway, event.tries, icert_err_code(error));
+		inbox_event_free(&event);
+	}
+	return 0;
+}
+
 int
 settlement_ask(struct act *act, struct settlement *settlement, int64_t first, int64_t most, size_t *asked)
 {

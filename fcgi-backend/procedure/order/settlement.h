@@ -30,6 +30,12 @@ void	settlement_close(struct settlement *settlement);
 int	settlement_apply(struct act *act, struct settlement *settlement, size_t most, size_t *done);
 
 /*
+ * Notifications that the administrator wants applied once more (icertctl payments replay): the gateway is asked, and its answer
+ * counts, so nothing is counted twice.  A rehearsal only notes what would be done; it does not wait for a gateway.
+ */
+int	settlement_replay(struct act *act, struct settlement *settlement, size_t most);
+
+/*
  * Asks about pending orders without news: `first` seconds after the payer went to the gateway (business clock), then after as
  * long again each time, and every `most` seconds in the end.  An order that the gateway does not answer about rests.
  */

@@ -9,7 +9,6 @@
 #include "libicert/clock.h"
 #include "libicert/error.h"
 #include "libicert/log.h"
-#include "payments/inbox.h"
 #include "store/db.h"
 
 #define PATH "/avisos/"
@@ -66,6 +65,7 @@ phrase(int status)
 	case 200: return "OK";
 	case 400: return "Bad Request";
 	case 401: return "Unauthorized";
+	case 403: return "Forbidden";
 	case 404: return "Not Found";
 	case 405: return "Method Not Allowed";
 	case 413: return "Content Too Large";
@@ -131,22 +131,32 @@ take(struct notice_context *context, struct FCGX_Request *request, int which, in
 	struct buf body = BUF_INIT;
 	int status, fresh = 0;
 
+	if (!gateway_address_ok(context->gateways[which], param(request, "REMOTE_ADDR"))) {
+		*error = ICERT_E_DENIED;
+		return 403;
+	}
 	if ((*error = read_body(request, &body, &status)) != 0)
 		goto out;
 	notice.body = body.p;
 	notice.len = body.len;
 	*error = gateway_verify(context->gateways[which], &notice, clock_real(), event_id);
 	if (*error != 0) {
-		status = *error == ICERT_E_STALE ? 400 : *error == ICERT_E_FORGED ? 401 : 500;
+		status = *error == ICERT_E_STALE || *error == ICERT_E_MALFORMED ? 400 : *error == ICERT_E_FORGED ? 401 : 500;
 		goto out;
 	}
-	*error = inbox_store(context->db, context->names[which], event_id, body.p, body.len, &fresh);
+	*error = inbox_store(context->db, &context->inbox, context->names[which], event_id, body.p, body.len, &fresh);
 	status = *error == 0 ? 200 : 503;
 	if (*error == 0 && !fresh)
 		log_info("notice_repeated", "gateway %s", context->names[which]);
 out:
 	buf_free(&body);
 	return status;
+}
+
+void
+notice_wake(struct notice_context *context, int busy)
+{
+	inbox_wake(context->db, &context->inbox, busy);
 }
 
 void

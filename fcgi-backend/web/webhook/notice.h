@@ -5,6 +5,7 @@
 
 #include "audit/audit.h"
 #include "payments/gateway.h"
+#include "payments/inbox.h"
 
 struct FCGX_Request;
 struct db;
@@ -12,6 +13,8 @@ struct db;
 /*
  * POST /avisos/<gateway>: one notification.  Verified on its raw bytes, stored
  * durably, then answered 200; refused with
+ *	403 denied        not from one of the gateway's own addresses, where these are configured
+ *	400 malformed     well signed, and no JSON object: it could never be applied, and is not stored
  *	401 forged        no, or a wrong, signature
  *	400 stale         signed at another time than now
  *	404 not-found     no such gateway
@@ -27,8 +30,12 @@ struct notice_context {
 	struct gateway *gateways[GATEWAYS_MAX];
 	char names[GATEWAYS_MAX][GATEWAY_NAME];
 	int n;
+	struct inbox inbox;
 	struct audit_tally tally;
 };
+
+/* busy: another request waits. */
+void	notice_wake(struct notice_context *context, int busy);
 
 void	notice_answer(struct notice_context *context, struct FCGX_Request *request);
 
