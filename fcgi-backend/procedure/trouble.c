@@ -7,10 +7,10 @@
 #include "libicert/log.h"
 #include "procedure/trouble.h"
 
-#define FIRST_S 15	/* the first pause; then twice as long each time */
+#define FIRST_S 2	/* the first pause, while somebody may still look at a page; then twice as long each time */
 #define AWAY_S 3	/* for something that is only away */
 #define DIED_S 5	/* the process was killed; by the row, or by somebody */
-#define STUCK_TRIES 5	/* from then on it is an error in the log */
+#define STUCK_TRIES 8	/* from then on it is an error in the log */
 #define FORGOTTEN_S 7200	/* above the longest pause */
 
 static const struct db_stmt note = { "trouble_note",

@@ -69,6 +69,7 @@ test('five wrong tries lock it: the page says what happened and what to do, the 
 	const own = await who.see();
 	assert.match(own.main, /está bloqueado[^]*no corre/);
 	assert.doesNotMatch(own.main, /devuélvalo hasta/);
+	assert.match((await locked.operator.see()).main, /Bloqueado desde el [^]*cinco códigos/);
 	assert.equal(audited(who, 'envelope.lock'), 1, 'noted once');
 	const mail = await who.mail.wait({ to: who.email, subject: /código de su Sobre/ });
 	assert.match(mail.text, /quedó bloqueado[^]*pida un nuevo código[^]*no corre/);

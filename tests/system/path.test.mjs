@@ -130,6 +130,7 @@ test('a call is noted, an hour proposed and confirmed, its .ics mailed', async (
 	assert.match(noted.main, /Prefiere la tarde/);
 	expect(await operator.propose(), 200);
 	await mailed(/Le proponemos una hora/);
+	assert.match((await applicant.client.visit('/mi-tramite')).main, /confirme la hora que le propone/);
 	expect(await (await applicant.see()).form(/cita/).submit(), 200);
 	const mail = await mailed(/cita está confirmada/);
 	const ics = (await mail.attachment(/\.ics$/)).toString('utf8').replace(/\r?\n /g, '');

@@ -5,6 +5,7 @@
 #include "procedure/application/appointment.h"
 #include "procedure/clock/bounce.h"
 #include "procedure/certificate/certificate.h"
+#include "procedure/certificate/envelope.h"
 #include "procedure/application/contact_attempt.h"
 #include "procedure/clock/deadline.h"
 #include "procedure/application/document.h"
@@ -251,9 +252,10 @@ fill_certificate(struct request *rq, const struct application *a, struct view_de
 {
 	struct view_desk_case_certificate *out = arena_new(&rq->arena, struct view_desk_case_certificate);
 	struct certificate *c = arena_new(&rq->arena, struct certificate);
+	struct envelope_standing *s = arena_new(&rq->arena, struct envelope_standing);
 	int rv;
 
-	if (out == NULL || c == NULL)
+	if (out == NULL || c == NULL || s == NULL)
 		return ICERT_E_MEMORY;
 	rv = certificate_of(desk_act(rq), a->id, c);
 	if (rv == ICERT_E_NOT_FOUND)
@@ -268,6 +270,11 @@ fill_certificate(struct request *rq, const struct application *a, struct view_de
 	out->published = c->published;
 	out->pkcs12 = c->has_pkcs12;
 	out->envelope = c->has_envelope;
+	if (c->has_envelope) {
+		if ((rv = envelope_standing(desk_act(rq), a->id, s)) != 0 && rv != ICERT_E_NOT_FOUND)
+			return rv;
+		out->locked = rv == 0 ? s->locked_at : 0;
+	}
 	v->can_code = (rq->session.roles & DESK_WORKS) && c->published && c->has_envelope && strcmp(c->state, "good") == 0;
 	v->can_revoke = (rq->session.roles & ROLE_NATIONAL) && strcmp(c->state, "good") == 0;
 	v->certificate = out;

@@ -30,6 +30,24 @@ product_name(const char *container)
 	return catalogue(key);
 }
 
+/* What the list says is asked: it has no steps below it, and a proposed hour waits for its answer. */
+static int
+listed_next(struct request *rq, const struct application *a, const char **asked)
+{
+	struct appointment *s;
+	int rv;
+
+	*asked = a->state == APPLICATION_SCHEDULED ? "listed_scheduled" : a->state == APPLICATION_IDENTIFIED ? "listed_identified" :
+	    a->state == APPLICATION_ISSUED ? "listed_issued" : application_state_name(a->state);
+	if (a->state != APPLICATION_ACCEPTED)
+		return 0;
+	if ((s = arena_new(&rq->arena, struct appointment)) == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = appointment_current(portal_act(rq), a->id, s)) == 0 && strcmp(s->state, "proposed") == 0 && s->starts_at >= portal_now())
+		*asked = "proposed";
+	return rv == ICERT_E_NOT_FOUND ? 0 : rv;
+}
+
 static int
 fill_cases(struct request *rq, struct view_portal_mine *v)
 {
@@ -46,6 +64,8 @@ fill_cases(struct request *rq, struct view_portal_mine *v)
 		rows[i].id = list[i].id;
 		rows[i].number = list[i].number;
 		rows[i].state = application_state_name(list[i].state);
+		if ((rv = listed_next(rq, &list[i], &rows[i].asked)) != 0)
+			return rv;
 		rows[i].href = arena_printf(&rq->arena,
 		    list[i].state == APPLICATION_DRAFT ? "/solicitud/%s" : "/tramite/%s", list[i].id);
 	}
