@@ -101,6 +101,16 @@ test('an hour before the end nothing is revoked; after it the certificate is, wi
 	assert.equal(state(who), 'contract_sent');
 	at(who, 120.01);
 	await until(() => state(who) === 'closed_revoked', { what: 'the revocation' });
+	// Whose clock stands is given no hour that has passed, and waits for no revocation: here, had both been two days earlier.
+	const earlier = (days) => sql(`update icert.deadline set due_at = due_at - ${days * 86400}, stopped_at = stopped_at - ${days * 86400}
+		where application_id = '${other.applicant.id}' and kind = 'contract_due'`);
+	earlier(2);
+	const page = await other.applicant.see();
+	assert.match(page.main, /devuélvalo cuanto antes/);
+	assert.doesNotMatch(page.main, /devuélvalo hasta|Hasta cuándo/);
+	assert.match((await other.applicant.client.visit(`/tramite/${other.applicant.id}/contrato`)).main, /El plazo está detenido/);
+	assert.doesNotMatch((await first.client.visit('/plazos')).main, new RegExp(other.applicant.number));
+	earlier(-2);
 	assert.equal(sql(`select state || ' ' || reason || ' ' || reason_code || ' ' || revoked_by from icert.certificate where application_id = '${who.id}'`),
 		'revoked 9 contract_unsigned deadline');
 	assert.equal(sql(`select count(*) from icert.audit where case_id = '${who.id}' and action = 'certificate.revoke' and actor = 'icert-clerk' and outcome = 'done'`), '1');

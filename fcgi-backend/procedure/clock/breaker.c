@@ -44,7 +44,7 @@ static const struct db_stmt waiting = { "breaker_waiting",
 	" and (d.kind = 'delivery_destroy' or (d.kind = 'draft_remove' and a.state = 'draft')"
 	" or (d.kind = 'application_cancel' and a.submitted_at is not null and a.state in ('submitted', 'in_review',"
 	" 'observed', 'accepted', 'scheduled', 'identified'))"
-	" or (d.kind = 'contract_due' and a.state in ('issued', 'contract_sent'))) order by d.due_at limit 200" };
+	" or (d.kind = 'contract_due' and d.stopped_at is null and a.state in ('issued', 'contract_sent'))) order by d.due_at limit 200" };
 static const struct db_stmt standing_one = { "breaker_one",
 	"select coalesce(first_by::text, ''), case when first_by is null then false else icert.other_person(first_by) end"
 	" from icert.breaker where id = $1 and second_by is null for update" };

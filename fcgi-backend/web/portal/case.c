@@ -8,7 +8,6 @@
 #include "procedure/application/fields.h"
 #include "procedure/application/identification.h"
 #include "procedure/application/overview.h"
-#include "procedure/order/purchase.h"
 #include "procedure/certificate/renewal.h"
 #include "procedure/certificate/token.h"
 #include "web/observed.h"
@@ -16,103 +15,7 @@
 
 /* The applicant's own case: what comes next, who acts, by when, whom to call. */
 
-#define LIST_MAX	32
 #define RENEWAL_ASK_S	(366 * 86400)	/* before its end nobody need ask whether it may be renewed */
-
-/* ---- the list of what this mailbox has ---- */
-
-static const char *
-product_name(const char *container)
-{
-	char key[48];
-
-	snprintf(key, sizeof(key), "container.%s", container);
-	return catalogue(key);
-}
-
-/* What the list says is asked: it has no steps below it, and a proposed hour waits for its answer. */
-static int
-listed_next(struct request *rq, const struct application *a, const char **asked)
-{
-	struct appointment *s;
-	int rv;
-
-	*asked = a->state == APPLICATION_SCHEDULED ? "listed_scheduled" : a->state == APPLICATION_IDENTIFIED ? "listed_identified" :
-	    a->state == APPLICATION_ISSUED ? "listed_issued" : application_state_name(a->state);
-	if (a->state != APPLICATION_ACCEPTED)
-		return 0;
-	if ((s = arena_new(&rq->arena, struct appointment)) == NULL)
-		return ICERT_E_MEMORY;
-	if ((rv = appointment_current(portal_act(rq), a->id, s)) == 0 && strcmp(s->state, "proposed") == 0 && s->starts_at >= portal_now())
-		*asked = "proposed";
-	return rv == ICERT_E_NOT_FOUND ? 0 : rv;
-}
-
-static int
-fill_cases(struct request *rq, struct view_portal_mine *v)
-{
-	struct application *list = arena_array(&rq->arena, struct application, LIST_MAX);
-	struct view_portal_mine_cases *rows = arena_array(&rq->arena, struct view_portal_mine_cases, LIST_MAX);
-	size_t n = LIST_MAX;
-	int rv;
-
-	if (list == NULL || rows == NULL)
-		return ICERT_E_MEMORY;
-	if ((rv = application_mine(portal_act(rq), list, &n)) != 0)
-		return rv;
-	for (size_t i = 0; i < n; i++) {
-		rows[i].id = list[i].id;
-		rows[i].number = list[i].number;
-		rows[i].state = application_state_name(list[i].state);
-		if ((rv = listed_next(rq, &list[i], &rows[i].asked)) != 0)
-			return rv;
-		rows[i].href = arena_printf(&rq->arena,
-		    list[i].state == APPLICATION_DRAFT ? "/solicitud/%s" : "/tramite/%s", list[i].id);
-	}
-	v->cases = rows;
-	v->ncases = n;
-	return 0;
-}
-
-/* Orders that a case has used are seen in the case. */
-static int
-fill_orders(struct request *rq, struct view_portal_mine *v)
-{
-	struct purchase *list = arena_array(&rq->arena, struct purchase, LIST_MAX);
-	struct view_portal_mine_orders *rows = arena_array(&rq->arena, struct view_portal_mine_orders, LIST_MAX);
-	size_t n = LIST_MAX;
-	int rv;
-
-	if (list == NULL || rows == NULL)
-		return ICERT_E_MEMORY;
-	if ((rv = purchase_list(portal_act(rq), NULL, 0, list, &n)) != 0)
-		return rv;
-	for (size_t i = 0; i < n; i++) {
-		struct view_portal_mine_orders *r = &rows[v->norders];
-
-		if (list[i].application[0] != '\0')
-			continue;
-		r->id = list[i].id;
-		r->number = list[i].number;
-		r->state = list[i].state;
-		r->product = product_name(list[i].container);
-		r->total = list[i].total;
-		v->norders++;
-	}
-	v->orders = rows;
-	return 0;
-}
-
-static int
-mine(struct request *rq)
-{
-	struct view_portal_mine v = { 0 };
-	int rv = fill_cases(rq, &v);
-
-	if (rv == 0)
-		rv = fill_orders(rq, &v);
-	return rv != 0 ? rv : page_send(rq, 200, portal_mine, &v);
-}
 
 /* ---- one case ---- */
 
@@ -288,7 +191,7 @@ fill_tasks(struct request *rq, const struct application *a, struct view_portal_c
 	/* Who signed instead of being seen has nothing else to bring. */
 	t->by_signature = strcmp(a->kind, "renewal") == 0 && renewal_of(portal_act(rq), a->id, &w) == 0 && w.identified_at != 0;
 	if (a->state == APPLICATION_IDENTIFIED && t->fields)
-		v->asked = t->office ? "fields_accepted_office" : "fields_accepted";
+		v->asked = t->office ? "fields_accepted_office" : t->by_signature ? "fields_accepted_signed" : "fields_accepted";
 	else if (a->state == APPLICATION_IDENTIFIED && !fields_complete(a)) {
 		v->asked = "token_key";
 		v->who = "operator";
@@ -325,7 +228,9 @@ fill_certificate(struct request *rq, const struct overview *o, struct view_porta
 		v->by = 0;
 		v->closes = false;
 	} else if (o->contract_by != 0) {
-		v->by = out->contract_by = o->contract_by;
+		/* Past and not revoked: the clock stands, or what ends cases does.  It is taken while the page says so. */
+		out->late = o->contract_by < portal_now();
+		v->by = out->contract_by = out->late ? 0 : o->contract_by;
 		v->closes = false;
 	}
 	v->certificate = out;
@@ -372,7 +277,8 @@ fill_contract(struct request *rq, const struct overview *o, struct view_portal_c
 	out->signed_href = arena_printf(&rq->arena, "/tramite/%s/contrato-firmado.pdf", o->a.id);
 	out->refused = out->open && strcmp(last_word(o), "contract_invalid") == 0;
 	out->returned = out->open && strcmp(last_word(o), "contract_returned") == 0;
-	out->due = v->certificate != NULL && v->certificate->stands ? 0 : o->contract_by;
+	out->late = v->certificate != NULL && v->certificate->late;
+	out->due = v->certificate != NULL && v->certificate->stands ? 0 : out->late ? 0 : o->contract_by;
 	v->contract = out;
 }
 
@@ -593,7 +499,6 @@ mail_again(struct request *rq)
 }
 
 const struct route portal_case_routes[] = {
-	{ METHOD_GET, "/mi-tramite", ROLE_CONTACT, PROVINCE_OWN, 0, mine },
 	{ METHOD_GET, "/tramite/{id}", ROLE_CONTACT, PROVINCE_OWN, 0, case_show },
 	{ METHOD_POST, "/tramite/{id}/corregido", ROLE_CONTACT, PROVINCE_OWN, 0, mend },
 	{ METHOD_POST, "/tramite/{id}/correo/{template}", ROLE_CONTACT, PROVINCE_OWN, 0, mail_again },

@@ -112,8 +112,10 @@ return_page(struct request *rq, int status, const struct application *a)
 	v.complete = a->state == APPLICATION_ACTIVE;
 	v.limit = (int64_t)contract_bytes_max(portal_act(rq));
 	v.error = page_error_of(rq, "file");
-	if (v.open && deadline_clock(portal_act(rq), a->id, &clock) == 0)
-		v.due = clock.due_at;
+	if (v.open && deadline_clock(portal_act(rq), a->id, &clock) == 0) {
+		v.stands = clock.stopped_at != 0;
+		v.due = v.stands ? 0 : clock.due_at;
+	}
 	if ((rv = fill_copies(rq, a, &v)) != 0)
 		return rv;
 	return page_send(rq, status, portal_contract_upload, &v);
