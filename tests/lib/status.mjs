@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { until } from './http.mjs';
 
 /** The answer's text for a serial in hex: "…: good", "…: revoked" with its reason. */
-export function ocsp(icert, serial) {
+export function ocsp(icert, serial, ...args) {
 	const chain = join(icert.prefix, 'ca/public/chain.pem');
 	const { stdout, stderr } = spawnSync('openssl', ['ocsp', '-issuer', chain, '-CAfile', chain, '-serial', `0x${serial}`,
-		'-url', `${icert.status}/ocsp`], { encoding: 'utf8' });
+		'-url', `${icert.status}/ocsp`, ...args], { encoding: 'utf8' });
 	return stdout + stderr;
 }
 

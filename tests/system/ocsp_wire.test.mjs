@@ -8,7 +8,7 @@ import { connect } from 'node:net';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startInstance } from '../lib/instance.mjs';
-import { goodRows } from '../lib/issuing.mjs';
+import { goodRows, revokeRows } from '../lib/issuing.mjs';
 import { Nginx } from '../lib/nginx.mjs';
 import { asker, certId, issuerOf, nonce, padding, read, request, seq } from '../lib/ocsp.mjs';
 import { ocsp } from '../lib/status.mjs';
@@ -260,6 +260,24 @@ test('each octet cut and each bit turned: never a wrong "good", and nothing dies
 	assert.equal(other.pids().length, pids);
 	assert.doesNotMatch(readFileSync(join(icert.prefix, 'log/nginx.log'), 'utf8'), /exited on signal/);
 	assert.equal(read((await post(question())).body).state, 'good');
+});
+
+test('after a certificate\'s own end: its status as it was, with the archive cutoff at its CA\'s beginning, stored and live', async () => {
+	const [valid, lost] = [1, 2].map(() => `01${randomBytes(15).toString('hex')}`);
+	icert.sql(goodRows([valid, lost]).replace(/notify icert_status/, `update icert.certificate set not_before = not_before - 90000, not_after = not_before - 3600
+		where serial in ('\\x${valid}', '\\x${lost}'); $&`));
+	await until(() => /: good/.test(ocsp(icert, lost)), { what: 'good' });
+	icert.sql(revokeRows([lost]));
+	await until(() => /: revoked/.test(ocsp(icert, lost)), { what: 'revoked' });
+	const begun = must('openssl', ['x509', '-inform', 'DER', '-in', icert.files.issuer, '-noout', '-startdate']).trim().split('=')[1];
+	const cutoff = /Archive Cutoff: *\n? *(.+)/;
+	for (const [serial, verdict] of [[valid, 'good'], [lost, 'revoked'], [good, 'good']])
+		for (const args of [['-no_nonce'], ['-nonce']]) {
+			const answer = ocsp(icert, serial, '-resp_text', ...args);
+			assert.match(answer, /Response verify OK/);
+			assert.match(answer, new RegExp(`: ${verdict}$`, 'm'));
+			assert.equal(Date.parse(answer.match(cutoff)?.[1]), serial === good ? NaN : Date.parse(begun), answer);
+		}
 });
 
 test('answers and list agree while certificates come and go', async () => {
