@@ -38,12 +38,12 @@ async function ordered() {
 	return page.path.split('/')[2];
 }
 
-/** As docs/gateways.md says of each: what its API knows of disputes, whether it signs a time, what it calls an order. */
+/** As docs/gateways.md says of each: what its API knows of disputes, whether it signs a time, or amounts, what it calls an order. */
 const traits = {
-	standard: { disputes: true, timed: true, list: true, reference: (order) => order },
-	placetopay: { disputes: false, timed: false, list: false, reference: (order) => order.replaceAll('-', '') },
-	stripe: { disputes: true, timed: true, list: true, reference: (order) => order },
-	kushki: { disputes: false, timed: true, list: true, reference: (order) => order },
+	standard: { disputes: true, timed: true, amounts: true, list: true, reference: (order) => order },
+	placetopay: { disputes: false, timed: false, amounts: false, list: false, reference: (order) => order.replaceAll('-', '') },
+	stripe: { disputes: true, timed: true, amounts: true, list: true, reference: (order) => order },
+	kushki: { disputes: false, timed: true, amounts: true, list: true, reference: (order) => order },
 };
 
 const state = (order) => icert.sql(`select state from icert.purchase where id = '${order}'`);
@@ -78,7 +78,7 @@ async function told(sim, payment, ...acts) {
 const permutations = (list) => (list.length < 2 ? [list] : list.flatMap((one, i) => permutations(list.toSpliced(i, 1)).map((rest) => [one, ...rest])));
 
 for (const name of Object.keys(traits)) {
-	const { disputes, timed, list, reference } = traits[name];
+	const { disputes, timed, amounts, list, reference } = traits[name];
 
 	test(`${name}: refused, paid, given back by us; the page says what is`, async () => {
 		const g = gateways[name];
@@ -247,6 +247,23 @@ for (const name of Object.keys(traits)) {
 		await g.sim.deliver(payment, note);
 		await until(() => state(order) === 'paid', { what: `${name}: paid after failures` });
 		await applied();
+		assert.equal(concluded(order), 'pay');
+	});
+
+	test(`${name}: while its API is down, ${amounts ? 'a signed amount pays' : 'nobody is paid by a hint'}; then the answer counts`, async () => {
+		const g = gateways[name];
+		const { order, payment } = await checkout(g);
+		const [note] = await told(g.sim, payment, 'aprobar');
+		g.sim.fail({ status: 503, times: Infinity });
+		const asked = g.sim.calls.length;
+		assert.equal((await g.sim.deliver(payment, note)).status, 200);
+		if (amounts) await until(() => state(order) === 'paid', { what: `${name}: paid by a signed word` });
+		else await until(() => g.sim.calls.length >= asked + 3, { what: `${name}: asked in vain` });
+		assert.equal(state(order), amounts ? 'paid' : 'pending');
+		assert.equal(waiting(), '1', 'it waits for the answer all the same');
+		g.sim.wellAgain();
+		await applied();
+		assert.equal(state(order), 'paid');
 		assert.equal(concluded(order), 'pay');
 	});
 

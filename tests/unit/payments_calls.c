@@ -15,13 +15,15 @@
 
 #include <cmocka.h>
 
+#include "libicert/clock.h"
 #include "libicert/config.h"
 #include "libicert/error.h"
 #include "payments/gateway.h"
 
 #define ORDER "11111111-1111-4111-8111-111111111111"
 
-/* One answer: what the request must hold, and what comes back; status 0: the connection is closed without a word. */
+/* One answer: what the request must hold, and what comes back; status 0: the connection is closed without a word, SILENCE: none comes. */
+#define SILENCE -1
 struct answer {
 	const char *wanted;
 	int status;
@@ -67,7 +69,9 @@ serve(int fd)
 	server.at++;
 	if (a->wanted != NULL && strstr(request, a->wanted) == NULL)
 		snprintf(server.unwanted, sizeof(server.unwanted), "no \"%s\" in:\n%.3000s", a->wanted, request);
-	if (a->status == 0)
+	while (a->status == SILENCE && read(fd, head, sizeof(head)) > 0)
+		;
+	if (a->status <= 0)
 		return;
 	n = (size_t)snprintf(head, sizeof(head), "HTTP/1.1 %d X\r\nConnection: close\r\nContent-Length: %zu\r\n%s\r\n", a->status,
 	    strlen(a->body), a->headers != NULL ? a->headers : "");
@@ -152,10 +156,12 @@ tried_again(void **state)
 		{ "Idempotency-Key: " ORDER ":1\r\n", 502, NULL, "" },
 		{ "Idempotency-Key: " ORDER ":1\r\n", 201, NULL, "{\"id\":\"pay_1\",\"url\":\"https://x.example/1\"}" },
 	};
+	static const struct answer silent[] = { { NULL, SILENCE, NULL, NULL } };
 	static const struct answer without[] = { { "POST /api/session ", 502, NULL, "" } };
 	struct gateway_checkout checkout;
 	struct gateway_payment p;
 	struct gateway *g;
+	int64_t at;
 
 	(void)state;
 	g = BEGIN("standard_webhooks", KEY, recovers);
@@ -173,6 +179,12 @@ tried_again(void **state)
 	g = BEGIN("standard_webhooks", KEY, with_key);
 	assert_int_equal(gateway_checkout_create(g, &request, &checkout), 0);
 	assert_string_equal(checkout.url, "https://x.example/1");
+	end(g);
+	/* The time is over with the first try. */
+	g = BEGIN("standard_webhooks", KEY, silent);
+	at = clock_mono_ms();
+	assert_int_equal(gateway_query(g, "pay_1", &p), ICERT_E_UNAVAILABLE);
+	assert_true(clock_mono_ms() - at >= 4900);
 	end(g);
 	/* Placetopay has no such keys: a second try would be a second session. */
 	g = BEGIN("placetopay", "login = a\nsecret_key = b\n", without);
