@@ -7,6 +7,7 @@
 
 #include <openssl/evp.h>
 
+#include <libicert/dimensions.h>
 #include <libicert/handover.h>
 #include <libicert/multipart.h>
 #include <libicert/sniff.h>
@@ -21,6 +22,9 @@ typedef struct {
     ngx_fd_t   root;           /* the spool folder */
     ngx_fd_t   folder;         /* this worker's, locked as long as it lives */
     u_char     name[NGX_INT64_LEN + 1];
+    ngx_uint_t files;          /* that are there now */
+    ngx_uint_t files_max;
+    off_t      free;           /* octets that stay free for others */
 } ngx_http_icert_spool_t;
 
 
@@ -37,7 +41,10 @@ void ngx_http_icert_spool_close(ngx_http_icert_spool_t *spool);
 
 ngx_int_t ngx_http_icert_spool_tmpfs(ngx_str_t *path);
 
-/* name has room for NGX_HTTP_ICERT_SPOOL_NAME; NGX_INVALID_FILE on failure */
+/*
+ * name has room for NGX_HTTP_ICERT_SPOOL_NAME; NGX_INVALID_FILE on failure,
+ * and when there are too many files or there is too little room
+ */
 
 ngx_fd_t ngx_http_icert_spool_create(ngx_http_icert_spool_t *spool,
     u_char *name, ngx_log_t *log);
@@ -45,7 +52,27 @@ void ngx_http_icert_spool_remove(ngx_http_icert_spool_t *spool, u_char *name,
     ngx_log_t *log);
 
 
+/* what one field of a form may carry */
+
 typedef struct {
+    ngx_str_t                   name;        /* without the star it may end with */
+    size_t                      size;        /* 0: icert_upload_file_size */
+    ngx_uint_t                  count;
+    ngx_uint_t                  types;       /* 0: icert_upload_types */
+    uint32_t                    width;       /* of a picture, at least, however */
+    uint32_t                    height;      /* it is turned; 0: any */
+    unsigned                    prefix:1;
+    unsigned                    text:1;      /* an ordinary field, no file */
+    unsigned                    required:1;
+} ngx_http_icert_upload_field_t;
+
+
+#define NGX_HTTP_ICERT_UPLOAD_FIELDS  32
+
+
+typedef struct {
+    ngx_array_t                *fields;      /* ngx_http_icert_upload_field_t */
+    ngx_uint_t                  rules;       /* 1: for files, 2: for others */
     ngx_flag_t                  enable;
     ngx_flag_t                  discard;
     size_t                      file_size;
@@ -61,6 +88,8 @@ typedef struct {
 typedef struct {
     ngx_str_t                   path;
     ngx_flag_t                  on_disk;
+    ngx_uint_t                  files;       /* of a worker */
+    off_t                       free;
     ngx_uint_t                  used;        /* a location takes uploads */
     ngx_http_icert_spool_t      spool;
 } ngx_http_icert_upload_main_conf_t;
@@ -69,9 +98,11 @@ typedef struct {
 extern ngx_module_t  ngx_http_icert_upload_module;
 
 
-/* of the module's table, and the directive icert_upload_types */
+/* of the module's table, and the directives icert_upload_types and _field */
 
 char *ngx_http_icert_upload_types(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_icert_upload_field(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 void *ngx_http_icert_upload_create_main_conf(ngx_conf_t *cf);
 char *ngx_http_icert_upload_init_main_conf(ngx_conf_t *cf, void *conf);
@@ -104,9 +135,12 @@ typedef struct {
     ngx_uint_t                      files;
     size_t                          field_octets;  /* names and values */
     ngx_int_t                       status;  /* HTTP, once refused */
+    u_char                          seen[NGX_HTTP_ICERT_UPLOAD_FIELDS];
 
     /* of the part being read */
 
+    ngx_http_icert_upload_field_t  *rule;    /* NULL: those of the location */
+    struct dimensions               dimensions;
     EVP_MD_CTX                     *md;
     ngx_fd_t                        fd;
     u_char                          head[SNIFF_OCTETS];
@@ -123,10 +157,21 @@ typedef struct {
 
 int ngx_http_icert_upload_event(void *arg, const struct multipart_event *e);
 
-/* notes the reason, and the field of the last part; returns the status */
+/* a field that has to be there and is not; NULL: all are */
+
+ngx_http_icert_upload_field_t *ngx_http_icert_upload_missing(
+    ngx_http_icert_upload_ctx_t *ctx);
+
+/*
+ * Notes the reason and the field: of the last part, or the one that is named;
+ * returns the status.
+ */
 
 ngx_int_t ngx_http_icert_upload_refuse(ngx_http_icert_upload_ctx_t *ctx,
     ngx_int_t status, const char *reason, const char *detail);
+ngx_int_t ngx_http_icert_upload_refuse_field(ngx_http_icert_upload_ctx_t *ctx,
+    ngx_int_t status, const char *reason, const char *detail, const char *name,
+    size_t len);
 
 
 #endif /* _NGX_HTTP_ICERT_UPLOAD_H_INCLUDED_ */

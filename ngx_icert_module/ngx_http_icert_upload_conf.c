@@ -49,6 +49,175 @@ ngx_http_icert_upload_types(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* types=A,B of a field */
+
+static ngx_uint_t
+ngx_http_icert_upload_field_types(ngx_str_t *s)
+{
+    u_char           *p, *end, *next;
+    ngx_uint_t        types;
+    enum sniff_type   type;
+
+    types = 0;
+    end = s->data + s->len;
+
+    for (p = s->data; p < end; p = next + 1) {
+
+        next = ngx_strlchr(p, end, ',');
+        if (next == NULL) {
+            next = end;
+        }
+
+        type = sniff_by_name((char *) p, next - p);
+        if (type == SNIFF_OTHER) {
+            return 0;
+        }
+
+        types |= 1 << type;
+    }
+
+    return types;
+}
+
+
+static ngx_int_t
+ngx_http_icert_upload_field_min(ngx_http_icert_upload_field_t *f, ngx_str_t *s)
+{
+    u_char     *x;
+    ngx_int_t   w, h;
+
+    x = ngx_strlchr(s->data, s->data + s->len, 'x');
+    if (x == NULL) {
+        return NGX_ERROR;
+    }
+
+    w = ngx_atoi(s->data, x - s->data);
+    h = ngx_atoi(x + 1, s->data + s->len - x - 1);
+
+    if (w <= 0 || h <= 0 || w > 65535 || h > 65535) {
+        return NGX_ERROR;
+    }
+
+    f->width = (uint32_t) w;
+    f->height = (uint32_t) h;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_icert_upload_field_parameter(ngx_http_icert_upload_field_t *f,
+    ngx_str_t *value)
+{
+    ssize_t    size;
+    ngx_int_t  n;
+    ngx_str_t  s;
+
+    s.data = (u_char *) ngx_strchr(value->data, '=');
+    s.data = s.data ? s.data + 1 : value->data + value->len;
+    s.len = value->data + value->len - s.data;
+
+    if (ngx_strcmp(value->data, "required") == 0) {
+        f->required = 1;
+
+    } else if (ngx_strcmp(value->data, "text") == 0) {
+        f->text = 1;
+
+    } else if (ngx_strncmp(value->data, "size=", 5) == 0) {
+
+        size = ngx_parse_size(&s);
+        if (size <= 0) {
+            return NGX_ERROR;
+        }
+
+        f->size = size;
+
+    } else if (ngx_strncmp(value->data, "count=", 6) == 0) {
+
+        n = ngx_atoi(s.data, s.len);
+        if (n <= 0 || n > NGX_HTTP_ICERT_UPLOAD_FILES_MAX) {
+            return NGX_ERROR;
+        }
+
+        f->count = n;
+
+    } else if (ngx_strncmp(value->data, "types=", 6) == 0) {
+
+        f->types = ngx_http_icert_upload_field_types(&s);
+        if (f->types == 0) {
+            return NGX_ERROR;
+        }
+
+    } else if (ngx_strncmp(value->data, "min=", 4) == 0) {
+        return ngx_http_icert_upload_field_min(f, &s);
+
+    } else {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* icert_upload_field NAME[*] [types=…] [size=…] [count=…] [min=WxH] [required] [text] */
+
+char *
+ngx_http_icert_upload_field(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_icert_upload_conf_t  *ucf = conf;
+
+    ngx_str_t                      *value;
+    ngx_uint_t                      i;
+    ngx_http_icert_upload_field_t  *f;
+
+    value = cf->args->elts;
+
+    if (ucf->fields == NULL) {
+        ucf->fields = ngx_array_create(cf->pool, 4,
+                                       sizeof(ngx_http_icert_upload_field_t));
+        if (ucf->fields == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (ucf->fields->nelts == NGX_HTTP_ICERT_UPLOAD_FIELDS) {
+        return "stands more than 32 times";
+    }
+
+    f = ngx_array_push(ucf->fields);
+    if (f == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(f, sizeof(ngx_http_icert_upload_field_t));
+
+    f->name = value[1];
+    f->count = 1;
+
+    if (f->name.len && f->name.data[f->name.len - 1] == '*') {
+        f->prefix = 1;
+        f->name.len--;
+    }
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_http_icert_upload_field_parameter(f, &value[i]) != NGX_OK) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (f->text && (f->types || f->size || f->width)) {
+        return "text has no types, size or min";
+    }
+
+    ucf->rules |= f->text ? 2 : 1;
+
+    return NGX_CONF_OK;
+}
+
+
 void *
 ngx_http_icert_upload_create_main_conf(ngx_conf_t *cf)
 {
@@ -60,6 +229,8 @@ ngx_http_icert_upload_create_main_conf(ngx_conf_t *cf)
     }
 
     umcf->on_disk = NGX_CONF_UNSET;
+    umcf->files = NGX_CONF_UNSET_UINT;
+    umcf->free = NGX_CONF_UNSET;
     umcf->spool.root = NGX_INVALID_FILE;
     umcf->spool.folder = NGX_INVALID_FILE;
 
@@ -73,6 +244,14 @@ ngx_http_icert_upload_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_http_icert_upload_main_conf_t  *umcf = conf;
 
     ngx_conf_init_value(umcf->on_disk, 0);
+    ngx_conf_init_uint_value(umcf->files, 1000);
+    ngx_conf_init_value(umcf->free, 32 * 1024 * 1024);
+
+    if (umcf->files == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "icert_upload_spool_files cannot be 0");
+        return NGX_CONF_ERROR;
+    }
 
     if (umcf->path.len == 0) {
         return NGX_CONF_OK;
@@ -117,6 +296,8 @@ ngx_http_icert_upload_create_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     conf->types = 0;
+     *     conf->fields = NULL;
+     *     conf->rules = 0;
      */
 
     conf->enable = NGX_CONF_UNSET;
@@ -151,6 +332,11 @@ ngx_http_icert_upload_merge_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_size_value(conf->field_size, prev->field_size, 8192);
     ngx_conf_merge_msec_value(conf->deadline, prev->deadline, 120000);
     ngx_conf_merge_size_value(conf->min_rate, prev->min_rate, 512);
+
+    if (conf->fields == NULL) {
+        conf->fields = prev->fields;
+        conf->rules = prev->rules;
+    }
 
     if (conf->types == 0) {
         conf->types = prev->types ? prev->types

@@ -43,6 +43,27 @@ static ngx_command_t  ngx_http_icert_upload_commands[] = {
       offsetof(ngx_http_icert_upload_main_conf_t, on_disk),
       NULL },
 
+    { ngx_string("icert_upload_spool_files"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_icert_upload_main_conf_t, files),
+      NULL },
+
+    { ngx_string("icert_upload_spool_free"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_off_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_icert_upload_main_conf_t, free),
+      NULL },
+
+    { ngx_string("icert_upload_field"),
+      NGX_HTTP_ICERT_ANY_CONF|NGX_CONF_1MORE,
+      ngx_http_icert_upload_field,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("icert_upload"),
       NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
       ngx_conf_set_flag_slot,
@@ -333,9 +354,20 @@ ngx_http_icert_upload_start(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_icert_upload_finish(ngx_http_icert_upload_ctx_t *ctx)
 {
+    ngx_http_icert_upload_field_t  *field;
+
     if (multipart_finish(&ctx->parser) != 0) {
         return ngx_http_icert_upload_refuse(ctx, NGX_HTTP_BAD_REQUEST,
                                             "upload_truncated", NULL);
+    }
+
+    field = ngx_http_icert_upload_missing(ctx);
+
+    if (field) {
+        return ngx_http_icert_upload_refuse_field(ctx, NGX_HTTP_BAD_REQUEST,
+                                                  "upload_missing", NULL,
+                                                  (char *) field->name.data,
+                                                  field->name.len);
     }
 
     ctx->done = 1;
@@ -553,6 +585,9 @@ ngx_http_icert_upload_init_process(ngx_cycle_t *cycle)
     {
         return NGX_OK;
     }
+
+    umcf->spool.files_max = umcf->files;
+    umcf->spool.free = umcf->free;
 
     return ngx_http_icert_spool_open(&umcf->spool, &umcf->path, cycle->log);
 }

@@ -3,10 +3,16 @@
 
 
 #define NGX_HTTP_ICERT_UPLOAD_NAME_MAX   120    /* octets of a cleaned name */
+#define NGX_HTTP_UNPROCESSABLE           422    /* RFC 9110, 15.5.21 */
 
 
 static ngx_int_t ngx_http_icert_upload_part(ngx_http_icert_upload_ctx_t *ctx,
     const struct multipart_event *e);
+static ngx_int_t ngx_http_icert_upload_rule(ngx_http_icert_upload_ctx_t *ctx,
+    struct handover_text *name);
+static ngx_int_t ngx_http_icert_upload_measure(
+    ngx_http_icert_upload_ctx_t *ctx, ngx_http_icert_upload_part_t *part,
+    const u_char *p, size_t len);
 static ngx_int_t ngx_http_icert_upload_data(ngx_http_icert_upload_ctx_t *ctx,
     const u_char *p, size_t len);
 static ngx_int_t ngx_http_icert_upload_file_data(
@@ -25,11 +31,31 @@ ngx_int_t
 ngx_http_icert_upload_refuse(ngx_http_icert_upload_ctx_t *ctx,
     ngx_int_t status, const char *reason, const char *detail)
 {
-    u_char                        *p;
-    uintptr_t                      escaped;
-    ngx_http_request_t            *r;
-    ngx_http_icert_note_t         *note;
     ngx_http_icert_upload_part_t  *part;
+
+    if (ctx->parts.nelts == 0) {
+        return ngx_http_icert_upload_refuse_field(ctx, status, reason, detail,
+                                                  NULL, 0);
+    }
+
+    part = (ngx_http_icert_upload_part_t *) ctx->parts.elts
+           + ctx->parts.nelts - 1;
+
+    return ngx_http_icert_upload_refuse_field(ctx, status, reason, detail,
+                                              part->record.name.p,
+                                              part->record.name.len);
+}
+
+
+ngx_int_t
+ngx_http_icert_upload_refuse_field(ngx_http_icert_upload_ctx_t *ctx,
+    ngx_int_t status, const char *reason, const char *detail, const char *name,
+    size_t len)
+{
+    u_char                 *p;
+    uintptr_t               escaped;
+    ngx_http_request_t     *r;
+    ngx_http_icert_note_t  *note;
 
     r = ctx->request;
     ctx->status = status;
@@ -40,21 +66,16 @@ ngx_http_icert_upload_refuse(ngx_http_icert_upload_ctx_t *ctx,
 
     note = ngx_http_icert_note_make(r);
 
-    if (note && ctx->parts.nelts) {
-        part = (ngx_http_icert_upload_part_t *) ctx->parts.elts
-               + ctx->parts.nelts - 1;
-
-        escaped = ngx_escape_uri(NULL, (u_char *) part->record.name.p,
-                                 part->record.name.len,
+    if (note && len) {
+        escaped = ngx_escape_uri(NULL, (u_char *) name, len,
                                  NGX_ESCAPE_URI_COMPONENT);
 
-        p = ngx_pnalloc(r->pool, part->record.name.len + 2 * escaped);
+        p = ngx_pnalloc(r->pool, len + 2 * escaped);
         if (p) {
             note->field.data = p;
-            note->field.len = (u_char *) ngx_escape_uri(p,
-                                  (u_char *) part->record.name.p,
-                                  part->record.name.len,
-                                  NGX_ESCAPE_URI_COMPONENT) - p;
+            note->field.len = (u_char *) ngx_escape_uri(p, (u_char *) name,
+                                             len, NGX_ESCAPE_URI_COMPONENT)
+                              - p;
         }
     }
 
@@ -144,12 +165,126 @@ ngx_http_icert_upload_part(ngx_http_icert_upload_ctx_t *ctx,
                                             "upload_fields", NULL);
     }
 
+    if (ngx_http_icert_upload_rule(ctx, &part->record.name) != NGX_OK) {
+        return ngx_http_icert_upload_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+                                            "upload_field", NULL);
+    }
+
     if (ctx->file) {
         p += e->name_len;
         part->record.file_name.p = p;
         part->record.file_name.len = multipart_clean_name(e->file_name,
                                               e->file_name_len, p,
                                               NGX_HTTP_ICERT_UPLOAD_NAME_MAX);
+    }
+
+    return NGX_OK;
+}
+
+
+/* the rule for a field; NGX_DECLINED when there are rules, and none for it */
+
+static ngx_int_t
+ngx_http_icert_upload_rule(ngx_http_icert_upload_ctx_t *ctx,
+    struct handover_text *name)
+{
+    ngx_uint_t                      i;
+    ngx_http_icert_upload_field_t  *f;
+
+    ctx->rule = NULL;
+
+    if (!(ctx->conf->rules & (ctx->file ? 1 : 2))) {
+        return NGX_OK;
+    }
+
+    f = ctx->conf->fields->elts;
+
+    for (i = 0; i < ctx->conf->fields->nelts; i++) {
+
+        if (f[i].text != !ctx->file
+            || name->len < f[i].name.len
+            || (!f[i].prefix && name->len != f[i].name.len)
+            || ngx_memcmp(name->p, f[i].name.data, f[i].name.len) != 0)
+        {
+            continue;
+        }
+
+        ctx->rule = &f[i];
+
+        if (!ctx->file) {
+            ctx->seen[i] = 1;
+        }
+
+        return NGX_OK;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+ngx_http_icert_upload_field_t *
+ngx_http_icert_upload_missing(ngx_http_icert_upload_ctx_t *ctx)
+{
+    ngx_uint_t                      i;
+    ngx_http_icert_upload_field_t  *f;
+
+    if (ctx->conf->rules == 0) {
+        return NULL;
+    }
+
+    f = ctx->conf->fields->elts;
+
+    for (i = 0; i < ctx->conf->fields->nelts; i++) {
+        if (f[i].required && ctx->seen[i] == 0) {
+            return &f[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+/*
+ * A picture is measured as its octets come.  How a camera was held stands
+ * elsewhere in the file: what is large enough lying or standing passes here.
+ */
+
+static ngx_int_t
+ngx_http_icert_upload_measure(ngx_http_icert_upload_ctx_t *ctx,
+    ngx_http_icert_upload_part_t *part, const u_char *p, size_t len)
+{
+    int                             rc;
+    uint32_t                        w, h;
+    ngx_http_icert_upload_field_t  *f;
+
+    if (part->record.width
+        || (part->record.type != SNIFF_JPEG && part->record.type != SNIFF_PNG))
+    {
+        return NGX_OK;
+    }
+
+    f = (ctx->rule && ctx->rule->width) ? ctx->rule : NULL;
+
+    rc = dimensions_feed(&ctx->dimensions, p, len);
+
+    if (rc < 0 && f) {
+        return ngx_http_icert_upload_refuse(ctx,
+                                            NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                                            "upload_type", "dimensions");
+    }
+
+    if (rc != 1) {
+        return NGX_OK;
+    }
+
+    w = part->record.width = ctx->dimensions.width;
+    h = part->record.height = ctx->dimensions.height;
+
+    if (f && (w < f->width || h < f->height)
+        && (h < f->width || w < f->height))
+    {
+        return ngx_http_icert_upload_refuse(ctx, NGX_HTTP_UNPROCESSABLE,
+                                            "upload_small", NULL);
     }
 
     return NGX_OK;
@@ -210,10 +345,15 @@ ngx_http_icert_upload_file_data(ngx_http_icert_upload_ctx_t *ctx,
     ngx_http_icert_upload_part_t *part, const u_char *p, size_t len)
 {
     size_t           n;
+    u_char          *seen;
     ngx_int_t        rc;
+    ngx_uint_t       types;
     enum sniff_type  type;
 
-    if (part->record.size + len > ctx->conf->file_size) {
+    n = (ctx->rule && ctx->rule->size) ? ctx->rule->size
+                                       : ctx->conf->file_size;
+
+    if (part->record.size + len > n) {
         return ngx_http_icert_upload_refuse(ctx,
                                             NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
                                             "upload_file_size", NULL);
@@ -235,7 +375,10 @@ ngx_http_icert_upload_file_data(ngx_http_icert_upload_ctx_t *ctx,
             return NGX_OK;
         }
 
-        if (type == SNIFF_OTHER || !(ctx->conf->types & (1 << type))) {
+        types = (ctx->rule && ctx->rule->types) ? ctx->rule->types
+                                                : ctx->conf->types;
+
+        if (type == SNIFF_OTHER || !(types & (1 << type))) {
             return ngx_http_icert_upload_refuse(ctx,
                                             NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
                                             "upload_type", sniff_name(type));
@@ -247,8 +390,20 @@ ngx_http_icert_upload_file_data(ngx_http_icert_upload_ctx_t *ctx,
                                             "upload_files", NULL);
         }
 
+        if (ctx->rule) {
+            seen = &ctx->seen[ctx->rule - (ngx_http_icert_upload_field_t *)
+                                          ctx->conf->fields->elts];
+
+            if ((*seen)++ == ctx->rule->count) {
+                return ngx_http_icert_upload_refuse(ctx,
+                                            NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                                            "upload_files", NULL);
+            }
+        }
+
         ctx->typed = 1;
         part->record.type = type;
+        dimensions_init(&ctx->dimensions, type);
 
         ctx->fd = ngx_http_icert_spool_create(ctx->spool, part->spool,
                                               ctx->request->connection->log);
@@ -285,7 +440,13 @@ static ngx_int_t
 ngx_http_icert_upload_spooled(ngx_http_icert_upload_ctx_t *ctx,
     ngx_http_icert_upload_part_t *part, const u_char *p, size_t len)
 {
-    ssize_t  n;
+    ssize_t    n;
+    ngx_int_t  rc;
+
+    rc = ngx_http_icert_upload_measure(ctx, part, p, len);
+    if (rc != NGX_OK) {
+        return rc;
+    }
 
     if (EVP_DigestUpdate(ctx->md, p, len) != 1) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -345,6 +506,14 @@ ngx_http_icert_upload_part_end(ngx_http_icert_upload_ctx_t *ctx)
         return ngx_http_icert_upload_refuse(ctx,
                                             NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
                                             "upload_type", "other");
+    }
+
+    if (ctx->rule && ctx->rule->width && part->record.width == 0
+        && part->record.type != SNIFF_PDF)
+    {
+        return ngx_http_icert_upload_refuse(ctx,
+                                            NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                                            "upload_type", "dimensions");
     }
 
     if (EVP_DigestFinal_ex(ctx->md, part->sha256, NULL) != 1) {

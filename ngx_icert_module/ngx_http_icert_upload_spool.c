@@ -201,12 +201,28 @@ ngx_fd_t
 ngx_http_icert_spool_create(ngx_http_icert_spool_t *spool, u_char *name,
     ngx_log_t *log)
 {
-    u_char    random[16], *p;
-    ngx_fd_t  fd;
+    u_char         random[16], *p;
+    ngx_fd_t       fd;
+    struct statfs  fs;
 
     if (spool->folder == NGX_INVALID_FILE
         || RAND_bytes(random, sizeof(random)) != 1)
     {
+        return NGX_INVALID_FILE;
+    }
+
+    if (spool->files >= spool->files_max) {
+        ngx_log_error(NGX_LOG_ERR, log, 0, "the spool has %ui files of this "
+                      "worker already", spool->files);
+        return NGX_INVALID_FILE;
+    }
+
+    if (spool->free
+        && (fstatfs(spool->folder, &fs) == -1
+            || (off_t) fs.f_bavail * (off_t) fs.f_bsize < spool->free))
+    {
+        ngx_log_error(NGX_LOG_ERR, log, 0, "the spool has less room than what "
+                      "is kept free");
         return NGX_INVALID_FILE;
     }
 
@@ -223,6 +239,8 @@ ngx_http_icert_spool_create(ngx_http_icert_spool_t *spool, u_char *name,
         return NGX_INVALID_FILE;
     }
 
+    spool->files++;
+
     /* the backend reads it as the group, whatever the umask */
 
     if (fchmod(fd, 0640) == -1) {
@@ -237,6 +255,8 @@ void
 ngx_http_icert_spool_remove(ngx_http_icert_spool_t *spool, u_char *name,
     ngx_log_t *log)
 {
+    spool->files--;
+
     /* whoever read it may have unlinked it already */
 
     if (unlinkat(spool->root, (char *) name, 0) == -1

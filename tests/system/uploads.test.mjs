@@ -1,0 +1,165 @@
+// Uploads as an administrator configures them, in an nginx of the test's own: what each field may carry, decided as its octets come,
+// and how much the spool takes.  Behind it a server that reads the hand-over.
+import { after, before, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import http from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { until } from '../lib/http.mjs';
+import { multipart } from '../lib/multipart.mjs';
+import { Nginx, nginxEnv } from '../lib/nginx.mjs';
+import { run } from '../lib/tools.mjs';
+
+const folder = mkdtempSync(join(tmpdir(), 'icert-uploads-'));
+const spool = `/dev/shm/icert-uploads-${process.pid}`;
+let nginx, behind;
+
+/** The records of a hand-over (libicert/handover.h). */
+function records(bytes) {
+	assert.equal(bytes.subarray(0, 8).toString(), 'ICUP0001');
+	const found = [];
+	for (let at = 8; at < bytes.length;) {
+		const kind = String.fromCharCode(bytes[at]);
+		const body = bytes.subarray(at + 5, at + 5 + bytes.readUInt32LE(at + 1));
+		at += 5 + body.length;
+		let p = 0;
+		const text = () => { const n = body.readUInt32LE(p); p += 4 + n; return body.subarray(p - n, p); };
+		if (kind === 'F') found.push({ name: text().toString(), value: text().toString() });
+		if (kind === 'U') {
+			const file = { name: text().toString(), spool: text().toString(), file: text().toString() };
+			found.push({ ...file, size: Number(body.readBigUInt64LE(p)), sha256: body.subarray(p + 8, p + 40).toString('hex'),
+				type: body[p + 40], width: body.readUInt32LE(p + 41), height: body.readUInt32LE(p + 45) });
+		}
+	}
+	return found;
+}
+
+const pdf = (octets = 100) => Buffer.concat([Buffer.from('%PDF-1.7\n'), Buffer.alloc(octets - 9, 0x20)]);
+const png = (w, h) => { const b = Buffer.alloc(100); Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex').copy(b); b.writeUInt32BE(w, 16); b.writeUInt32BE(h, 20); return b; };
+const jpeg = (w, h, before = 0) => Buffer.concat([Buffer.from([0xff, 0xd8]),
+	...Array.from({ length: before }, () => Buffer.concat([Buffer.from([0xff, 0xe1, 0xff, 0xff]), Buffer.alloc(65533, 0xc0)])),
+	Buffer.from([0xff, 0xc0, 0, 11, 8, h >> 8, h & 255, w >> 8, w & 255, 1, 1, 0x11, 0]), Buffer.alloc(50, 1)]);
+const file = (name, data) => ({ name, filename: `${name}.bin`, data });
+
+const post = (path, parts, broken) => new Promise((resolve, reject) => {
+	const { contentType, body } = multipart(parts, broken);
+	const req = http.request(`${nginx.url}${path}`, { method: 'POST', agent: false, headers: { 'Content-Type': contentType, 'Content-Length': body.length } }, (res) => {
+		const chunks = [];
+		res.on('data', (chunk) => chunks.push(chunk)).on('end', () => {
+			const text = Buffer.concat(chunks);
+			resolve({ status: res.statusCode, reason: res.headers['x-reason'], field: res.headers['x-field'], records: res.statusCode === 200 ? records(text) : [] });
+		});
+	});
+	req.on('error', reject);
+	req.end(body);
+});
+const refused = async (status, reason, field, path, parts) => {
+	const answer = await post(path, parts);
+	assert.deepEqual([answer.status, answer.reason, answer.field], [status, reason, field]);
+};
+const spooled = () => readdirSync(spool).flatMap((worker) => readdirSync(join(spool, worker)));
+
+const config = (port, more = '') => `
+	icert_upload_spool ${spool};
+	icert_upload_spool_files 3;
+	client_max_body_size 20m;
+	client_body_buffer_size 1m;
+	server {
+		listen 127.0.0.1:${port};
+		add_header X-Reason $icert_reason always;
+		add_header X-Field $icert_field always;
+		icert_upload_file_size 1m;
+		proxy_pass_request_headers on;
+		proxy_request_buffering on;
+		location /rules {
+			icert_upload on;
+			icert_upload_field cedula types=pdf,jpeg size=200k required;
+			icert_upload_field photo types=jpeg,png min=600x500 count=2;
+			icert_upload_field paper_*;
+			icert_upload_field note text required;
+			proxy_pass http://127.0.0.1:${port + 1};
+		}
+		location /free { icert_upload on; proxy_pass http://127.0.0.1:${port + 1}; }
+	}
+	${more}`;
+
+before(async () => {
+	mkdirSync(spool);
+	nginx = await new Nginx(join(folder, 'nginx'), config, { workers: 1 }).start();
+	behind = http.createServer((req, res) => {
+		const chunks = [];
+		req.on('data', (chunk) => chunks.push(chunk)).on('end', () => res.end(Buffer.concat(chunks)));
+	});
+	await new Promise((resolve) => behind.listen(nginx.port + 1, '127.0.0.1', resolve));
+});
+after(async () => {
+	try { await nginx?.stop(); } finally {
+		behind?.close();
+		rmSync(folder, { recursive: true, force: true });
+		rmSync(spool, { recursive: true, force: true });
+	}
+});
+
+const note = { name: 'note', value: 'x' };
+
+test('what the rules allow arrives with its size, digest, type and measure', async () => {
+	const photo = jpeg(700, 600, 2);
+	const { status, records: found } = await post('/rules', [note, file('cedula', pdf()), file('photo', photo), file('photo', png(500, 600)), file('paper_7', pdf(300))]);
+	assert.equal(status, 507, 'four files, of which the spool takes three');
+	const { records: all } = await post('/rules', [note, file('cedula', pdf()), file('photo', photo), file('photo', png(500, 600))]);
+	assert.deepEqual(all.map((r) => [r.name, r.value ?? r.size, r.width ?? '', r.height ?? '']),
+		[['note', 'x', '', ''], ['cedula', 100, 0, 0], ['photo', photo.length, 700, 600], ['photo', 100, 500, 600]]);
+	assert.equal(all[2].sha256, createHash('sha256').update(photo).digest('hex'));
+	assert.deepEqual(found, []);
+});
+
+test('each rule refuses at the octet that breaks it, with its reason and its field', async () => {
+	await refused(400, 'upload_field', 'other', '/rules', [note, file('other', pdf())]);
+	await refused(400, 'upload_field', 'hidden', '/rules', [note, { name: 'hidden', value: '1' }]);
+	await refused(415, 'upload_type', 'cedula', '/rules', [note, file('cedula', png(900, 900))]);
+	await refused(413, 'upload_file_size', 'cedula', '/rules', [note, file('cedula', pdf(201 * 1024))]);
+	await refused(422, 'upload_small', 'photo', '/rules', [note, file('photo', png(599, 499))]);
+	await refused(422, 'upload_small', 'photo', '/rules', [note, file('photo', jpeg(640, 480, 1))]);
+	await refused(415, 'upload_type', 'photo', '/rules', [note, file('photo', Buffer.concat([Buffer.from([0xff, 0xd8, 0xff, 0xd9]), Buffer.alloc(90)]))]);
+	await refused(415, 'upload_type', 'photo', '/rules', [note, file('photo', jpeg(700, 600, 1).subarray(0, 3000))]);
+	await refused(413, 'upload_files', 'photo', '/rules', [note, ...Array.from({ length: 3 }, () => file('photo', png(600, 500)))]);
+	await refused(400, 'upload_missing', 'cedula', '/rules', [note, file('photo', png(600, 500))]);
+	await refused(400, 'upload_missing', 'note', '/rules', [file('cedula', pdf())]);
+	await until(() => spooled().length === 0, { what: 'an empty spool' });
+});
+
+test('where no rule stands any field may carry a file, and a picture is measured all the same', async () => {
+	const { records: found } = await post('/free', [{ name: 'any', value: 'thing' }, file('a', png(3, 2)), file('b', Buffer.concat([Buffer.from([0xff, 0xd8, 0xff, 0xd9]), Buffer.alloc(90)]))]);
+	assert.deepEqual(found.slice(1).map(({ name, width, height }) => [name, width, height]), [['a', 3, 2], ['b', 0, 0]]);
+});
+
+test('no more files at once than the spool may hold, and room is kept free', async () => {
+	await refused(507, 'upload_spool', 'd', '/free', ['a', 'b', 'c', 'd'].map((name) => file(name, pdf())));
+	const { status } = await post('/free', ['a', 'b', 'c'].map((name) => file(name, pdf())));
+	assert.equal(status, 200, 'those of before are gone');
+	await nginx.reload((port) => config(port).replace('icert_upload_spool_files 3;', 'icert_upload_spool_free 1000000g;'));
+	await until(async () => (await post('/free', [file('a', pdf())])).reason === 'upload_spool', { what: 'a spool that is full' });
+	await nginx.reload(config);
+});
+
+test('a configuration that cannot be is refused with the name of what is wrong', () => {
+	for (const [line, words] of [
+		['icert_upload_field a types=pdf,exe;', 'invalid parameter "types=pdf,exe"'],
+		['icert_upload_field a size=0;', 'invalid parameter "size=0"'],
+		['icert_upload_field a min=600;', 'invalid parameter "min=600"'],
+		['icert_upload_field a count=21;', 'invalid parameter "count=21"'],
+		['icert_upload_field a often;', 'invalid parameter "often"'],
+		['icert_upload_field a text types=pdf;', 'text has no types'],
+		['icert_upload_spool_files 0;', 'icert_upload_spool_files cannot be 0'],
+		['icert_upload_spool_free many;', 'invalid'],
+	]) {
+		const other = new Nginx(join(folder, 'bad'), () => line);
+		mkdirSync(other.folder, { recursive: true });
+		other.configure();
+		const { code, stderr } = run('nginx', ['-t', '-e', 'stderr', '-p', other.folder, '-c', other.config], { env: nginxEnv() });
+		assert.notEqual(code, 0, line);
+		assert.ok(stderr.includes(words), `${line}: ${stderr}`);
+	}
+});
