@@ -121,6 +121,14 @@ application_state_name(enum application_state state)
 	return (unsigned)state < APPLICATION_STATES ? state_names[state] : NULL;
 }
 
+const char *
+application_state_seen(enum application_state state, const char *certificate)
+{
+	if (state == APPLICATION_ACTIVE && strcmp(certificate, "revoked") == 0)
+		return application_state_name(APPLICATION_CLOSED_REVOKED);
+	return state == APPLICATION_ACTIVE && strcmp(certificate, "expired") == 0 ? "expired" : application_state_name(state);
+}
+
 enum application_state
 application_state_find(const char *name)
 {

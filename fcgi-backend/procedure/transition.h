@@ -33,6 +33,8 @@ enum application_state {
 
 /* "draft", "in_review", …: as stored; NULL out of range. */
 const char		*application_state_name(enum application_state);
+/* As a person is told it: an active case whose certificate has this state and is no longer good is "closed_revoked", or "expired". */
+const char		*application_state_seen(enum application_state, const char *certificate);
 enum application_state	 application_state_find(const char *name);	/* 0: none */
 
 /* A certificate was issued and stands or has ended with its case. */

@@ -130,3 +130,23 @@ test('it is issued with a key and an envelope of its own; the old one stays vali
 	assert.equal(sql(`select state from icert.certificate where application_id = '${old.id}'`), 'good');
 	assert.equal(state(renewed), 'active');
 });
+
+test('an active case whose certificate was revoked, or has expired, is told as such: on its page, in the list, at the desk', async () => {
+	const renewed = who.id;
+	const told = async (id, word, desk) => {
+		const page = await who.client.visit(`/tramite/${id}`);
+		assert.match(page.heading, word);
+		assert.doesNotMatch(page.main, /Puede usar su certificado/);
+		assert.match((await operator.client.visit(`/caso/${id}`)).main, desk);
+	};
+	assert.match((await who.client.visit(`/tramite/${renewed}`)).heading, /Certificado activo/);
+	expect(await who.revoke(), 200, 'revoked');
+	assert.equal(state(renewed), 'active');
+	await told(renewed, /Certificado revocado/, /el certificado fue revocado/);
+	before_end(-1);
+	await until(() => sql(`select state from icert.certificate where application_id = '${old.id}'`) === 'expired', { what: 'the end' });
+	await told(old.id, /Certificado vencido/, /el certificado venció/);
+	const list = (await who.client.visit('/mi-tramite')).main;
+	assert.match(list, /Certificado revocado\.[^]*Certificado vencido\./);
+	assert.doesNotMatch(list, /Certificado activo/);
+});

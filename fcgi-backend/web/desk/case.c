@@ -277,6 +277,7 @@ fill_certificate(struct request *rq, const struct application *a, struct view_de
 	}
 	v->can_code = (rq->session.roles & DESK_WORKS) && c->published && c->has_envelope && strcmp(c->state, "good") == 0;
 	v->can_revoke = (rq->session.roles & ROLE_NATIONAL) && strcmp(c->state, "good") == 0;
+	v->state = application_state_seen(a->state, c->state);
 	v->certificate = out;
 	return 0;
 }

@@ -396,7 +396,7 @@ fill_case(struct request *rq, struct overview *o, struct view_portal_case *v)
 	v->id = a->id;
 	v->version = a->version;
 	v->number = a->number;
-	v->state = application_state_name(a->state);
+	v->state = application_state_seen(a->state, o->certificate.state);
 	v->who = who_acts(a->state);
 	v->email = rq->session.name;	/* the mailbox of the case is the session's */
 	if (a->state < APPLICATION_ISSUING)

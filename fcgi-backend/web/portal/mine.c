@@ -2,6 +2,7 @@
 
 #include "libicert/error.h"
 #include "procedure/application/appointment.h"
+#include "procedure/certificate/certificate.h"
 #include "procedure/order/purchase.h"
 #include "web/portal/portal.h"
 
@@ -20,13 +21,23 @@ product_name(const char *container)
 
 /* What the list says is asked: it has no steps below it, and a proposed hour waits for its answer. */
 static int
-listed_next(struct request *rq, const struct application *a, const char **asked)
+listed_next(struct request *rq, const struct application *a, const char **state, const char **asked)
 {
+	struct certificate *c;
 	struct appointment *s;
 	int rv;
 
+	*state = application_state_name(a->state);
+	if (a->state == APPLICATION_ACTIVE) {
+		if ((c = arena_new(&rq->arena, struct certificate)) == NULL)
+			return ICERT_E_MEMORY;
+		if ((rv = certificate_of(portal_act(rq), a->id, c)) != 0)
+			return rv;
+		*state = application_state_seen(a->state, c->state);
+	}
+
 	*asked = a->state == APPLICATION_SCHEDULED ? "listed_scheduled" : a->state == APPLICATION_IDENTIFIED ? "listed_identified" :
-	    a->state == APPLICATION_ISSUED ? "listed_issued" : application_state_name(a->state);
+	    a->state == APPLICATION_ISSUED ? "listed_issued" : *state;
 	if (a->state != APPLICATION_ACCEPTED)
 		return 0;
 	if ((s = arena_new(&rq->arena, struct appointment)) == NULL)
@@ -51,8 +62,7 @@ fill_cases(struct request *rq, struct view_portal_mine *v)
 	for (size_t i = 0; i < n; i++) {
 		rows[i].id = list[i].id;
 		rows[i].number = list[i].number;
-		rows[i].state = application_state_name(list[i].state);
-		if ((rv = listed_next(rq, &list[i], &rows[i].asked)) != 0)
+		if ((rv = listed_next(rq, &list[i], &rows[i].state, &rows[i].asked)) != 0)
 			return rv;
 		rows[i].href = arena_printf(&rq->arena,
 		    list[i].state == APPLICATION_DRAFT ? "/solicitud/%s" : "/tramite/%s", list[i].id);
