@@ -209,6 +209,7 @@ kushki_checkout(struct gateway *gateway, const struct gateway_checkout_request *
 	int64_t now = clock_real();
 	struct gateway_call call = { .path = "/smartlink/v2/smart-link" };
 	struct gateway_answer answer;
+	struct buf key = BUF_INIT;
 	char begun[24];
 	int error;
 
@@ -225,10 +226,17 @@ kushki_checkout(struct gateway *gateway, const struct gateway_checkout_request *
 	    "webhooks", "events", "approvedTransaction", "declinedTransaction", "urls", request->notify_url);
 	if (call.json == NULL)
 		return ICERT_E_INVALID;
-	if ((error = kushki_call(gateway, &call, request->once, &answer)) == 0 &&
+	/* Under a key of this try alone: an older answer would be a link that says it was begun at another time. */
+	buf_printf(&key, "%s:%s", request->once, begun);
+	if ((error = buf_error(&key)) != 0) {
+		json_decref(call.json);
+		return error;
+	}
+	if ((error = kushki_call(gateway, &call, buf_str(&key), &answer)) == 0 &&
 	    gateway_text(answer.json, "smartLinkUrl", out->url, sizeof(out->url), 1) != 0)
 		error = ICERT_E_MALFORMED;
 	id_write(request->order, now, out->id);
+	buf_free(&key);
 	json_decref(answer.json);
 	return error;
 }

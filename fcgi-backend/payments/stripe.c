@@ -188,6 +188,7 @@ stripe_checkout(struct gateway *gateway, const struct gateway_checkout_request *
 {
 	int64_t seconds = request->seconds < EXPIRES_LEAST ? EXPIRES_LEAST : request->seconds > EXPIRES_MOST ? EXPIRES_MOST : request->seconds;
 	char cents[24], expires[24], currency[4] = "";
+	struct buf key = BUF_INIT;
 	struct gateway_answer answer;
 	size_t i;
 	int error;
@@ -195,10 +196,13 @@ stripe_checkout(struct gateway *gateway, const struct gateway_checkout_request *
 	for (i = 0; i < 3 && request->currency[i] != '\0'; i++)
 		currency[i] = (char)tolower((unsigned char)request->currency[i]);
 	snprintf(cents, sizeof(cents), "%" PRId64, request->cents);
-	/* By the hour, so that a repeat with the same key says the same. */
+	/* By the hour, so that a repeat says the same; and in the key, which goes with one wording only. */
 	snprintf(expires, sizeof(expires), "%" PRId64, (clock_real() + seconds) / 3600 * 3600);
 	if (seconds < 2 * 3600)
 		snprintf(expires, sizeof(expires), "%" PRId64, clock_real() + seconds);
+	buf_printf(&key, "%s:%s", request->once, expires);
+	if (buf_error(&key) != 0)
+		return buf_error(&key);
 	{
 		const struct gateway_field form[] = {
 			{ "mode", "payment" }, { "client_reference_id", request->order }, { "locale", "es-419" },
@@ -212,8 +216,9 @@ stripe_checkout(struct gateway *gateway, const struct gateway_checkout_request *
 		};
 		struct gateway_call call = { .path = "/v1/checkout/sessions", .form = form };
 
-		error = stripe_call(gateway, &call, request->once, &answer);
+		error = stripe_call(gateway, &call, buf_str(&key), &answer);
 	}
+	buf_free(&key);
 	if (error == 0 && (gateway_text(answer.json, "id", out->id, sizeof(out->id), 1) != 0 || !gateway_id_ok(out->id) ||
 	    gateway_text(answer.json, "url", out->url, sizeof(out->url), 1) != 0))
 		error = ICERT_E_MALFORMED;
