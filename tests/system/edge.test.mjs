@@ -252,6 +252,15 @@ const send = (parts, broken, headers = {}) => {
 };
 const filePart = (file, name = 'file') => ({ name, filename: file.filename, type: file.type, data: file.data });
 
+test('a program that asks for JSON is refused in the words of RFC 9457', async () => {
+	const { status, headers, body } = await send([filePart({ filename: 'a.exe', data: Buffer.from('MZ'.padEnd(400)) }, 'ünusual')], {}, { Accept: 'application/json' });
+	assert.equal(status, 415);
+	assert.equal(headers['content-type'], 'application/problem+json');
+	assert.deepEqual(JSON.parse(body), { type: 'about:blank', title: 'Unsupported Media Type', status: 415, reason: 'upload_type', field: '%C3%BCnusual' });
+	const page = await send([filePart({ filename: 'a.exe', data: Buffer.from('MZ'.padEnd(400)) })]);
+	assert.match(page.headers['content-type'], /^text\/html/);
+});
+
 test('a file without a session is refused before it is read', async () => {
 	const stranger = new Client({ base: icert.portal });
 	const { contentType, body } = multipart([filePart(files.pdfOfSize(files.LIMIT))]);
@@ -370,27 +379,28 @@ test('a worker that is killed leaves nothing in the spool', async () => {
 	await until(async () => (await ask('/crl/icert.crl')).status === 200, { what: 'the next worker' });
 });
 
-test('too many notices of one address wait, and are told how long', async () => {
+test('too many pages to one address wait, and are told how long', async () => {
 	const agent = new https.Agent({ keepAlive: true, maxSockets: 8, rejectUnauthorized: false });
 	const once = () => new Promise((resolve, reject) => {
-		const req = https.request(`${icert.portal}/avisos/nadie`, { method: 'POST', agent }, (res) => {
+		const req = https.request(`${icert.portal}/nada`, { agent, headers: { Accept: 'application/json' } }, (res) => {
 			res.resume();
 			res.on('end', () => resolve(res));
 		});
 		req.on('error', reject);
 		req.end();
 	});
-	const answers = await Promise.all(Array.from({ length: 200 }, once));
+	const answers = await Promise.all(Array.from({ length: 800 }, once));
 	agent.destroy();
 	const refused = answers.filter((res) => res.statusCode === 429);
-	assert.ok(refused.length > 0 && refused.length <= 100, `${refused.length} of 200`);
+	assert.ok(refused.length > 0 && refused.length <= 600, `${refused.length} of 800`);
 	for (const { headers } of refused) {
 		assert.ok(Number(headers['retry-after']) >= 1);
-		assert.match(headers.ratelimit, /^"notice";r=0;t=\d+$/);
-		assert.equal(headers['ratelimit-policy'], '"notice";q=100;w=5');
+		assert.equal(headers['content-type'], 'application/problem+json');
+		assert.match(headers.ratelimit, /^"page";r=0;t=\d+$/);
+		assert.equal(headers['ratelimit-policy'], '"page";q=200;w=4');
 	}
 	const passed = answers.find((res) => res.statusCode !== 429);
-	assert.match(passed.headers.ratelimit, /^"notice";r=\d+;t=\d+$/);
+	assert.match(passed.headers.ratelimit, /^"page";r=\d+;t=\d+$/);
 });
 
 test('the log names a network, a country and a reason, and no address', async () => {
