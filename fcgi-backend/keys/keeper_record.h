@@ -22,6 +22,11 @@ struct keeper {
 	int64_t (*now)(void);
 	int64_t delivery_seconds;
 	struct id_list destroyed;	/* kinds below */
+	struct approved {		/* the last approvals, in no order: a desk that died before it heard asks again */
+		uint8_t digest[32];	/* of kind, staff, case, fields and code, keyed */
+		int64_t at;		/* 0: none */
+	} approved[32];
+	unsigned approvals;
 };
 
 /* Kinds of destroyed ids. */

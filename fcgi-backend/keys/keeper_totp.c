@@ -3,6 +3,8 @@
 #include "libicert/error.h"
 
 #include <liboath/oath.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <string.h>
 
 /* RFC 6238: 30 seconds, six digits, HMAC-SHA-1; one step of grace on both sides (section 5.2). */
@@ -313,6 +315,51 @@ keeper_on_accept(void *ctx, const struct serve_request *q, struct serve_reply *r
 	return error;
 }
 
+/* What a code was used for: asked again for the same, it says nothing that was not said. */
+static int
+approval_digest(const struct keeper *k, const struct approval *a, const uint8_t staff[16], const char *code, uint8_t out[32])
+{
+	uint8_t bytes[1 + 16 + ID_RAW + sizeof(a->fields_hash) + TOTP_DIGITS], *p = bytes;
+	unsigned len = 32;
+	int ok;
+
+	*p++ = (uint8_t)a->kind;
+	memcpy(p, staff, 16);
+	memcpy(p += 16, a->case_id, ID_RAW);
+	memcpy(p += ID_RAW, a->fields_hash, sizeof(a->fields_hash));
+	memcpy(p + sizeof(a->fields_hash), code, TOTP_DIGITS);
+	ok = HMAC(EVP_sha256(), k->record_key, 32, bytes, sizeof(bytes), out, &len) != NULL;
+	bytes_wipe(bytes, sizeof(bytes));
+	return ok ? 0 : ICERT_E_CRYPTO;
+}
+
+/*
+ * Uses the code up for this approval.  A desk that was killed before it heard comes again with the same code for the same person, case
+ * and fields: that is the same approval, for as long as the code would be taken at all, and nobody waits for the next one.
+ */
+static int
+approval_code(struct keeper *k, const struct approval *a, const uint8_t staff[16], const char *code, int *tries)
+{
+	uint8_t digest[32];
+	int outcome, error = approval_digest(k, a, staff, code, digest);
+
+	if (error != 0)
+		return error;
+	outcome = totp_use(k, staff, code, tries);
+	if (outcome == 0) {
+		struct approved *last = &k->approved[k->approvals++ % (sizeof(k->approved) / sizeof(k->approved[0]))];
+
+		memcpy(last->digest, digest, sizeof(digest));
+		last->at = a->time;
+	} else if (outcome == ICERT_E_CODE_REPLAYED) {
+		for (size_t i = 0; i < sizeof(k->approved) / sizeof(k->approved[0]); i++)
+			if (k->approved[i].at != 0 && a->time - k->approved[i].at <= (2 * GRACE + 1) * STEP &&
+			    bytes_equal(k->approved[i].digest, digest, sizeof(digest)))
+				outcome = 0;
+	}
+	return outcome;
+}
+
 int
 keeper_on_approve(void *ctx, const struct serve_request *q, struct serve_reply *r)
 {
@@ -336,7 +383,7 @@ keeper_on_approve(void *ctx, const struct serve_request *q, struct serve_reply *
 	if (error == 0)
 		error = totp_code(q->message, code);
 	if (error == 0)
-		error = totp_use(k, staff, code, &r->tries);
+		error = approval_code(k, &a, staff, code, &r->tries);
 	if (error == 0)
 		error = put_statement(k, &a, r);
 	return error;

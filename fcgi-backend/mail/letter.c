@@ -29,6 +29,7 @@ static const char *const names[MAIL_TEMPLATES] = {
 	[MAIL_DEADLINE_WARNING] = "deadline_warning",
 	[MAIL_SLOT_REMINDER] = "slot_reminder",
 	[MAIL_STAFF_BREAKER] = "staff_breaker",
+	[MAIL_STAFF_JOURNAL] = "staff_journal",
 	[MAIL_EXPIRES] = "expires",
 	[MAIL_CONTRACT_REMINDER] = "contract_reminder",
 	[MAIL_CLOCK_MOVED] = "clock_moved",

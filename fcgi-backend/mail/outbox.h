@@ -47,12 +47,13 @@ enum mail_template {
 	MAIL_EXPIRES,            /* number, days, one, until, serial, telephone, hours, token */
 	MAIL_CONTRACT_REMINDER,  /* number, contract (its number), left (hours), one, until, telephone, hours, token */
 	MAIL_CLOCK_MOVED,        /* number, clock (code: "contract", "application"), cause (code), until, telephone, hours, token */
-	MAIL_CONTRACT_INVALID,   /* number, contract, fault (code of contract_fault), until, telephone, hours, token */
-	MAIL_CONTRACT_RETURNED,  /* number, words (the director's), until, telephone, hours, token */
+	MAIL_CONTRACT_INVALID,   /* number, contract, fault (code of contract_fault), until ("": the clock stands), telephone, hours, token */
+	MAIL_CONTRACT_RETURNED,  /* number, words (the director's), until ("": the clock stands), telephone, hours, token */
 	MAIL_CONTRACT_COMPLETE,  /* number, contract, telephone, hours, token; the PDF with both signatures among its documents */
 	MAIL_TOKEN_CERTIFICATE,  /* number, telephone, hours, token; attaches the certificate and its chain */
 	MAIL_ENVELOPE_CODE,      /* number, event ("locked": stands ("1": the clock does); "renewed": until (of the clock, "" none)), telephone, hours, token */
 	MAIL_RENEWAL,            /* number, serial (of the certificate that signs), until, telephone, hours, token; the PDF among its documents */
+	MAIL_STAFF_JOURNAL,      /* nothing: lines are missing from the signer's journal */
 	MAIL_TEMPLATES           /* one above the last */
 };
 

@@ -33,6 +33,7 @@
 #include "procedure/clock/deadline.h"
 #include "procedure/application/document.h"
 #include "procedure/head_tell.h"
+#include "procedure/journal_cut.h"
 #include "procedure/clock/outage.h"
 #include "procedure/certificate/renewal.h"
 #include "procedure/order/refund.h"
@@ -248,13 +249,14 @@ audit_round(struct hand *hand)
 	return audit_log_extend(hand->log, hand->db, &rows);
 }
 
-/* A job of its own: nobody outside delays the tree. */
+/* A job of its own: nobody outside delays the tree.  What is missing from the signer's journal is told here too. */
 static int
 heads_round(struct hand *hand)
 {
 	struct act act = by_clerk(hand);
+	int cut = journal_cut_tell(&act), heads = head_tell(&act, &hand->teller);
 
-	return head_tell(&act, &hand->teller);
+	return cut != 0 ? cut : heads;
 }
 
 /* Files whose program died before it could add their row. */
@@ -307,7 +309,7 @@ deadline_round(struct hand *hand)
 	/* As long as there are more: after an outage thousands are due. */
 	do
 		error = deadline_run(&act, AT_ONCE, &done);
-	while (error == 0 && done == AT_ONCE && !leaving);
+	while (error == 0 && done >= AT_ONCE && !leaving);
 	return error;
 }
 

@@ -20,6 +20,9 @@ static const struct db_stmt newest = { "witness_newest",
 	"select sequence, hash from icert.journal_witness where issuer = $1 order by sequence desc limit 1" };
 static const struct db_stmt add = { "witness_add",
 	"insert into icert.journal_witness (issuer, sequence, hash, at) values ($1, $2, $3, $4) on conflict do nothing" };
+/* Whoever has to know is mailed by the clerk, once for each line that is missing. */
+static const struct db_stmt note_cut = { "witness_cut",
+	"insert into icert.journal_cut (issuer, sequence, at) values ($1, $2, $3) on conflict do nothing" };
 
 /* What the row of audit says: numbers and a hash, so that a signed head stands for the journal up to there. */
 static int
@@ -42,7 +45,8 @@ cut(struct publication *p, struct ca *ca, uint64_t witnessed, const uint8_t hash
 
 	if (ca->witness_told)
 		return ICERT_E_FORGED;
-	if ((error = db_begin(p->db, NULL)) == 0 && (error = record(p->db, "refused", "journal-cut", ca->number, witnessed, hash)) == 0)
+	if ((error = db_begin(p->db, NULL)) == 0 && (error = record(p->db, "refused", "journal-cut", ca->number, witnessed, hash)) == 0 &&
+	    (error = DB_QUERY(p->db, &note_cut, NULL, P_INT(ca->number), P_INT((int64_t)witnessed), P_INT(clock_real()))) == 0)
 		error = db_commit(p->db);
 	if (error != 0) {
 		db_rollback(p->db);

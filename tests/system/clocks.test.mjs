@@ -78,6 +78,18 @@ test('a mail of the contract that came back stops the clock and is a task of the
 	assert.equal((await late.operator.client.visit('/plazos/contratos')).status, 403);
 });
 
+test('a file that is refused meanwhile does not set it going', async () => {
+	const who = other.applicant;
+	expect(await who.sendContract(await who.contract()), 200, 'without a signature');
+	await until(() => state(who) === 'contract_sent' && sql(`select count(*) from icert.contract_copy where application_id = '${who.id}' and state = 'refused'`) === '1',
+		{ what: 'the refusal' });
+	const stopped = Number(sql(`select coalesce(stopped_at, 0) from icert.deadline where application_id = '${who.id}' and kind = 'contract_due'`));
+	assert.ok(stopped > 0 && Math.abs(due(who) - stopped - left) < 5, `${due(who) - stopped} seconds left, ${left} before`);
+	const mail = await who.mail.wait({ to: who.email, subject: /firma de su contrato/ });
+	assert.match(mail.text, /El plazo para devolverlo no corre/);
+	assert.doesNotMatch(mail.text, /hasta el/);
+});
+
 test('reminders at 24, 72 and 108 hours, each with what is left; the office hears of the last', async () => {
 	const who = late.applicant;
 	let count = 0;

@@ -155,6 +155,13 @@ test('the director sees the province\'s contracts and no other\'s; another file 
 		assert.match(answer.main, says, `${what}: ${answer.main.slice(0, 500)}`);
 		assert.equal(state(applicant), 'contract_signed', what);
 	}
+	const refused = rows(`select d.size from icert.contract_copy k join icert.document d on d.id = k.document_id
+		where k.application_id = '${applicant.id}' and k.source = 'director' and k.state = 'refused' and k.fault <> '' order by k.place`);
+	assert.deepEqual(refused.map(Number), wrong.map(([, file]) => file.length), 'each is kept');
+	const tries = (await here.see()).main;
+	assert.match(tries, /no se aceptó/);
+	assert.match(tries, /no comienza con el contrato que firmó el titular/);
+	assert.doesNotMatch((await applicant.client.visit(`/tramite/${applicant.id}/contrato`)).main, /no comienza con el contrato/, 'between the director and the house');
 });
 
 test('sent back by the director: the words are mailed, at least 48 hours are left, and it comes again', async () => {

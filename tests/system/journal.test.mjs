@@ -6,6 +6,7 @@ import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startInstance } from '../lib/instance.mjs';
 import { until } from '../lib/http.mjs';
+import { MailBox } from '../lib/mail.mjs';
 
 let icert, path, whole;
 const sql = (text) => { const r = icert.psql(text); assert.ok(r.ok, r.error); return r.text.trim(); };
@@ -45,6 +46,10 @@ test('cut back and grown again: the signer starts, and the publisher says it', a
 	assert.equal(lines().length, kept.length + 1);
 	await until(() => /"journal_cut"/.test(log()), { what: 'the alarm', timeout: 90_000 });
 	assert.equal(sql("select count(*) from icert.audit where action = 'signer.journal' and outcome = 'refused' and reason = 'journal-cut'"), '1');
+	const office = new MailBox(icert.mail);
+	const mail = await office.wait({ subject: /registro del firmador/ });
+	assert.match(mail.text, /No borre ni reinicie nada/);
+	assert.equal(sql("select count(*) from icert.audit where action = 'signer.told' and actor = 'icert-clerk'"), '1');
 	assert.equal(witnessed()[0], String(whole.toString().split('\n').length - 1), 'what was witnessed stays');
 });
 

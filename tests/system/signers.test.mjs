@@ -3,9 +3,10 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startInstance } from '../lib/instance.mjs';
+import { edit, restart } from '../lib/reconfigure.mjs';
 import * as tools from '../lib/tools.mjs';
 import { Operator, expect } from './walk.mjs';
 
@@ -65,6 +66,24 @@ test('what cannot sign a contract is refused in words', async () => {
 	assert.equal((await ask(certificate('bueno'), 'nadie')).status, 422);
 	assert.deepEqual(standing('director.pichincha').map((s) => s.split('|')[1]), ['registered'], 'the sample stands');
 	assert.equal((await people['operador.pichincha'].client.visit(PATH)).status, 403);
+});
+
+test('with a list of authorities, a certificate of no authority in it is refused; without one the page says that nobody checks', async () => {
+	const inside = async () => (await people.administrador.client.visit(PATH)).main;
+	assert.match(await inside(), /No hay una lista de autoridades/);
+	tools.must('openssl', ['req', '-x509', '-nodes', '-newkey', 'rsa:2048', '-keyout', join(folder, 'raiz.key'), '-out', join(folder, 'raiz.pem'), '-subj', '/CN=raiz', '-days', '30']);
+	tools.must('openssl', ['req', '-x509', '-nodes', '-newkey', 'rsa:2048', '-CA', join(folder, 'raiz.pem'), '-CAkey', join(folder, 'raiz.key'), '-keyout', join(folder, 'suyo.key'),
+		'-out', join(folder, 'suyo.pem'), '-days', '20', '-subj', '/CN=suyo', '-addext', 'basicConstraints=critical,CA:FALSE']);
+	const list = join(icert.prefix, 'etc/directores.pem');
+	writeFileSync(list, readFileSync(join(folder, 'raiz.pem')));
+	edit(icert, 'icert.conf', [['director_authorities =\n', `director_authorities = ${list}\n`]]);
+	await restart(icert, 'desk');
+	assert.doesNotMatch(await inside(), /No hay una lista de autoridades/);
+	assert.match(expect(await ask(certificate('ajeno')), 422, 'of no authority').main, /no es de una autoridad de la lista/);
+	expect(await ask(readFileSync(join(folder, 'suyo.pem'), 'utf8')), 200, 'of the list');
+	expect(await decide('administrador', 'Descartar'), 200, 'dropped');
+	edit(icert, 'icert.conf', [[`director_authorities = ${list}\n`, 'director_authorities =\n']]);
+	await restart(icert, 'desk');
 });
 
 test('one asks, another approves with a code of their own; the certificate before it ends', async () => {

@@ -303,7 +303,7 @@ static void
 operator_approves(void **state)
 {
 	struct cert_fields f = fields_of(CEDULA), own = fields_of("1714616123"), crossed = fields_of(CEDULA);
-	char staff[ID_TEXT], id[ID_TEXT], code[TOTP_DIGITS + 1], wrong[TOTP_DIGITS + 1];
+	char staff[ID_TEXT], id[ID_TEXT], other[ID_TEXT], code[TOTP_DIGITS + 1], wrong[TOTP_DIGITS + 1];
 	uint8_t seed[TOTP_SEED], person[32];
 	struct statement s;
 	struct approval a;
@@ -338,7 +338,15 @@ operator_approves(void **state)
 	assert_int_equal(a.kind, APPROVAL_ISSUE);
 	keeper_lookup(&desk, "person", "1714616123", person);
 	assert_memory_equal(a.person_hash, person, 32);
+	/* the same again, because its desk died before it heard: the same approval */
+	assert_int_equal(keeper_approve(&desk, APPROVAL_ISSUE, id, &f, staff, code, &s), 0);
+	assert_int_equal(approval_parse(&s, &a), 0);
+	assert_int_equal(a.kind, APPROVAL_ISSUE);
 	/* each approval wants a code of its own */
+	id_new(other);
+	assert_int_equal(keeper_approve(&desk, APPROVAL_ISSUE, other, &f, staff, code, &s), ICERT_E_CODE_REPLAYED);
+	f.city = "OTRA";
+	assert_int_equal(keeper_approve(&desk, APPROVAL_ISSUE, id, &f, staff, code, &s), ICERT_E_CODE_REPLAYED);
 	assert_int_equal(keeper_approve(&desk, APPROVAL_SECOND, id, &f, staff, code, &s), ICERT_E_CODE_REPLAYED);
 	assert_int_equal(keeper_totp_verify(&desk, staff, code), ICERT_E_CODE_REPLAYED);
 	*shared_time += 30;
@@ -346,6 +354,8 @@ operator_approves(void **state)
 	assert_int_equal(keeper_approve(&desk, APPROVAL_SECOND, id, &f, staff, code, &s), 0);
 	approval_parse(&s, &a);
 	assert_int_equal(a.kind, APPROVAL_SECOND);
+	*shared_time += 120;
+	assert_int_equal(keeper_approve(&desk, APPROVAL_SECOND, id, &f, staff, code, &s), ICERT_E_CODE_WRONG);
 	*shared_time = START;
 }
 

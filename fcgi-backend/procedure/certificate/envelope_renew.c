@@ -94,14 +94,11 @@ may(struct act *act, const struct case_file *c)
 static int
 tell(struct act *act, const struct case_file *c, size_t round)
 {
-	struct deadline_clock clock = { .due_at = 0 };
-	char dedup[32], until[MAILING_MOMENT] = "";
-	int error = deadline_clock(act, c->a.id, &clock);
+	char dedup[32], until[MAILING_MOMENT];
+	int error = deadline_clock_end(act, c->a.id, until);
 
-	if (error != 0 && error != ICERT_E_NOT_FOUND)
+	if (error != 0)
 		return error;
-	if (error == 0 && clock.stopped_at == 0)
-		mailing_moment(clock.due_at, until);
 	snprintf(dedup, sizeof dedup, "envelope_renewed:%zu", round);
 	return case_mail(act, c, MAIL_ENVELOPE_CODE, (const struct outbox_variable[]){
 	    { "event", "renewed" }, { "until", until } }, 2, dedup);

@@ -74,6 +74,18 @@ deadline_clock_run(const struct act *act, const char *application, const char *r
 }
 
 int
+deadline_clock_end(const struct act *act, const char *application, char end[24])
+{
+	struct deadline_clock clock = { .due_at = 0 };
+	int error = deadline_clock(act, application, &clock);
+
+	end[0] = '\0';
+	if (error == 0 && clock.stopped_at == 0)
+		snprintf(end, 24, "%" PRId64, clock.due_at);
+	return error == ICERT_E_NOT_FOUND ? 0 : error;
+}
+
+int
 deadline_clock(const struct act *act, const char *application, struct deadline_clock *out)
 {
 	struct db_result *r;

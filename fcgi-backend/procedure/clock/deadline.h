@@ -49,8 +49,12 @@ struct deadline_clock {
 /* As it is, for whoever sees the case; in the open transaction or one of its own.  ICERT_E_NOT_FOUND. */
 int	deadline_clock(const struct act *, const char *application, struct deadline_clock *);
 
+/* Its end as a mail's variable (decimal seconds); "" while it stands, and when the case has none. */
+int	deadline_clock_end(const struct act *, const char *application, char end[24]);
+
 /* The clerk: handles what is due, at most `most` rows, each in its own
- * transaction.  *done counts them.  While a breaker stands (breaker.h), what ends or
+ * transaction.  *done counts them, and the clocks that an outage was
+ * added to before (outage.h): not less than most, and there is more.  While a breaker stands (breaker.h), what ends or
  * destroys something waits. */
 int	deadline_run(struct act *, size_t most, size_t *done);
 

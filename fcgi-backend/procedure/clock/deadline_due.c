@@ -346,9 +346,10 @@ deadline_run(struct act *act, size_t most, size_t *done)
 	} else
 		waits = 0;
 	/* The rest goes on while an outage cannot be added (no keeper); nothing is cancelled or revoked then. */
-	if ((error = outage_apply(act, most, &outage)) != 0) {
+	if ((error = outage_apply(act, most, done, &outage)) != 0) {
 		log_warn("outage_not_added", "%s", icert_err_code(error));
 		outage = 1;
+		*done = 0;
 	}
 	waits |= outage;
 	for (i = 0; i < most; i++) {

@@ -44,8 +44,9 @@ int	outage_noticed(struct act *, const char *part, int64_t from_at, int64_t to_a
  * outage that goes on until it answers. */
 int	outage_watch(struct act *, const char *part, int64_t since);
 
-/* Adds what has ended to the clocks, at most `most` of them, each in its own transaction. *waits: some outage
+/* Adds what has ended to the clocks, at most `most` of them, each in its own transaction; *done counts what was
+ * tried, most of them: there is more to do at once. *waits: some outage
  * goes on, or is not added to every clock: nothing is to end now. */
-int	outage_apply(struct act *, size_t most, int *waits);
+int	outage_apply(struct act *, size_t most, size_t *done, int *waits);
 
 #endif

@@ -160,7 +160,7 @@ apply_one(struct act *act, const struct ended *o, size_t *n, int *waits)
 }
 
 int
-outage_apply(struct act *act, size_t most, int *waits)
+outage_apply(struct act *act, size_t most, size_t *done, int *waits)
 {
 	struct ended list[20];
 	struct db_result *r;
@@ -168,6 +168,7 @@ outage_apply(struct act *act, size_t most, int *waits)
 	int error;
 
 	*waits = 1;
+	*done = 0;
 	if ((error = DB_QUERY(act->db, &pending, &r, P_INT(clock_business() - OPEN_S))) != 0)
 		return error;
 	*waits = 0;
@@ -188,5 +189,6 @@ outage_apply(struct act *act, size_t most, int *waits)
 		else
 			error = apply_one(act, &list[i], &left, waits);
 	}
+	*done = most - left;
 	return error;
 }

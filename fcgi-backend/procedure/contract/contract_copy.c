@@ -25,7 +25,7 @@ static const struct db_stmt list_desk = { "contract_copies_desk",
 	" where k.application_id = $1 order by k.place desc limit $2" };
 static const struct db_stmt add = { "contract_copy_add",
 	"insert into icert.contract_copy (id, contract_id, application_id, document_id, source, staff_id, certificate_id,"
-	" arrived_at, uploaded_at, state) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)" };
+	" arrived_at, uploaded_at, state, fault, decided_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)" };
 static const struct db_stmt replace = { "contract_copy_replace",
 	"update icert.document set replaced_by = $3 where application_id = $1 and kind = $2 and replaced_by is null" };
 static const struct db_stmt add_document = { "contract_copy_document",
@@ -126,7 +126,8 @@ contract_copy_keep(struct act *act, const struct document_store *store, const st
 		error = DB_QUERY(act->db, &add, NULL, P_TEXT(id), P_TEXT(k->contract), P_TEXT(c->a.id), P_TEXT(document),
 		    P_TEXT(k->certificate != NULL ? "director" : staff != NULL ? "mail" : "page"), P_TEXT(staff),
 		    P_TEXT(k->certificate), P_INT(k->arrived_at != 0 ? k->arrived_at : now), P_INT(now),
-		    P_TEXT(k->certificate != NULL ? "valid" : "waiting"));
+		    P_TEXT(k->fault != NULL ? "refused" : k->certificate != NULL ? "valid" : "waiting"),
+		    P_TEXT(k->fault != NULL ? k->fault : ""), k->fault != NULL ? P_INT(now) : P_NULL);
 	return error;
 }
 

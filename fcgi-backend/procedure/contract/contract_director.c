@@ -3,10 +3,13 @@
 
 #include "libicert/clock.h"
 #include "libicert/error.h"
+#include "libicert/log.h"
+#include "documents/store.h"
 #include "procedure/contract/contract_director.h"
 #include "procedure/contract/contract_proof.h"
 #include "procedure/clock/deadline.h"
 #include "procedure/policy.h"
+#include "procedure/people/authority.h"
 #include "procedure/people/staff_certificate.h"
 
 #define HOUR_S 3600
@@ -31,7 +34,7 @@ open_case(struct act *act, const char *application, int version, enum applicatio
 	return c->own ? ICERT_E_OWN_CASE : 0;
 }
 
-/* Good now: registered, within its time, and not one of ours that has ended. */
+/* Good now: registered, within its time, not one of ours that has ended, and of an authority that counts. */
 static int
 own_certificate(struct act *act, struct staff_certificate *s)
 {
@@ -40,7 +43,9 @@ own_certificate(struct act *act, struct staff_certificate *s)
 
 	if ((error = staff_certificate_of(act, act->id, s)) != 0)
 		return error == ICERT_E_NOT_FOUND ? ICERT_E_MISSING : error;
-	return now >= s->not_before && now <= s->not_after && strcmp(s->standing, "good") == 0 ? 0 : ICERT_E_STALE;
+	if (now < s->not_before || now > s->not_after || strcmp(s->standing, "good") != 0)
+		return ICERT_E_STALE;
+	return authority_check(act, s->der.p, s->der.len);
 }
 
 static int
@@ -77,6 +82,31 @@ sign(struct act *act, const struct document_store *store, struct case_file *c, c
 	return contract_clerk_wake(act);
 }
 
+/*
+ * What was refused is kept as the applicant's tries are, with its fault: a transaction of its own, after the refusal's.  The person hears
+ * of the fault in any case; that it could not be kept is told to whoever runs the house.
+ */
+static void
+keep_refused(struct act *act, const struct document_store *store, const char *application, const struct contract_kept *k)
+{
+	struct case_file c;
+	char file[ID_TEXT] = "", detail[96];
+	int error;
+
+	snprintf(detail, sizeof detail, "{\"fault\":\"%.48s\"}", k->fault);
+	if ((error = open_case(act, application, -1, ACTION_COUNTERSIGN, &c)) == 0 &&
+	    (error = contract_copy_keep(act, store, &c, k, file)) == 0 &&
+	    (error = act_audit(act, "contract.refused_kept", "application", application, application, c.a.province, NULL, detail)) == 0)
+		error = db_commit(act->db);
+	bytes_wipe(&c, sizeof c);
+	if (error == 0)
+		return;
+	db_rollback(act->db);
+	if (file[0] != '\0' && error != ICERT_E_UNAVAILABLE && error != ICERT_E_TIMEOUT)
+		document_drop(store, file);
+	log_warn("refused_not_kept", "a director's file: %s", icert_err_code(error));
+}
+
 int
 contract_countersign(struct act *act, const struct document_store *store, struct keyclient *checker, const char *application,
     int version, const void *bytes, size_t len, const char **fault)
@@ -95,7 +125,11 @@ contract_countersign(struct act *act, const struct document_store *store, struct
 		error = sign(act, store, &c, &p, &s, bytes, len, file);
 	staff_certificate_free(&s);
 	contract_proof_free(&p);
-	return contract_copy_close(act, store, ACTION_COUNTERSIGN, &c, file, error);
+	error = contract_copy_close(act, store, ACTION_COUNTERSIGN, &c, file, error);
+	if (error == ICERT_E_MISMATCH && *fault != NULL)
+		keep_refused(act, store, application, &(struct contract_kept){ .bytes = bytes, .len = len, .contract = p.contract,
+		    .certificate = s.id, .fault = *fault });
+	return error;
 }
 
 static int
@@ -113,11 +147,14 @@ valid_copy(struct act *act, const char *application, char id[ID_TEXT])
 }
 
 static int
-tell_returned(struct act *act, const struct case_file *c, const char *copy, const char *words, int64_t due)
+tell_returned(struct act *act, const struct case_file *c, const char *copy, const char *words)
 {
 	char until[MAILING_MOMENT], dedup[24 + ID_TEXT];
-	const struct outbox_variable extra[] = { { "words", words }, { "until", mailing_moment(due, until) } };
+	const struct outbox_variable extra[] = { { "words", words }, { "until", until } };
+	int error = deadline_clock_end(act, c->a.id, until);
 
+	if (error != 0)
+		return error;
 	snprintf(dedup, sizeof dedup, "contract_returned:%s", copy);
 	return case_mail(act, c, MAIL_CONTRACT_RETURNED, extra, 2, dedup);
 }
@@ -129,19 +166,18 @@ give_back(struct act *act, struct case_file *c, const char *words)
 	struct buf sealed = BUF_INIT;
 	struct db_result *r = NULL;
 	char copy[ID_TEXT] = "";
-	int64_t due = 0;
 	int error;
 
 	if ((error = valid_copy(act, c->a.id, copy)) != 0 ||
 	    (error = case_seal(c, "contract_copy|words", copy, words, &sealed)) != 0 ||
 	    (error = deadline_clock_run(act, c->a.id, "contract_returned",
-	    policy_int(act, "contract.return_hours", RETURN_HOURS) * HOUR_S, &due)) != 0 ||
+	    policy_int(act, "contract.return_hours", RETURN_HOURS) * HOUR_S, NULL)) != 0 ||
 	    (error = DB_QUERY(act->db, &send_back, &r, P_TEXT(copy), P_BYTES(sealed.p, sealed.len), P_INT(clock_business()),
 	    P_TEXT(act->id))) != 0)
 		goto out;
 	error = db_affected(r) == 1 ? 0 : ICERT_E_CONFLICT;
 	if (error == 0 && (error = case_move(act, c, ACTION_RETURN_CONTRACT, "by_director", NULL)) == 0)
-		error = tell_returned(act, c, copy, words, due);
+		error = tell_returned(act, c, copy, words);
 out:
 	db_result_free(r);
 	buf_free(&sealed);

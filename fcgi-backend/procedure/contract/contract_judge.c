@@ -72,23 +72,26 @@ settle(struct judged *j, const char *state)
 	return error;
 }
 
-/* The clock runs on with what was left when the file arrived; the reason is mailed. */
+/*
+ * The clock runs on with what was left when the file arrived, unless it stands for another reason (a mail that came back, a locked
+ * envelope); the reason is mailed.
+ */
 static int
 refuse(struct judged *j)
 {
 	const struct transition_also also = { .reason = j->fault };
 	char until[MAILING_MOMENT], dedup[24 + ID_TEXT];
-	int64_t due = 0;
 	int error;
 
 	snprintf(dedup, sizeof dedup, "contract_invalid:%s", j->copy);
-	if ((error = deadline_clock_run(j->act, j->application, "contract_refused", 0, &due)) != 0 ||
+	if ((error = deadline_clock_run(j->act, j->application, "contract_refused", 0, NULL)) != 0 ||
+	    (error = deadline_clock_end(j->act, j->application, until)) != 0 ||
 	    (error = settle(j, "refused")) != 0 ||
 	    (error = transition_apply(j->act, ACTION_REFUSE_CONTRACT, j->application, j->held.state, j->held.version,
 	    j->held.province, &also)) != 0)
 		return error;
 	return deadline_mail(j->act, j->application, &j->held, MAIL_CONTRACT_INVALID, (const struct outbox_variable[]){
-	    { "contract", j->proof.number }, { "fault", j->fault }, { "until", mailing_moment(due, until) } }, 3, dedup);
+	    { "contract", j->proof.number }, { "fault", j->fault }, { "until", until } }, 3, dedup);
 }
 
 static int

@@ -57,6 +57,7 @@ struct contract_kept {
 	const void *bytes;
 	size_t len;
 	const char *contract, *certificate;
+	const char *fault;		/* NULL: not refused */
 	int64_t arrived_at;		/* 0: now */
 };
 /* Inside the open transaction.  file: name of the stored bytes, "" while there are none. */

@@ -7,6 +7,7 @@
 
 #include "libicert/clock.h"
 #include "libicert/error.h"
+#include "procedure/people/authority.h"
 #include "procedure/people/staff_certificate.h"
 
 #define RSA_BITS_MIN 2048
@@ -224,7 +225,8 @@ staff_certificate_ask(struct act *act, const char *login, const void *file, size
 
 	if (!(act->roles & BY_ADMIN))
 		error = ICERT_E_DENIED;
-	else if ((error = staff_certificate_read(file, len, &s, spki_sha256)) == 0)
+	else if ((error = staff_certificate_read(file, len, &s, spki_sha256)) == 0 &&
+	    (error = authority_check(act, s.der.p, s.der.len)) == 0)
 		error = ask(act, login, &s, spki_sha256);
 	staff_certificate_free(&s);
 	return error == 0 ? 0 : act_refuse(act, "staff.certificate_ask", "staff", NULL, 0, error);

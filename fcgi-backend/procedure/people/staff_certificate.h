@@ -37,7 +37,8 @@ int	staff_certificates(struct act *, struct staff_certificate *rows, size_t *n);
 /*
  * An administrator enters the certificate of an account, DER or PEM; it counts once another one has approved.
  * ICERT_E_MALFORMED: not one certificate; ICERT_E_INVALID: for no such use (a CA's, without digitalSignature, RSA below
- * 2048 bits, ended); ICERT_E_EXISTS: another waits for approval; ICERT_E_NOT_FOUND: no such account.
+ * 2048 bits, ended); ICERT_E_EXISTS: another waits for approval; ICERT_E_NOT_FOUND: no such account; and those
+ * of authority_check().
  */
 int	staff_certificate_ask(struct act *, const char *login, const void *file, size_t len);
 

@@ -3,7 +3,9 @@
 
 #include "libicert/clock.h"
 #include "libicert/error.h"
+#include "procedure/contract/contract_copy.h"
 #include "procedure/contract/contract_director.h"
+#include "procedure/people/authority.h"
 #include "procedure/people/staff.h"
 #include "procedure/people/staff_certificate.h"
 #include "procedure/people/substitute.h"
@@ -63,6 +65,8 @@ fill_signer(struct request *rq, struct view_desk_countersign *v)
 	if (out == NULL || s == NULL)
 		return ICERT_E_MEMORY;
 	rv = staff_certificate_of(desk_act(rq), rq->session.person, s);
+	if (rv == 0)
+		out->stranger = authority_check(desk_act(rq), s->der.p, s->der.len) != 0;
 	staff_certificate_free(s);
 	if (rv != 0)
 		return rv == ICERT_E_NOT_FOUND ? 0 : rv;
@@ -70,6 +74,38 @@ fill_signer(struct request *rq, struct view_desk_countersign *v)
 	out->until = s->not_after;
 	out->good = strcmp(s->standing, "good") == 0 && s->not_after > clock_real();
 	v->signer = out;
+	return 0;
+}
+
+/* A fault's sentence as a director needs it: some speak of the holder's own certificate. */
+static const char *
+fault_text(struct request *rq, const char *fault)
+{
+	const char *text = catalogue(arena_printf(&rq->arena, "desk.contract_fault.%s", fault));
+
+	return text != NULL ? text : catalogue(arena_printf(&rq->arena, "contract_fault.%s", fault));
+}
+
+/* The files that were refused here are kept; the director sees why each was. */
+static int
+fill_tries(struct request *rq, const struct application *a, struct view_desk_countersign *v)
+{
+	struct contract_copy *list = arena_array(&rq->arena, struct contract_copy, CONTRACT_COPIES);
+	struct view_desk_countersign_tries *rows = arena_array(&rq->arena, struct view_desk_countersign_tries, CONTRACT_COPIES);
+	size_t n = CONTRACT_COPIES;
+	int rv;
+
+	if (list == NULL || rows == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = contract_copies(desk_act(rq), a->id, list, &n)) != 0)
+		return rv;
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(list[i].source, "director") != 0 || strcmp(list[i].state, "refused") != 0)
+			continue;
+		rows[v->ntries].at = list[i].uploaded_at;
+		rows[v->ntries++].fault = fault_text(rq, list[i].fault);
+	}
+	v->tries = rows;
 	return 0;
 }
 
@@ -89,7 +125,7 @@ countersign_page(struct request *rq, int status, const struct application *a)
 	v.limit = (int64_t)contract_bytes_max(desk_act(rq));
 	v.error = page_error_of(rq, "file");
 	v.words = page_field(rq, "words", NULL);
-	if ((rv = fill_signer(rq, &v)) != 0)
+	if ((rv = fill_signer(rq, &v)) != 0 || (v.open && (rv = fill_tries(rq, a, &v)) != 0))
 		return rv;
 	return page_send(rq, status, desk_countersign, &v);
 }
@@ -115,15 +151,6 @@ signed_download(struct request *rq)
 	return rv != 0 ? rv : desk_paper_send(rq, a, NULL, a->number);
 }
 
-/* A fault's sentence as a director needs it: some speak of the holder's own certificate. */
-static const char *
-fault_text(struct request *rq, const char *fault)
-{
-	const char *text = catalogue(arena_printf(&rq->arena, "desk.contract_fault.%s", fault));
-
-	return text != NULL ? text : catalogue(arena_printf(&rq->arena, "contract_fault.%s", fault));
-}
-
 /* What the person sees of a refusal, on the page as the case now stands; the rest is the framework's. */
 static int
 wrong(struct request *rq, const struct application *a, int rv, const char *fault)
@@ -131,6 +158,7 @@ wrong(struct request *rq, const struct application *a, int rv, const char *fault
 	static const struct desk_refusal refusals[] = {
 		{ ICERT_E_MISSING, 422, NULL, "desk.contract.no_certificate" },
 		{ ICERT_E_STALE, 422, NULL, "desk.contract.certificate_ended" },
+		{ ICERT_E_FORGED, 422, NULL, "desk.contract.authority" },
 		{ ICERT_E_OWN_CASE, 403, NULL, "desk.contract.own" },
 		{ ICERT_E_STATE, 409, NULL, "desk.contract.moved" },
 		{ ICERT_E_CONFLICT, 409, NULL, "desk.contract.moved" },

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "libicert/error.h"
+#include "procedure/people/authority.h"
 #include "procedure/people/staff.h"
 #include "procedure/people/staff_certificate.h"
 #include "web/desk/desk.h"
@@ -36,6 +37,7 @@ list_page(struct request *rq, int status)
 	}
 	v.rows = rows;
 	v.nrows = n;
+	v.unchecked = !authority_listed(desk_act(rq));
 	v.login = page_field(rq, "login", NULL);
 	v.pem = page_field(rq, "pem", NULL);
 	v.code_error = page_error_of(rq, "code");
@@ -56,6 +58,7 @@ ask(struct request *rq)
 		{ ICERT_E_NOT_FOUND, 422, "login", "desk.substitute.unknown" },
 		{ ICERT_E_MALFORMED, 422, "pem", "desk.signer.pem" },
 		{ ICERT_E_INVALID, 422, "pem", "desk.signer.unfit" },
+		{ ICERT_E_FORGED, 422, "pem", "desk.signer.authority" },
 		{ ICERT_E_EXISTS, 422, "login", "desk.signer.exists" },
 		{ 0 }
 	};
