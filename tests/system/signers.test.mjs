@@ -80,7 +80,7 @@ test('with a list of authorities, a certificate of no authority in it is refused
 	await restart(icert, 'desk');
 	assert.doesNotMatch(await inside(), /No hay una lista de autoridades/);
 	assert.match(expect(await ask(certificate('ajeno')), 422, 'of no authority').main, /no es de una autoridad de la lista/);
-	expect(await ask(readFileSync(join(folder, 'suyo.pem'), 'utf8')), 200, 'of the list');
+	expect(await ask(readFileSync(join(folder, 'suyo.pem'), 'utf8'), 'director.guayas'), 200, 'of the list');
 	expect(await decide('administrador', 'Descartar'), 200, 'dropped');
 	edit(icert, 'icert.conf', [[`director_authorities = ${list}\n`, 'director_authorities =\n']]);
 	await restart(icert, 'desk');
