@@ -37,6 +37,7 @@ for (const options of [{ javaScript: true, width: 390 }, { javaScript: false, wi
 		await person.go('/revocar', 'revoke-code');
 		await person.go('/ayuda', 'help');
 		await person.go('/donde-sirve', 'uses');
+		await person.press('centro de descargas', 'downloads');
 		await person.go('/privacidad', 'privacy');
 		await person.go('/accesibilidad', 'accessibility');
 		await person.go('/no-hay', 'not-found');

@@ -62,10 +62,19 @@ uses(struct request *rq)
 	return page_send(rq, 200, portal_uses, &v);
 }
 
+static int
+downloads(struct request *rq)
+{
+	struct view_portal_downloads v = { 0 };
+
+	return page_send(rq, 200, portal_downloads, &v);
+}
+
 const struct route portal_public_routes[] = {
 	{ METHOD_GET, "/", ROLE_PUBLIC, PROVINCE_NONE, 0, home },
 	{ METHOD_GET, "/ayuda", ROLE_PUBLIC, PROVINCE_NONE, 0, help },
 	{ METHOD_GET, "/donde-sirve", ROLE_PUBLIC, PROVINCE_NONE, 0, uses },
+	{ METHOD_GET, "/centro-de-descargas", ROLE_PUBLIC, PROVINCE_NONE, 0, downloads },
 	{ METHOD_GET, "/privacidad", ROLE_PUBLIC, PROVINCE_NONE, 0, privacy },
 	{ METHOD_GET, "/accesibilidad", ROLE_PUBLIC, PROVINCE_NONE, 0, accessibility },
 	{ 0 }
