@@ -51,6 +51,10 @@ static const struct db_stmt pending = { "purchase_pending",
 	" (state = 'pending' and (gateway, gateway_payment) is distinct from ($2, $3)))" };
 static const struct db_stmt checkout = { "purchase_checkout",
 	"select gateway_payment, gateway_url from icert.purchase where id = $1 and state = 'pending' and gateway_payment is not null" };
+static const struct db_stmt heard = { "purchase_heard",
+	"select y.verdict from icert.purchase p join icert.payment y on y.purchase_id = p.id and y.gateway = p.gateway"
+	" and y.gateway_payment = p.gateway_payment where p.id = $1 and p.state = 'pending' and y.verdict in ('pending', 'reject')"
+	" order by y.at desc, y.verdict desc limit 1" };
 static const struct db_stmt unsure = { "purchase_unsure",
 	"select " COLUMNS " from icert.purchase p where p.state = 'pending' and coalesce(p.asked_at, p.state_since)"
 	" + least(greatest(coalesce(p.asked_at, p.state_since) - p.state_since, $4), $5) <= $1"
@@ -330,6 +334,22 @@ purchase_checkout(struct act *act, const char *id, struct gateway_checkout *out)
 	}
 	db_result_free(r);
 	return error;
+}
+
+int
+purchase_heard(struct act *act, const char *id)
+{
+	struct db_result *r;
+	int error, said = 0;
+
+	if (!id_valid(id))
+		return ICERT_E_NOT_FOUND;
+	if ((error = act_begin(act)) != 0 || (error = DB_QUERY_COMMIT(act->db, &heard, &r, P_TEXT(id))) != 0)
+		return error;
+	if (db_rows(r) == 1)
+		said = strcmp(db_text(r, 0, 0), "reject") == 0 ? PURCHASE_REFUSED : PURCHASE_CHECKING;
+	db_result_free(r);
+	return said;
 }
 
 int

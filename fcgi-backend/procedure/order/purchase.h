@@ -59,6 +59,11 @@ int	purchase_pending(struct act *, const char *id, const char *gateway, const st
 /* That checkout, while the order is pending; ICERT_E_NOT_FOUND otherwise. */
 int	purchase_checkout(struct act *, const char *id, struct gateway_checkout *);
 
+/* What its gateway has said of the checkout that a pending order has: PURCHASE_CHECKING, PURCHASE_REFUSED, or 0 nothing yet. */
+#define PURCHASE_CHECKING	1
+#define PURCHASE_REFUSED	2
+int	purchase_heard(struct act *, const char *id);
+
 /*
  * The clerk: what a gateway says about one payment; sure: PAYMENT_ASKED when it is its answer to a query, else as payment.h says.
  * Decides with payment_decide() and acts in one transaction; as often as

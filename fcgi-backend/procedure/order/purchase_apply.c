@@ -81,7 +81,7 @@ find(struct act *act, const char *gateway, const struct gateway_payment *payment
 	return error;
 }
 
-/* Finance's list: what cannot simply be taken as this order's payment. */
+/* What finance reads of a payment, and the payer while there is no decision; once for each verdict. */
 static int
 note(struct act *act, const struct found *f, const char *gateway, const struct gateway_payment *payment,
     enum payment_verdict verdict)
@@ -127,7 +127,7 @@ act_on(struct act *act, const struct found *f, const char *gateway, const struct
 			return error;
 		return purchase_mail(act, &f->p, f->key, MAIL_PAYMENT_RECEIVED, "paid");
 	case PAYMENT_PENDING:
-		if ((error = change(act, &wait, f, gateway, payment)) != 0)
+		if ((error = change(act, &wait, f, gateway, payment)) != 0 || (error = note(act, f, gateway, payment, verdict)) != 0)
 			return error;
 		return purchase_mail(act, &f->p, f->key, MAIL_PAYMENT_CHECKING, dedup);
 	case PAYMENT_REJECT:

@@ -193,7 +193,12 @@ static int
 order_page(struct request *rq, int status, const struct purchase *p, bool waiting, bool gateway_down)
 {
 	struct view_portal_order v = { 0 };
+	int heard = 0;
 
+	if (strcmp(p->state, "pending") == 0 && (heard = purchase_heard(portal_act(rq), p->id)) < 0)
+		return heard;
+	v.checking = heard == PURCHASE_CHECKING;
+	v.refused = heard == PURCHASE_REFUSED;
 	v.id = p->id;
 	v.number = p->number;
 	v.state = p->state;
@@ -202,7 +207,7 @@ order_page(struct request *rq, int status, const struct purchase *p, bool waitin
 	v.invoice_name = p->billing.name;
 	v.application = p->application;
 	v.expires_at = p->expires_at;
-	v.waiting = waiting && open_for_payment(p);
+	v.waiting = waiting && open_for_payment(p) && heard == 0;
 	v.gateway_down = gateway_down;
 	if (open_for_payment(p))
 		v.nways = ways(rq, p, &v.ways);
