@@ -1,7 +1,7 @@
 /*
  * What portal_page is measured against: workers of libfcgi that say the same octets again and again.
- *	hello SOCKET BODY_FILE WORKERS
- * The body file is a whole FastCGI answer, headers and page.  Leaves when its parent does, or on SIGTERM.
+ *	hello SOCKET BODY_FILE WORKERS [read]
+ * With "read" it reads the body of each request first.  The body file is a whole FastCGI answer, headers and page.  Leaves when its parent does, or on SIGTERM.
  */
 #include <fcgiapp.h>
 #include <signal.h>
@@ -18,13 +18,16 @@
 static char answer[ANSWER_MAX];
 
 static void
-work(int listener, int length)
+work(int listener, int length, int reads)
 {
+	static char body[ANSWER_MAX];
 	FCGX_Request request;
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	FCGX_InitRequest(&request, listener, 0);
 	while (FCGX_Accept_r(&request) == 0) {
+		if (reads && FCGX_GetStr(body, sizeof(body), request.in) <= 0)
+			_exit(1);
 		FCGX_PutStr(answer, length, request.out);
 		FCGX_Finish_r(&request);
 	}
@@ -34,18 +37,18 @@ work(int listener, int length)
 int
 main(int argc, char *argv[])
 {
-	FILE *f = argc == 4 ? fopen(argv[2], "r") : NULL;
+	FILE *f = argc == 4 || argc == 5 ? fopen(argv[2], "r") : NULL;
 	size_t length = f != NULL ? fread(answer, 1, sizeof(answer), f) : 0;
 	int listener, i;
 
 	if (length == 0 || FCGX_Init() != 0 || (listener = FCGX_OpenSocket(argv[1], BACKLOG)) < 0 || chmod(argv[1], 0666) != 0) {
-		fprintf(stderr, "hello SOCKET BODY_FILE WORKERS\n");
+		fprintf(stderr, "hello SOCKET BODY_FILE WORKERS [read]\n");
 		return 2;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	for (i = 0; i < atoi(argv[3]); i++)
 		if (fork() == 0)
-			work(listener, (int)length);
+			work(listener, (int)length, argc == 5);
 	while (wait(NULL) > 0)
 		;
 	return 0;

@@ -39,6 +39,7 @@ struct http {
 	int status;
 	int last;			/* the server closes after this answer */
 	int epoll, port;
+	uint32_t from;			/* address of this machine to ask from, host order; 0 any */
 };
 
 static inline int64_t
@@ -85,6 +86,7 @@ static inline int
 http_open(struct http *c, int epoll, int port)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr = { htonl(c->from) } };
 	struct epoll_event event = { .events = EPOLLIN, .data = { .ptr = c } };
 	int one = 1;
 
@@ -95,6 +97,8 @@ http_open(struct http *c, int epoll, int port)
 	if (c->fd < 0)
 		fail("socket");
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (c->from != 0 && bind(c->fd, (struct sockaddr *)&from, sizeof(from)) != 0)
+		fail("bind");
 	if (connect(c->fd, (struct sockaddr *)&address, sizeof(address)) != 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &event) != 0) {
 		close(c->fd);
 		c->fd = -1;

@@ -2,8 +2,8 @@
  * Requests at a given rate, whatever becomes of the answers (an open loop): the next is due when its time has come, not when
  * the last was answered, and waits for a free connection if there is none.  Latency is counted from the moment at which a request
  * was due, so a server that stands still is charged for every request it made wait.
- *	load PORT REQUESTS RATE SECONDS CONNECTIONS
- * RATE 0: a closed loop, each connection asks as soon as it is answered.  One line of JSON; times in microseconds; `nonced` are
+ *	load PORT REQUESTS RATE SECONDS CONNECTIONS [ADDRESSES]
+ * ADDRESSES: from so many of this machine, 127.1.0.1 and up; connections take turns.  RATE 0: a closed loop, each connection asks as soon as it is answered.  One line of JSON; times in microseconds; `nonced` are
  * the answers that carry the extension id-pkix-ocsp-nonce.
  */
 #include "tests/bench/http.h"
@@ -137,8 +137,8 @@ main(int argc, char *argv[])
 	double rate, seconds;
 	size_t i;
 
-	if (argc != 6 || (rate = atof(argv[3])) < 0 || (seconds = atof(argv[4])) <= 0 || (r.conns = strtoul(argv[5], NULL, 10)) == 0) {
-		fprintf(stderr, "load PORT REQUESTS RATE SECONDS CONNECTIONS\n");
+	if (argc < 6 || argc > 7 || (rate = atof(argv[3])) < 0 || (seconds = atof(argv[4])) <= 0 || (r.conns = strtoul(argv[5], NULL, 10)) == 0) {
+		fprintf(stderr, "load PORT REQUESTS RATE SECONDS CONNECTIONS [ADDRESSES]\n");
 		return 2;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -152,6 +152,8 @@ main(int argc, char *argv[])
 	if (r.epoll < 0 || r.conn == NULL || r.due == NULL || r.idle == NULL)
 		fail("start");
 	for (i = 0; i < r.conns; i++) {
+		if (argc == 7)
+			r.conn[i].from = INADDR_LOOPBACK + 0x10000 + (uint32_t)(i % strtoul(argv[6], NULL, 10));
 		if (http_open(&r.conn[i], r.epoll, r.port) != 0)
 			fail("connect");
 		r.idle[r.idles++] = &r.conn[i];

@@ -13,13 +13,15 @@ import { resignP256, resignRsa2048 } from './resign.mjs';
 import * as revokeP99 from './revoke_p99.mjs';
 import * as publishFaults from './publish_faults.mjs';
 import * as portalPage from './portal_page.mjs';
+import { notifyP99, notifyRate } from './notify.mjs';
+import * as notifyToPage from './notify_to_page.mjs';
 import * as issueRate from './issue_rate.mjs';
 import * as contractRate from './contract_rate.mjs';
 import * as deadlineSweep from './deadline_sweep.mjs';
 import { firstStart, laterStart } from './starts.mjs';
 
 const figures = [ocspGet, ocspPost, ocspP99, ocspNonce, storeBytes1m, resignP256, resignRsa2048, revokeP99, publishFaults,
-	portalPage, issueRate, contractRate, deadlineSweep, firstStart, laterStart];
+	portalPage, notifyRate, notifyP99, notifyToPage, issueRate, contractRate, deadlineSweep, firstStart, laterStart];
 const build = (name) => fileURLToPath(new URL(`../../build/${name}`, import.meta.url));
 const only = process.env.ONLY?.split(',');
 const chosen = figures.filter((f) => !only || only.includes(f.name));

@@ -78,16 +78,17 @@ phrase(int status)
 static void
 send(struct FCGX_Request *request, int status, const char *code, const char *good)
 {
+	char body[96];
+	int len = snprintf(body, sizeof(body), code == NULL ? "%s\n" : "{\"error\":\"%s\"}\n", code == NULL ? good : code);
+
 	FCGX_FPrintF(request->out, "Status: %d %s\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n", status,
 	    phrase(status));
 	if (status == 503)
 		FCGX_FPrintF(request->out, "Retry-After: %d\r\n", RETRY_AFTER_S);
 	if (status == 405)
 		FCGX_FPrintF(request->out, "Allow: POST\r\n");
-	if (code == NULL)
-		FCGX_FPrintF(request->out, "\r\n%s\n", good);
-	else
-		FCGX_FPrintF(request->out, "\r\n{\"error\":\"%s\"}\n", code);
+	FCGX_FPrintF(request->out, "Content-Length: %d\r\n\r\n", len);
+	FCGX_PutStr(body, len, request->out);
 }
 
 static void
