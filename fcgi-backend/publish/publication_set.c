@@ -90,7 +90,9 @@ sweep(struct publication *p)
 	rewinddir(dir);
 	while ((d = readdir(dir)) != NULL) {
 		keep = (d->d_name[0] == '.' && !half_written(p, d->d_name)) || strcmp(d->d_name, STATUS_MARK_FILE) == 0 || strcmp(d->d_name, STATUS_MANIFEST_FILE) == 0 ||
-		    strcmp(d->d_name, p->writing) == 0;
+		    strcmp(d->d_name, p->writing) == 0 ||
+		    /* One that is ready and waits for its round to be named. */
+		    (p->base != NULL && strncmp(d->d_name, SEGMENT_BASE "-", strlen(SEGMENT_BASE "-")) == 0);
 		for (k = 0; k < 2 && !keep; k++)
 			for (i = 0; i < kept[k]->count && !keep; i++)
 				keep = strcmp(kept[k]->entry[i].file, d->d_name) == 0;
