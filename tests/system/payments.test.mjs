@@ -240,7 +240,9 @@ test('money goes back when two people of the house say so, and once', async () =
 	assert.match((await finance.client.visit(`/orden/${twice.order}`)).main, /Falta que la confirme otra persona/);
 	const again = await form.form(/devolver$/).submit({ reason: 'again', words: 'Otra vez' });
 	assert.equal(again.status, 409);
-	const confirm = (await national.client.visit(`/orden/${twice.order}`)).form(/confirmar$/);
+	const asked = await national.client.visit(`/orden/${twice.order}`);
+	assert.match(asked.main, /Llegaron dos pagos/, 'who confirms reads what it is founded on');
+	const confirm = asked.form(/confirmar$/);
 	assert.equal((await confirm.submit({ code: '000000' })).status, 422);
 	expect(await confirm.submit({ code: await icert.totp('central') }), 200, 'confirmed');
 	await until(() => refunds(twice.order) === 'done', { what: 'the second payment is back' });

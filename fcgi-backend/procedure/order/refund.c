@@ -25,6 +25,9 @@ const char *const refund_reasons[] = { "authority_fault", "again", "late", "mism
 static const struct db_stmt list = { "refund_list",
 	"select " COLUMNS FROM " where $1::uuid is null or q.purchase_id = $1"
 	" order by q.state not in ('open', 'failed'), q.requested_at desc, q.id limit $2" };
+static const struct db_stmt sealed_words = { "refund_words",
+	"select q.words, k.wrapped from icert.refund q join icert.purchase p on p.id = q.purchase_id"
+	" join icert.data_key k on k.id = p.key_id where q.id = $1" };
 static const struct db_stmt one = { "refund_one", "select " COLUMNS FROM " where q.id = $1" };
 static const struct db_stmt about = { "refund_about",
 	"select p.id, p.number, p.state, p.contact_id, p.key_id, k.wrapped, y.verdict, coalesce(y.cents, 0), coalesce(y.currency, '')"
@@ -53,6 +56,33 @@ fill(struct refund *f, struct db_result *r, int row)
 	f->own = db_bool(r, row, OFFICE_N + 10);
 }
 
+/* Who confirms reads what it is founded on. */
+static int
+open_words(struct act *act, struct refund *f)
+{
+	struct buf plain = BUF_INIT;
+	uint8_t key[DATAKEY_BYTES];
+	struct db_result *r;
+	const uint8_t *bytes;
+	char place[96];
+	size_t n;
+	int error;
+
+	if ((error = DB_QUERY(act->db, &sealed_words, &r, P_TEXT(f->q.id))) != 0)
+		return error;
+	bytes = db_bytes(r, 0, 1, &n);
+	if (db_rows(r) == 1 && (error = datakey_unwrap(act, bytes, n, key)) == 0) {
+		snprintf(place, sizeof place, "refund|words|%s", f->q.id);
+		bytes = db_bytes(r, 0, 0, &n);
+		if ((error = open_field(key, place, bytes, n, &plain)) == 0 && plain.len < sizeof f->words)
+			memcpy(f->words, plain.p, plain.len);
+		bytes_wipe(key, sizeof key);
+	}
+	buf_free(&plain);
+	db_result_free(r);
+	return error == ICERT_E_DESTROYED ? 0 : error;
+}
+
 int
 refund_list(struct act *act, const char *order, struct refund *rows, size_t *n)
 {
@@ -64,12 +94,18 @@ refund_list(struct act *act, const char *order, struct refund *rows, size_t *n)
 	if (!(act->roles & READERS))
 		return act_refuse(act, "refund.list", "refund", NULL, 0, ICERT_E_DENIED);
 	if ((error = act_begin(act)) != 0 ||
-	    (error = DB_QUERY_COMMIT(act->db, &list, &r, P_TEXT(order), P_INT((int64_t)room))) != 0)
+	    (error = DB_QUERY(act->db, &list, &r, P_TEXT(order), P_INT((int64_t)room))) != 0)
 		return error;
 	for (int i = 0; i < db_rows(r) && *n < room; i++)
 		fill(&rows[(*n)++], r, i);
 	db_result_free(r);
-	return 0;
+	for (size_t i = 0; order != NULL && i < *n && error == 0; i++)
+		error = open_words(act, &rows[i]);
+	if (error != 0) {
+		db_rollback(act->db);
+		return error;
+	}
+	return db_commit(act->db);
 }
 
 static int

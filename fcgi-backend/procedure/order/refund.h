@@ -21,6 +21,7 @@ struct refund {
 	char			conclusion[ID_TEXT];	/* story_conclusion's id */
 	char			gateway[GATEWAY_NAME], payment[GATEWAY_ID], currency[4];
 	char			reason[24], outcome[32];
+	char			words[REFUND_WORDS + 1];	/* what it is founded on; when one order is asked for, "" destroyed */
 	int64_t			cents, ended_at;	/* 0 not yet */
 	int			own;		/* the order's own money */
 };

@@ -139,6 +139,7 @@ fill_refunds(struct request *rq, struct view_desk_order *v, const struct refund 
 		rows[i].order = list[i].order;
 		rows[i].amount = list[i].cents;
 		rows[i].reason = list[i].reason;
+		rows[i].words = list[i].words;
 		rows[i].state = list[i].q.state;
 		rows[i].by = list[i].q.requested_name;
 		rows[i].at = list[i].q.requested_at;
