@@ -58,8 +58,8 @@ test('before paying: prices, comparison, what is needed, the 120 hours', async (
 	const page = await applicant.client.visit('/tarifas');
 	for (const words of [/PKCS#12/, /Token/, /120 horas/, /cédula de ciudadanía, o de su pasaporte/, /votación/, /servicio básico/])
 		assert.match(page.main, words);
-	// On a phone all this stands below the buttons: the way there stands above them.
-	assert.ok(page.html.indexOf('href="#requisitos"') < page.html.indexOf('Comprar</') && /id="requisitos"/.test(page.html));
+	// On a phone the details stand below the buttons: the way to them stands above.
+	assert.match(page.html, /href="#requisitos"[^]*Comprar[^]*id="requisitos"/);
 });
 
 test('pay: mailbox proved, order, checkout, signed notification', async () => {
