@@ -36,8 +36,10 @@
 #include "procedure/journal_cut.h"
 #include "procedure/clock/outage.h"
 #include "procedure/certificate/renewal.h"
+#include "procedure/order/reconciliation.h"
 #include "procedure/order/refund.h"
 #include "procedure/order/settlement.h"
+#include "procedure/order/transfer.h"
 #include "procedure/people/substitute.h"
 #include "procedure/policy.h"
 #include "procedure/trouble.h"
@@ -187,7 +189,7 @@ payment_round(struct hand *hand)
 {
 	struct act act = by_clerk(hand);
 	size_t done;
-	int boxed = 0, applied, replayed, given, asked;
+	int boxed = 0, applied, transferred, replayed, given, asked;
 
 	if (due(hand) && ((boxed = inbox_box(hand->db, &hand->keeper, clock_real())) != 0 ||
 	    (boxed = inbox_retain(hand->db, clock_real(), policy_int(&act, "payment_event.months", EVENT_MONTHS))) != 0))
@@ -196,10 +198,22 @@ payment_round(struct hand *hand)
 	do
 		applied = settlement_apply(&act, &hand->settlement, AT_ONCE, &done);
 	while (applied == 0 && done == AT_ONCE && !leaving);
+	transferred = transfer_run(&act, AT_ONCE, &done);
 	replayed = settlement_replay(&act, &hand->settlement, AT_ONCE);
 	given = refund_give(&act, &hand->settlement, AT_ONCE, &done);
 	asked = settlement_ask(&act, &hand->settlement, ASK_S, ASK_MOST_S, &done);
-	return boxed != 0 ? boxed : applied != 0 ? applied : replayed != 0 ? replayed : given != 0 ? given : asked;
+	return boxed != 0 ? boxed : applied != 0 ? applied : transferred != 0 ? transferred :
+	    replayed != 0 ? replayed : given != 0 ? given : asked;
+}
+
+/* A job of its own: a gateway's long list delays no payment. */
+static int
+reconciliation_round(struct hand *hand)
+{
+	struct act act = by_clerk(hand);
+	size_t done;
+
+	return reconciliation_run(&act, &hand->settlement, &done);
 }
 
 static int
@@ -328,6 +342,7 @@ static const struct job {
 } jobs[] = {
 	{ "mail", "icert_outbox", mail_start, mail_round, NULL },
 	{ "payments", "icert_payment", payment_start, payment_round, NULL },
+	{ "reconciliation", "icert_payment", payment_start, reconciliation_round, NULL },
 	{ "deadlines", NULL, NULL, deadline_round, DEADLINE_OPTIONS },
 	{ "contracts", NULL, contract_start, contract_round, NULL },
 	{ "returned", "icert_contract", contract_start, returned_round, NULL },

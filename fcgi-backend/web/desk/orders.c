@@ -4,6 +4,7 @@
 #include "libicert/error.h"
 #include "procedure/order/refund.h"
 #include "procedure/order/story.h"
+#include "procedure/order/transfer.h"
 #include "web/desk/desk.h"
 
 /* Orders: the list, what is looked for, and the whole story of one. */
@@ -141,6 +142,7 @@ fill_refunds(struct request *rq, struct view_desk_order *v, const struct refund 
 		rows[i].reason = list[i].reason;
 		rows[i].words = list[i].words;
 		rows[i].state = list[i].q.state;
+		rows[i].transfer = strcmp(list[i].gateway, TRANSFER_GATEWAY) == 0;
 		rows[i].by = list[i].q.requested_name;
 		rows[i].at = list[i].q.requested_at;
 		rows[i].decided = list[i].q.decided_name[0] != '\0' ? list[i].q.decided_name : NULL;

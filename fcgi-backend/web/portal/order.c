@@ -4,6 +4,8 @@
 #include "libicert/log.h"
 #include "payments/gateway.h"
 #include "payments/tariff.h"
+#include "procedure/order/account.h"
+#include "procedure/order/transfer.h"
 #include "procedure/application/anew.h"
 #include "procedure/order/purchase.h"
 #include "web/portal/portal.h"
@@ -30,6 +32,7 @@ struct billing_form {
 };
 
 #define BILLING_FIELDS 7
+#define ACCOUNTS 30
 
 static void
 billing_fields(struct billing *b, struct billing_form out[BILLING_FIELDS])
@@ -189,12 +192,46 @@ ways(struct request *rq, const struct purchase *p, const struct view_option **ou
 	return (size_t)n;
 }
 
+/* Where the order is paid by deposit or transfer, and what became of one. */
+static int
+fill_transfer(struct request *rq, const struct purchase *p, struct view_portal_order *v)
+{
+	struct account *list = arena_array(&rq->arena, struct account, ACCOUNTS);
+	struct view_portal_order_accounts *rows = arena_array(&rq->arena, struct view_portal_order_accounts, ACCOUNTS);
+	char *word = arena_array(&rq->arena, char, 12);
+	size_t n = ACCOUNTS;
+	int rv;
+
+	if (list == NULL || rows == NULL || word == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = transfer_word(portal_act(rq), p->id, word)) != 0)
+		return rv;
+	v->transfer = word[0] != '\0' && strcmp(word, "pay") != 0 ? word : NULL;
+	if (!open_for_payment(p))
+		return 0;
+	if ((rv = account_told(portal_act(rq), list, &n)) != 0)
+		return rv;
+	for (size_t i = 0; i < n; i++) {
+		rows[i].place = list[i].place[0] != '\0' ? list[i].place : NULL;
+		rows[i].bank = list[i].bank;
+		rows[i].kind = list[i].kind;
+		rows[i].number = list[i].number;
+		rows[i].holder = list[i].holder;
+		rows[i].holder_id = list[i].holder_id;
+	}
+	v->accounts = rows;
+	v->naccounts = n;
+	return 0;
+}
+
 static int
 order_page(struct request *rq, int status, const struct purchase *p, bool waiting, bool gateway_down)
 {
 	struct view_portal_order v = { 0 };
-	int heard = 0;
+	int heard = 0, rv = fill_transfer(rq, p, &v);
 
+	if (rv != 0)
+		return rv;
 	if (strcmp(p->state, "pending") == 0 && (heard = purchase_heard(portal_act(rq), p->id)) < 0)
 		return heard;
 	v.checking = heard == PURCHASE_CHECKING;

@@ -1,0 +1,60 @@
+#ifndef ICERT_PROCEDURE_TRANSFER_H
+#define ICERT_PROCEDURE_TRANSFER_H
+/*
+ * Deposits and transfers: a bank's statement is imported by one of finance, another person takes one of its lines as an order's
+ * payment with a fresh code, and the clerk applies it as it does a gateway's word.  No receipt pays anything.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "libicert/id.h"
+#include "libicert/statement.h"
+#include "procedure/act.h"
+#include "procedure/number.h"
+
+#define TRANSFER_GATEWAY "transfer"	/* what stands in the place of a gateway's name */
+
+struct transfer {
+	char	id[ID_TEXT], day[11], bank[81], reference[STATEMENT_REFERENCE + 1];
+	int64_t	cents;
+	char	state[12];		/* new, confirmed, applied, other */
+	char	number[NUMBER_TEXT];	/* of the order that it names, or serves; "" none */
+	char	order[ID_TEXT], order_state[12];	/* that order's, "" when there is none of that number */
+	int64_t	total;			/* that order's, cents */
+	char	verdict[16];		/* payment_verdict_name(), "" not applied */
+	char	imported_name[128], decided_name[128];
+	int64_t	imported_at, decided_at;
+	int	other;			/* the caller is another person than who imported it */
+};
+
+struct transfer_imported {
+	unsigned lines, known;		/* credits in the file; of these, there already */
+	unsigned record;		/* where it is wrong, 0 nowhere in particular */
+};
+
+/*
+ * Takes a statement over, all or nothing.  ICERT_E_MALFORMED, ICERT_E_TOO_LARGE: out->record says where; ICERT_E_INVALID: no such
+ * account or profile.  Lines of an earlier import are recognised one by one.
+ */
+int	transfer_import(struct act *, const char *account, const char *profile, char decimal, const void *bytes, size_t len,
+	    struct transfer_imported *out);
+
+/* Lines that wait first, the oldest first; then those decided, newest first.  order: of one order only, NULL all.  Finance,
+ * national office, auditor. */
+int	transfer_list(struct act *, const char *order, struct transfer *, size_t *n);
+
+int	transfer_get(struct act *, const char *line, struct transfer *);
+
+/* ICERT_E_DENIED: who imported it, also by another account; ICERT_E_MISSING: no order of that number; ICERT_E_CONFLICT: the line is
+ * used; errors of staff_factor(). */
+int	transfer_confirm(struct act *, const char *line, const char *number, const char *code);
+/* It pays no order: it leaves the queue, and stays a row. */
+int	transfer_set_aside(struct act *, const char *line);
+
+/* How the last transfer for an order stands, for its own page: "checking", "pay", "short", "again", "late" or "" when there is none. */
+int	transfer_word(struct act *, const char *order, char word[12]);
+
+/* The clerk: what was confirmed becomes a payment.  What is above the order's total is a payment of its own, for finance to return. */
+int	transfer_run(struct act *, size_t most, size_t *done);
+
+#endif

@@ -1,0 +1,205 @@
+#include <string.h>
+
+#include "libicert/error.h"
+#include "procedure/order/account.h"
+#include "procedure/order/transfer.h"
+#include "web/desk/desk.h"
+
+/* Deposits and transfers: the bank's statement is imported by one, and a line of it taken as a payment by another. */
+
+#define LINES		200
+#define ACCOUNTS	100
+#define PROFILES	8
+#define WATCHES		(ROLE_FINANCE | ROLE_NATIONAL | ROLE_AUDITOR)
+#define DECIDES		(ROLE_FINANCE | ROLE_NATIONAL)
+
+static const char *const decimals[] = { "comma", "point", NULL };
+
+static int
+fill_form(struct request *rq, struct view_desk_transfers *v)
+{
+	struct account *list = arena_array(&rq->arena, struct account, ACCOUNTS);
+	struct view_option *options = arena_array(&rq->arena, struct view_option, ACCOUNTS);
+	const char **names = arena_array(&rq->arena, const char *, PROFILES), *chosen = request_form(rq, "account");
+	size_t n = ACCOUNTS, at = 0;
+	int rv;
+
+	if (list == NULL || options == NULL || names == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = account_list(desk_act(rq), list, &n)) != 0)
+		return rv;
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(list[i].q.state, "confirmed") != 0)
+			continue;
+		options[at].value = list[i].q.id;
+		options[at].text = arena_printf(&rq->arena, "%s %s", list[i].bank, list[i].number);
+		options[at].selected = chosen != NULL && strcmp(chosen, list[i].q.id) == 0;
+		at++;
+	}
+	v->accounts = options;
+	v->naccounts = at;
+	for (size_t i = 0; i < PROFILES - 1 && statement_profiles[i].name != NULL; i++)
+		names[i] = statement_profiles[i].name;
+	v->profiles = desk_options(rq, names, "desk.transfer.profile.", request_form(rq, "profile"), &v->nprofiles);
+	v->decimals = desk_options(rq, decimals, "desk.transfer.decimal.", request_form(rq, "decimal"), &v->ndecimals);
+	v->account = page_field(rq, "account", NULL);
+	v->profile = page_field(rq, "profile", NULL);
+	v->decimal = page_field(rq, "decimal", NULL);
+	v->statement = page_field(rq, "statement", NULL);
+	return 0;
+}
+
+static int
+transfers_page(struct request *rq, int status, unsigned record)
+{
+	struct transfer *list = arena_array(&rq->arena, struct transfer, LINES);
+	struct view_desk_transfers_rows *rows = arena_array(&rq->arena, struct view_desk_transfers_rows, LINES);
+	struct view_desk_transfers v = { .imports = (rq->session.roles & ROLE_FINANCE) != 0, .record = record };
+	size_t n = LINES;
+	int rv;
+
+	if (list == NULL || rows == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = transfer_list(desk_act(rq), NULL, list, &n)) != 0 || (v.imports && (rv = fill_form(rq, &v)) != 0))
+		return rv;
+	for (size_t i = 0; i < n; i++) {
+		const struct transfer *t = &list[i];
+
+		rows[i].href = arena_printf(&rq->arena, "/transferencias/%s", t->id);
+		rows[i].day = t->day;
+		rows[i].bank = t->bank;
+		rows[i].reference = t->reference[0] != '\0' ? t->reference : NULL;
+		rows[i].amount = t->cents;
+		rows[i].state = t->state;
+		rows[i].waits = strcmp(t->state, "new") == 0;
+		rows[i].verdict = t->verdict[0] != '\0' ? t->verdict : NULL;
+		rows[i].number = t->order[0] != '\0' ? t->number : NULL;
+		rows[i].equal = t->cents == t->total;
+		rows[i].total = t->total;
+		v.waiting += rows[i].waits;
+	}
+	v.rows = rows;
+	v.nrows = n;
+	return page_send(rq, status, desk_transfers, &v);
+}
+
+static int
+transfers_show(struct request *rq)
+{
+	return transfers_page(rq, 200, 0);
+}
+
+static const struct desk_refusal import_refusals[] = {
+	{ ICERT_E_MALFORMED, 422, "statement", "desk.transfer.malformed" },
+	{ ICERT_E_TOO_LARGE, 422, "statement", "desk.transfer.large" },
+	{ ICERT_E_DENIED, 422, "account", "desk.transfer.account" },
+	{ ICERT_E_INVALID, 422, "account", "desk.transfer.account" },
+	{ 0 }
+};
+
+static int
+import_done(struct request *rq)
+{
+	const char *account = request_form(rq, "account"), *profile = request_form(rq, "profile"), *decimal = request_form(rq, "decimal"),
+	    *statement = request_form(rq, "statement");
+	struct transfer_imported got;
+	int rv, status;
+
+	if (account == NULL || account[0] == '\0')
+		page_field_error(rq, "account", "desk.transfer.account");
+	if (profile == NULL || statement_profile(profile) == NULL)
+		page_field_error(rq, "profile", "desk.transfer.profile");
+	if (decimal == NULL || decimal[0] == '\0')
+		page_field_error(rq, "decimal", "desk.transfer.decimal");
+	if (statement == NULL || statement[strspn(statement, " \t\r\n")] == '\0')
+		page_field_error(rq, "statement", "desk.transfer.empty");
+	if (page_has_errors(rq))
+		return transfers_page(rq, 422, 0);
+	rv = transfer_import(desk_act(rq), account, profile, strcmp(decimal, "comma") == 0 ? ',' : '.', statement, strlen(statement), &got);
+	if (rv != 0)
+		return (status = desk_refused(rq, import_refusals, rv)) != 0 ? transfers_page(rq, status, got.record) : rv;
+	return response_redirect(rq, "/transferencias?aviso=%s", got.known > 0 ? "desk-transfer-known" : "desk-transfer-imported");
+}
+
+static int
+line_page(struct request *rq, int status)
+{
+	struct transfer *t = arena_new(&rq->arena, struct transfer);
+	struct view_desk_transfer v = { .back = "/transferencias" };
+	int rv;
+
+	if (t == NULL)
+		return ICERT_E_MEMORY;
+	if ((rv = transfer_get(desk_act(rq), rq->id[0], t)) != 0)
+		return rv;
+	v.id = t->id;
+	v.day = t->day;
+	v.bank = t->bank;
+	v.reference = t->reference[0] != '\0' ? t->reference : NULL;
+	v.amount = t->cents;
+	v.state = t->state;
+	v.waits = strcmp(t->state, "new") == 0;
+	v.order = t->order[0] != '\0' ? arena_printf(&rq->arena, "/orden/%s", t->order) : NULL;
+	v.order_number = t->number;
+	v.order_state = t->order_state;
+	v.total = t->total;
+	v.equal = t->cents == t->total;
+	v.verdict = t->verdict[0] != '\0' ? t->verdict : NULL;
+	v.by = t->imported_name;
+	v.at = t->imported_at;
+	v.decided = t->decided_name[0] != '\0' ? t->decided_name : NULL;
+	v.decided_at = t->decided_at;
+	v.decides = v.waits && (rq->session.roles & DECIDES) != 0;
+	v.may_confirm = v.decides && t->other;
+	v.number = page_field(rq, "number", t->number);
+	v.code = page_field(rq, "code", NULL);
+	v.code.value = NULL;
+	return page_send(rq, status, desk_transfer, &v);
+}
+
+static int
+line_show(struct request *rq)
+{
+	return line_page(rq, 200);
+}
+
+static const struct desk_refusal refusals[] = {
+	{ ICERT_E_MISSING, 422, "number", "desk.transfer.number" },
+	{ ICERT_E_DENIED, 403, NULL, "desk.transfer.same" },
+	{ ICERT_E_CONFLICT, 409, NULL, "desk.transfer.used" },
+	{ 0 }
+};
+
+static int
+wrong(struct request *rq, int rv)
+{
+	int status = desk_code_error(rq, rv) ? 422 : desk_refused(rq, refusals, rv);
+
+	return status != 0 ? line_page(rq, status) : rv;
+}
+
+static int
+confirm(struct request *rq)
+{
+	const char *number = request_form(rq, "number");
+	int rv = transfer_confirm(desk_act(rq), rq->id[0], number != NULL ? number : "", desk_code(rq));
+
+	return rv != 0 ? wrong(rq, rv) : response_redirect(rq, "/transferencias?aviso=desk-transfer-confirmed");
+}
+
+static int
+set_aside(struct request *rq)
+{
+	int rv = transfer_set_aside(desk_act(rq), rq->id[0]);
+
+	return rv != 0 ? wrong(rq, rv) : response_redirect(rq, "/transferencias?aviso=desk-transfer-aside");
+}
+
+const struct route desk_transfer_routes[] = {
+	{ METHOD_GET, "/transferencias", WATCHES, PROVINCE_ALL, 0, transfers_show },
+	{ METHOD_POST, "/transferencias", ROLE_FINANCE, PROVINCE_ALL, 0, import_done },
+	{ METHOD_GET, "/transferencias/{id}", WATCHES, PROVINCE_ALL, 0, line_show },
+	{ METHOD_POST, "/transferencias/{id}/confirmar", DECIDES, PROVINCE_ALL, 0, confirm },
+	{ METHOD_POST, "/transferencias/{id}/apartar", DECIDES, PROVINCE_ALL, 0, set_aside },
+	{ 0 }
+};

@@ -1,0 +1,142 @@
+// Deposits and transfers: an account two people confirmed, a statement one imports, a line another takes as an order's payment.
+import { after, before, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { startInstance } from '../lib/instance.mjs';
+import { until } from '../lib/http.mjs';
+import { Applicant, Operator, expect } from './walk.mjs';
+
+let icert, finance, national, other, first, second;
+const people = [];
+const sql = (query) => icert.sql(query);
+const sign = async (login) => {
+	const person = new Operator(icert, login);
+	people.push(person);
+	expect(await person.signIn(), 200, login);
+	return person;
+};
+const ordered = async () => {
+	const buyer = new Applicant(icert);
+	people.push(buyer);
+	await buyer.order();
+	const [id, number] = sql('select id || \' \' || number from icert.purchase order by created_at desc, number desc limit 1').split(' ');
+	return { buyer, id, number };
+};
+const paste = async (statement, extra = {}) => (await finance.client.visit('/transferencias')).form(/transferencias$/).submit({
+	account: sql("select id from icert.bank_account where state = 'confirmed'"), profile: 'date-reference-text-amount', decimal: 'comma', statement, ...extra });
+const lineOf = (reference) => sql(`select id from icert.bank_line where reference = '${reference}'`);
+const confirm = async (who, reference, values) => (await who.client.visit(`/transferencias/${lineOf(reference)}`)).form(/confirmar$/).submit(values);
+// Of two people in turn: a code of one would be waited for.
+let turn = 0;
+const pays = async (reference, number) => {
+	const who = turn++ % 2 === 0 ? other : national;
+	expect(await confirm(who, reference, { number, code: await icert.totp(who.account.login) }), 200, 'confirmed');
+};
+const verdict = (reference) => sql(`select verdict from icert.bank_line where reference = '${reference}'`);
+const applied = (reference, what) => until(() => verdict(reference) === what, { what: `${reference}: ${what}` });
+const state = (id) => sql(`select state from icert.purchase where id = '${id}'`);
+
+// What a desk program taken over could try in a person's session.
+function as(login, statement) {
+	const secret = randomBytes(32);
+	const now = Math.floor(Date.now() / 1000);
+	sql(`insert into icert.session (hash, kind, staff_id, created_at, seen_at, idle_until, absolute_until) values
+		('\\x${createHash('sha256').update(secret).digest('hex')}', 'staff', '${icert.staff(login).id}', ${now}, ${now}, ${now + 600}, ${now + 600})`);
+	return icert.psql(`begin; set local role icert_desk; set local icert.session = '${secret.toString('hex')}'; ${statement}; rollback`);
+}
+
+before(async () => {
+	icert = await startInstance();
+	first = await sign('administrador');
+	second = await sign('administrador.segundo');
+	finance = await sign('finanzas');
+	national = await sign('central');
+	other = await sign('central.segunda');
+});
+after(async () => {
+	for (const person of people) person.close();
+	await icert?.stop();
+});
+
+test('an account is told to payers once a second administrator has confirmed it', async () => {
+	const wrong = await (await first.client.visit('/cuentas')).form(/cuentas$/).submit({ bank: '', number: '12', holder_id: '17' });
+	assert.equal(wrong.status, 422);
+	assert.equal(wrong.errors.length, 5, wrong.errors.join('\n'));
+	expect(await wrong.form(/cuentas$/).submit({ bank: 'Banco del Sur', kind: 'savings', number: '2200123456', holder: 'Entidad de certificación', holder_id: '1790012345001' }), 200, 'written');
+	const id = sql('select id from icert.bank_account');
+	const { buyer, id: order } = await ordered();
+	assert.doesNotMatch((await buyer.client.visit(`/orden/${order}`)).main, /2200123456/);
+	assert.ok(!(await first.client.visit('/cuentas')).forms.some((f) => /confirmar$/.test(f.action)), 'no button for who wrote it');
+	assert.match(as('administrador', `update icert.bank_account set state = 'confirmed', decided_by = '${icert.staff('administrador').id}', decided_at = 1 where id = '${id}'`).error, /row-level security|check constraint/);
+	expect(await (await second.client.visit('/cuentas')).form(/confirmar$/).submit({ code: await icert.totp('administrador.segundo') }), 200, 'confirmed');
+	assert.match((await buyer.client.visit(`/orden/${order}`)).main, /2200123456/);
+});
+
+test('a statement with one wrong row is refused whole; lines of an earlier import are recognised one by one', async () => {
+	const bad = await paste('Fecha;Documento;Detalle;Valor\r\n21/11/2026;100;ALGO;31,05\r\n31/02/2026;101;ALGO;31,05\r\n');
+	assert.equal(bad.status, 422);
+	assert.match(bad.main, /fila 3/);
+	assert.equal(sql('select count(*) from icert.bank_line'), '0');
+	expect(await paste('21/11/2026;100;A;7,00\n21/11/2026;100;A;7,00\n21/11/2026;102;SALE;-9,00\n'), 200, 'two equal deposits are two');
+	assert.equal(sql('select count(*) from icert.bank_line'), '2');
+	const again = expect(await paste('21/11/2026;100;A;7,00\n21/11/2026;100;A;7,00\n22/11/2026;103;B;8,00\n'), 200, 'overlaps');
+	assert.match(again.text, /no se repitieron/);
+	assert.equal(sql('select count(*) from icert.bank_line'), '3');
+	assert.equal(sql('select known from icert.bank_import order by imported_at desc, lines desc limit 1'), '2');
+});
+
+test('who imported does not confirm, another does with a fresh code, and a line pays once', async () => {
+	const { buyer, id, number } = await ordered();
+	expect(await paste(`21/11/2026;200;DEPOSITO ${number.replaceAll('-', ' ')} JUANA;31,05\n`), 200, 'imported');
+	assert.ok(!(await finance.client.visit(`/transferencias/${lineOf(200)}`)).forms.some((f) => /confirmar$/.test(f.action)));
+	const by = (login) => as(login, `update icert.bank_line set state = 'confirmed', purchase_id = '${id}', decided_by = '${icert.staff(login).id}', decided_at = 1 where reference = '200'`);
+	assert.match(by('finanzas').error, /row-level security|check constraint/);
+	const page = await national.client.visit(`/transferencias/${lineOf(200)}`);
+	assert.equal(page.form(/confirmar$/).value('number'), number, 'the order is proposed');
+	assert.equal((await page.form(/confirmar$/).submit({ code: '000000' })).status, 422);
+	assert.equal(state(id), 'created');
+	const none = await page.form(/confirmar$/).submit({ number: 'P-2000-000001-1', code: await icert.totp('central') });
+	assert.equal(none.status, 422);
+	assert.match(none.errors.join(), /Ninguna orden/);
+	await pays(200, number);
+	await applied(200, 'pay');
+	assert.equal(state(id), 'paid');
+	assert.match((await buyer.client.visit(`/orden/${id}`)).main, /Pago recibido/);
+	const used = await page.form(/confirmar$/).submit({ number, code: await icert.totp('central') });
+	assert.equal(used.status, 409);
+	// A second transfer for it: nothing is counted twice, and the payer is told.
+	expect(await paste('22/11/2026;201;OTRA VEZ;31,05\n'), 200, 'imported');
+	await pays(201, number);
+	await applied(201, 'again');
+	assert.equal(sql(`select count(*) from icert.payment where purchase_id = '${id}' and verdict = 'pay'`), '1');
+	assert.match((await buyer.client.visit(`/orden/${id}`)).main, /ya estaba pagada/);
+});
+
+test('short, excess and late each have their outcome, and two people return what is not ours', async () => {
+	const short = await ordered();
+	const excess = await ordered();
+	const late = await ordered();
+	expect(await paste('21/11/2026;300;;30,00\n21/11/2026;301;;40,00\n21/11/2026;302;;31,05\n'), 200, 'imported');
+	await pays(300, short.number);
+	await applied(300, 'mismatch');
+	assert.equal(state(short.id), 'created');
+	assert.match((await short.buyer.client.visit(`/orden/${short.id}`)).main, /por menos del valor/);
+	await pays(301, excess.number);
+	await applied(301, 'pay');
+	assert.equal(state(excess.id), 'paid');
+	assert.equal(sql(`select string_agg(verdict || ' ' || cents, ', ' order by cents) from icert.payment where purchase_id = '${excess.id}'`), 'mismatch 895, pay 3105');
+	const rest = sql(`select id from icert.payment where purchase_id = '${excess.id}' and verdict = 'mismatch'`);
+	expect(await (await finance.client.visit(`/orden/${excess.id}/devolver?pago=${rest}`)).form(/devolver$/).submit({ reason: 'mismatch', words: 'Pagó de más' }), 200, 'asked');
+	const page = await national.client.visit(`/orden/${excess.id}`);
+	assert.match(page.main, /Ordene antes la devolución en el banco/);
+	expect(await page.form(/confirmar$/).submit({ code: await icert.totp('central') }), 200, 'confirmed');
+	await until(() => sql(`select state from icert.refund where payment_id = '${rest}'`) === 'done', { what: 'the rest is back' });
+	assert.equal(state(excess.id), 'paid');
+	icert.moveClock(8 * 86400);
+	await until(() => state(late.id) === 'expired', { what: 'the order expires' });
+	national = await sign('central');
+	other = await sign('central.segunda');
+	await pays(302, late.number);
+	await applied(302, 'late');
+	assert.equal(state(late.id), 'expired');
+});
