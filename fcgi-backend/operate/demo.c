@@ -6,15 +6,13 @@
 #include <unistd.h>
 
 #include <jansson.h>
-#include <liboath/oath.h>
-#include <sodium.h>
 
 #include "crypt/keeper.h"
 #include "libicert/buf.h"
-#include "libicert/error.h"
 #include "operate/demo.h"
 #include "operate/demo_signer.h"
 #include "operate/postgres.h"
+#include "operate/staff_account.h"
 
 #define DEMO_ROLE "icert_admin"
 #define DEMO_STAFF_MAX 64
@@ -29,11 +27,11 @@ demo_is_sql(const struct dirent *entry)
 
 /* A mark tells that a file was run. */
 static int
-demo_sql(const struct instance *i, const char *name)
+demo_sql(const struct instance *i, const char *folder, const char *name)
 {
 	char path[FILES_PATH], mark[FILES_PATH];
 
-	if (path_join(path, "%s/conf/demo/%s", i->share, name) != 0 ||
+	if (path_join(path, "%s/%s/%s", i->share, folder, name) != 0 ||
 	    path_join(mark, "%s/demo/%s.done", i->data, name) != 0)
 		return -1;
 	if (file_exists(mark))
@@ -48,15 +46,16 @@ demo_rows(const struct instance *i)
 {
 	char path[FILES_PATH];
 	struct dirent **list;
-	int n, k, rc = 0;
+	int n, k, rc;
 
-	if (path_join(path, "%s/conf/demo", i->share) != 0)
+	/* What an installation begins with too, then the samples. */
+	if ((rc = demo_sql(i, "conf", "first.sql")) != 0 || path_join(path, "%s/conf/demo", i->share) != 0)
 		return -1;
 	if ((n = scandir(path, &list, demo_is_sql, alphasort)) < 0)
 		return errno == ENOENT ? 0 : complain("%s: %s", path, strerror(errno));
 	for (k = 0; k < n; k++) {
 		if (rc == 0)
-			rc = demo_sql(i, list[k]->d_name);
+			rc = demo_sql(i, "conf/demo", list[k]->d_name);
 		free(list[k]);
 	}
 	free(list);
@@ -78,50 +77,24 @@ demo_cedula(int n, char out[11])
 	out[10] = '\0';
 }
 
-/* Something that a person can type: 60 random bits in three groups. */
-static void
-demo_password(char out[24])
-{
-	static const char letters[] = "abcdefghjkmnpqrstuvwxyz23456789";
-	int k, at = 0;
-
-	for (k = 0; k < 12; k++) {
-		if (k > 0 && k % 4 == 0)
-			out[at++] = '-';
-		out[at++] = letters[randombytes_uniform(sizeof(letters) - 1)];
-	}
-	out[at] = '\0';
-}
-
 /* One member of staff: enrolled, described in account, and the UPDATE appended to sql. */
 static int
 demo_person(const struct instance *i, struct keyclient *keeper, json_t *account, int n, const char *password, struct buf *sql)
 {
-	char hash[crypto_pwhash_STRBYTES], cedula[11], hex[65], *secret = NULL;
 	const char *id = json_string_value(json_object_get(account, "id"));
 	const char *login = json_string_value(json_object_get(account, "login"));
-	uint8_t person[32], seed[TOTP_SEED];
-	char otpauth[256];
-	int rc;
+	struct staff_account a;
+	char cedula[11], hex[65];
 
 	demo_cedula(n, cedula);
-	if ((rc = keeper_lookup(keeper, "person", cedula, person)) != 0 ||
-	    (rc = keeper_totp_enrol(keeper, id, cedula, seed)) != 0)
-		return complain("the keeper did not enrol %s: %s", login, icert_err_code(rc));
-	if (crypto_pwhash_str(hash, password, strlen(password), crypto_pwhash_OPSLIMIT_INTERACTIVE,
-	    crypto_pwhash_MEMLIMIT_INTERACTIVE) != 0 ||
-	    oath_base32_encode((const char *)seed, sizeof(seed), &secret, NULL) != OATH_OK)
-		return complain("no memory");
-	sodium_memzero(seed, sizeof(seed));
-	bytes_to_hex(hex, person, sizeof(person));
+	if (staff_enrol(keeper, id, login, cedula, password, &a) != 0)
+		return -1;
+	bytes_to_hex(hex, a.person, sizeof(a.person));
 	buf_printf(sql, "update icert.staff set password = '%s', person_hash = decode('%s', 'hex') "
-	    "where id = '%s';\n", hash, hex, id);
-	snprintf(otpauth, sizeof(otpauth),
-	    "otpauth://totp/icert:%s?secret=%s&issuer=icert&digits=6&period=30", login, secret);
+	    "where id = '%s';\n", a.hash, hex, id);
 	json_object_set_new(account, "cedula", json_string(cedula));
-	json_object_set_new(account, "totp_secret", json_string(secret));
-	json_object_set_new(account, "otpauth", json_string(otpauth));
-	free(secret);
+	json_object_set_new(account, "totp_secret", json_string(a.secret));
+	json_object_set_new(account, "otpauth", json_string(a.otpauth));
 	return demo_signer(i, account, password, sql);
 }
 
@@ -173,7 +146,7 @@ demo_staff(const struct instance *i)
 int
 demo_seed(const struct instance *i)
 {
-	char path[FILES_PATH], password[24];
+	char path[FILES_PATH], password[STAFF_PASSWORD];
 	json_t *staff, *all;
 	char *text = NULL;
 	int rc;
@@ -184,7 +157,7 @@ demo_seed(const struct instance *i)
 		return 0;
 	if (demo_rows(i) != 0 || (staff = demo_staff(i)) == NULL)
 		return -1;
-	demo_password(password);
+	staff_password(password);
 	rc = demo_enrol(i, staff, password);
 	all = json_pack("{s:s, s:o}", "password", password, "staff", staff);
 	if (rc == 0 && (all == NULL || (text = json_dumps(all, JSON_INDENT(2))) == NULL))

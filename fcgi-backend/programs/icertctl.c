@@ -17,6 +17,7 @@
 #include "operate/payments.h"
 #include "operate/migrate.h"
 #include "operate/restore.h"
+#include "operate/staff_account.h"
 #include "operate/status_files.h"
 #include "operate/status_publish.h"
 #include "operate/test_clock.h"
@@ -26,7 +27,7 @@
 #include "operate/users.h"
 
 #define DEFAULT_PREFIX "var"
-#define WORDS_MAX 6
+#define WORDS_MAX 12
 
 struct arguments {
 	struct up_options up;
@@ -296,6 +297,18 @@ run_passport(const struct arguments *a)
 }
 
 static int
+run_staff(const struct arguments *a)
+{
+	static struct instance i;
+
+	if (a->nwords > 0 && strcmp(a->word[0], "add") == 0)
+		return with_config(a, &i) != 0 || staff_add(&i, a->word + 1, a->nwords - 1) != 0;
+	if (a->nwords == 2 && strcmp(a->word[0], "disable") == 0)
+		return with_config(a, &i) != 0 || staff_disable(&i, a->word[1]) != 0;
+	return complain("staff add LOGIN NAME EMAIL CEDULA ROLE[:PROVINCE]…, or staff disable LOGIN") != 0;
+}
+
+static int
 run_troubles(const struct arguments *a)
 {
 	static struct instance i;
@@ -385,6 +398,10 @@ static const struct command {
 	    "\tone order by its number, its payment at the gateway or the id of a notification: all that is known of its money\n"
 	    "payments replay [--dry-run] [--seconds N] CHOICE\n"
 	    "\thave them applied once more, each as its gateway says now; nothing is counted twice; --dry-run: only tell" },
+	{ "staff", WORDS_MAX, run_staff, "staff add LOGIN NAME EMAIL CEDULA ROLE[:PROVINCE]… [--prefix DIR | --config FILE]\n"
+	    "\tan account; roles: operator:N director:N finance national administrator auditor; its password and second factor, once\n"
+	    "staff disable LOGIN\n"
+	    "\tits sessions end and it logs in no more" },
 	{ "passport", 2, run_passport, "passport NAME NUMBER [--prefix DIR | --config FILE]\n"
 	    "\tnote the passport of a member of staff: a case under it is their own" },
 	{ "lost", 6, run_lost, "lost [revoke SERIAL NAME CODE NAME CODE] [--prefix DIR | --config FILE]\n"

@@ -29,7 +29,7 @@ before(() => {
 	cpSync(units, folder, { recursive: true });
 	for (const name of ['sysinit.target', 'basic.target', 'network.target', 'network-online.target', 'sockets.target', 'timers.target', 'multi-user.target', 'shutdown.target'])
 		writeFileSync(join(folder, name), '[Unit]\n');
-	for (const program of ['/usr/sbin/nginx', '/usr/bin/rsync', '/bin/kill', '/bin/sh', ...readdirSync(join(top, 'fcgi-backend/programs')).filter((n) => n.endsWith('.c'))
+	for (const program of ['/usr/sbin/nginx', '/usr/bin/rsync', '/bin/kill', '/bin/sh', '/usr/bin/touch', '/usr/bin/rm', ...readdirSync(join(top, 'fcgi-backend/programs')).filter((n) => n.endsWith('.c'))
 		.map((n) => `/usr/lib/icert/bin/${n === 'icertctl.c' ? 'icertctl' : `icert-${n.slice(0, -2)}`}`)]) {
 		mkdirSync(join(root, program, '..'), { recursive: true });
 		writeFileSync(join(root, program), '', { mode: 0o755 });
