@@ -321,7 +321,12 @@ master(void *arg)
 		b->writer = NULL;
 	}
 out:
-	status_writer_leave(b->writer);
+	/* What the disk did not take is given back to it, rather than kept for going on: there may be no room but this. */
+	if (error == ICERT_E_SYSTEM && b->writer != NULL) {
+		status_writer_abort(b->writer);
+		status_writer_discard(b->dirfd);
+	} else
+		status_writer_leave(b->writer);
 	b->writer = NULL;
 	b->error = error;
 	atomic_store(&b->finished, 1);

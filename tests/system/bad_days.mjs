@@ -3,14 +3,15 @@
 // number of a list goes back, and a set that lies in place verifies.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, openSync, closeSync, readFileSync, readdirSync, readlinkSync, renameSync, rmSync } from 'node:fs';
+import { createPrivateKey, sign } from 'node:crypto';
+import { existsSync, openSync, closeSync, readFileSync, readdirSync, readlinkSync, renameSync, rmSync, statSync, writeFileSync, chownSync } from 'node:fs';
 import { join } from 'node:path';
 import { icertctlRun } from '../lib/instance.mjs';
 import { until } from '../lib/http.mjs';
 import { allUp, frozen, random, signal, units } from '../lib/processes.mjs';
 import { asked } from '../lib/status.mjs';
 import { must } from '../lib/tools.mjs';
-import { rewrite } from '../bench/instance.mjs';
+import { restart, rewrite } from '../bench/instance.mjs';
 import { addCertificates, published, requests, revocation, serialOf } from '../bench/certificates.mjs';
 
 const rest = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -260,5 +261,72 @@ export async function hanging(icert, n) {
 		await back();
 	}
 	for (let i = n; i <= n + 4; i++) await until(async () => await relying.verdict(i) === 'revoked', { what: `${i} revoked` });
+	await sound(icert);
+}
+
+const age = async (icert) => Number((await (await fetch(`${icert.state}/metrics`)).text()).match(/^icert_status_age_seconds (-?\d+)$/m)[1]);
+
+/**
+ * The clock stood so many seconds ahead (or behind) when the set in place was published, and is right again: as the publisher's own
+ * words of then say it, sealed with its key.
+ */
+export async function steppedClock(icert, seconds, n) {
+	const relying = new Relying(icert);
+	const place = join(icert.prefix, 'status/manifest');
+	addCertificates(icert, n, n + 1);
+	icert.sql(revocation(serialOf(n + 1)));
+	await published(icert);
+	assert.equal(await relying.verdict(n), 'good');
+	assert.equal(await relying.verdict(n + 1), 'revoked');
+	const was = await relying.forward();
+	await icert.down();
+	const { uid, gid } = statSync(place);
+	const bytes = readFileSync(place).subarray(0, -64);
+	bytes.writeBigUInt64LE(bytes.readBigUInt64LE(16) + BigInt(Math.max(1, seconds)), 16);	// its number is the clock's
+	bytes.writeBigUInt64LE(bytes.readBigUInt64LE(24) + BigInt(seconds), 24);	// heartbeat
+	const key = createPrivateKey({ key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), readFileSync(join(icert.prefix, 'publisher/manifest.key'))]), format: 'der', type: 'pkcs8' });
+	writeFileSync(`${place}.then`, Buffer.concat([bytes, sign(null, bytes, key)]), { mode: 0o644 });
+	chownSync(`${place}.then`, uid, gid);
+	renameSync(`${place}.then`, place);
+	await icert.up();
+	await until(async () => { const a = await age(icert); return a >= 0 && a < 60; }, { what: 'a heartbeat of now', timeout: 60_000 });
+	assert.equal(await relying.verdict(n), 'good');
+	assert.equal(await relying.verdict(n + 1), 'revoked');
+	assert.ok((await relying.forward()).epoch > was.epoch);
+	// And it goes on from there: what is revoked now is public as ever.
+	icert.sql(revocation(serialOf(n)));
+	await until(async () => await relying.verdict(n) === 'revoked', { what: 'revoked after the step' });
+	await sound(icert);
+}
+
+/** PostgreSQL says nothing for longer than any answer lives: what was good stays good, signed again from what is public. */
+export async function withoutDatabase(icert, n, { seconds = 60 } = {}) {
+	const relying = new Relying(icert);
+	const config = join(icert.prefix, 'etc/icert.conf');
+	addCertificates(icert, n, n + 1);
+	icert.sql(revocation(serialOf(n + 1)));
+	await published(icert);
+	const kept = readFileSync(config, 'utf8');
+	rewrite(config, [/^answer_validity = .*/m, `answer_validity = ${seconds}`], [/^answer_refresh = .*/m, `answer_refresh = ${seconds / 2}`]);
+	await restart(icert, 'publisher');
+	const { code, stdout } = await icertctlRun(['status', 'publish', '--base', '--prefix', icert.prefix]);
+	assert.equal(code, 0, stdout);
+	const back = frozen(icert, 'postgres');
+	let last;
+	try {
+		for (const end = Date.now() + 1100 * seconds; Date.now() < end; await rest(500)) {
+			assert.equal(await relying.verdict(n), 'good');
+			assert.equal(await relying.verdict(n + 1), 'revoked');
+			last = await age(icert);
+		}
+		assert.ok(last < 60, `the set is ${last} s old`);
+		assert.match(await (await fetch(`${icert.state}/healthz`)).text(), /ok/);
+	} finally {
+		await back();
+	}
+	writeFileSync(config, kept);
+	await restart(icert, 'publisher');
+	icert.sql(revocation(serialOf(n)));
+	await until(async () => await relying.verdict(n) === 'revoked', { what: 'revoked after PostgreSQL' });
 	await sound(icert);
 }

@@ -12,6 +12,7 @@ import { allUp } from '../lib/processes.mjs';
 import * as files from '../lib/files.mjs';
 import * as tools from '../lib/tools.mjs';
 import { badFailure } from './patient.mjs';
+import { addCertificates } from '../bench/certificates.mjs';
 import { Applicant, expect } from './walk.mjs';
 
 const skip = process.getuid() !== 0 && 'mounting a small file system takes root';
@@ -139,6 +140,22 @@ test('status files: the edge goes on with the set it has; a new certificate wait
 	});
 	await until(() => waiting() === 0, { what: 'the second certificate is public' });
 	edgeAnswers('status again');
+});
+
+test('a base that does not fit: the set in place stays and is whole, and there is room again afterwards', { skip }, async () => {
+	const many = "octet_length(fields) = 64 and spki_sha256 = sha256(serial)";
+	const place = () => readdirSync(join(icert.prefix, 'status')).sort();
+	const publish = () => icert.icertctl('status', 'publish', '--base');
+	addCertificates(icert, 1, 20_000, { told: false });	// 6 MB of answers into 4
+	const was = place();
+	const { code, stdout } = await publish();
+	assert.notEqual(code, 0, stdout);
+	edgeAnswers('a base that does not fit');
+	await until(() => { const names = place(); return names.length <= was.length + 1 && names.includes('manifest'); }, { what: 'no half of it lies there' });
+	assert.match(log('publisher'), /"code":"(base|publish)_failed"/);
+	icert.sql(`set session_replication_role = replica; delete from icert.certificate where ${many}`);
+	await until(async () => (await publish()).code === 0, { what: 'a base again', every: 1000, timeout: 60_000 });
+	edgeAnswers('a base again');
 });
 
 test("the keeper's folder: nothing is made that could not be kept", { skip }, async () => {
