@@ -138,7 +138,7 @@ export class Instance {
 		const folder = join(this.prefix, 'log');
 		if (!existsSync(folder)) return [];
 		// What was asked of nginx holds no report, and is longer than a string may be after a bench.
-		return readdirSync(folder).filter((name) => !name.startsWith('access'))
+		return readdirSync(folder).filter((name) => !/^(access|status)\.log/.test(name))
 			.map((name) => ({ name, text: readFileSync(join(folder, name), 'utf8') }))
 			.filter(({ text }) => REPORT.test(text))
 			.map(({ name, text }) => ({ name, text: text.slice(text.search(REPORT)).slice(0, 6000) }));
