@@ -29,25 +29,23 @@ moment(int64_t t, char out[32])
 	return out;
 }
 
-/* What signatures are checked with: the issuing CA's and the root's certificates of the set itself. */
+/* What signatures are checked with: the certificates of the set itself, the root's and each issuing CA's. */
 static X509_STORE *
 trust(const struct status_set_files *s)
 {
-	static const char *const names[] = { "emisora.cer", "raiz.cer" };
 	X509_STORE *store = X509_STORE_new();
 	const uint8_t *p;
-	uint32_t i, n;
+	uint32_t i;
 	X509 *x;
 
-	for (n = 0; n < 2 && store != NULL; n++)
-		for (i = 0; i < s->manifest.count; i++) {
-			if (strcmp(s->manifest.entry[i].name, names[n]) != 0)
-				continue;
-			p = s->map[i];
-			if ((x = d2i_X509(NULL, &p, (long)s->manifest.entry[i].size)) != NULL)
-				X509_STORE_add_cert(store, x);
-			X509_free(x);
-		}
+	for (i = 0; i < s->manifest.count && store != NULL; i++) {
+		if (s->manifest.entry[i].kind != STATUS_KIND_CA)
+			continue;
+		p = s->map[i];
+		if ((x = d2i_X509(NULL, &p, (long)s->manifest.entry[i].size)) != NULL)
+			X509_STORE_add_cert(store, x);
+		X509_free(x);
+	}
 	return store;
 }
 

@@ -31,6 +31,13 @@ const issue = async (...words) => {
 	return stdout.split('\n')[0];
 };
 
+/** Every answer in place verifies by the CA that it is of. */
+const sound = async () => {
+	const { code, stdout } = await icert.icertctl('status', 'verify', join(icert.prefix, 'status'), '--key', join(icert.prefix, 'pins/manifest.pub'), '--samples', 'all');
+	assert.equal(code, 0, stdout);
+	assert.match(stdout, /[1-9]\d* signatures checked[^]*sound/);
+};
+
 /** What a relying party that trusts the root alone hears of certificates of this CA. */
 function ask(issuer, ...args) {
 	const { stdout, stderr } = spawnSync('openssl', ['ocsp', '-issuer', issuer, '-CAfile', root, '-verify_other', issuer, '-resp_text',
@@ -171,6 +178,7 @@ test('a second CA issues, the first one only answers; each by a responder of its
 	assert.equal(await has('/crl/icert-2.crl', first), false);
 	assert.equal(await has('/crl/icert.crl', second), false);
 	assert.equal(await has(`/crl/icert-p${part % 3 + 1}.crl`, first), false);
+	await sound();
 	/* A verifier that follows the certificate's own point finds it revoked there. */
 	const crl = put('part.pem', tools.must('openssl', ['crl', '-inform', 'DER', '-in', put('part.crl', await fetched(`/crl/icert-p${part}.crl`))]));
 	assert.match(tools.run('openssl', ['verify', '-crl_check', '-CAfile', root, '-untrusted', one, '-CRLfile', crl, first]).output, /certificate revoked/);
@@ -210,4 +218,30 @@ test('at the end of a CA: last answers and last lists, without an end; the other
 	assert.equal(again.code, 0, again.stdout);
 	await until(async () => number(await listed('/crl/icert-2.crl')) > before, { timeout: 10_000, what: 'the other CA\'s next list' });
 	assert.equal(await octets(), at);
+});
+
+test('yesterday brought back: both CAs, their journals, and nobody good again', async () => {
+	const file = join(icert.folder, 'two.age'), identity = join(icert.folder, 'data.key');
+	tools.must('age-keygen', ['-o', identity]);
+	writeFileSync(join(icert.prefix, 'etc/backup.recipients'), tools.must('age-keygen', ['-y', identity]));
+	const made = await icert.icertctl('backup', file);
+	assert.equal(made.code, 0, made.stdout + made.stderr);
+	const third = await issue('1713175071', 'Ana', 'Paz'), two = pem('emisora-2.cer'), one = pem('emisora.cer');
+	assert.equal(verdict(ask(two, '-cert', third, '-no_nonce')), 'good');
+	revoke(third);
+	await until(() => verdict(ask(two, '-cert', third, '-no_nonce')) === 'revoked', { timeout: 20_000, what: 'revoked' });
+	const before_ = number(await listed('/crl/icert-2.crl'));
+	await icert.down();
+	const back = await icert.icertctl('restore', file, '--identity', identity);
+	assert.equal(back.code, 0, back.stdout + back.stderr);
+	await icert.up();
+	assert.equal(verdict(ask(two, '-cert', third, '-no_nonce')), 'revoked', 'the database does not know it, the set does');
+	assert.equal(verdict(ask(one, '-cert', first, '-no_nonce')), 'revoked');
+	assert.match((await icert.icertctl('lost')).stdout, new RegExp(serialOf(third), 'i'));
+	const list = await until(async () => { const now = await listed('/crl/icert-2.crl'); return number(now) > before_ && now; }, { timeout: 60_000, what: 'a newer list' });
+	assert.ok(list.includes(serialOf(third)));
+	const fourth = await issue('0923456784', 'Luis', 'Rea');
+	assert.match(text('x509', fourth), new RegExp(`Issuer: .*${SECOND_CA}`));
+	assert.notEqual(serialOf(fourth), serialOf(third));
+	await sound();
 });
