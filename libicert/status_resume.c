@@ -17,7 +17,7 @@
  * machine, by one program: a mark of another build is refused, not converted.
  */
 #define MARK_MAGIC	"icertMRK"
-#define MARK_VERSION	1U
+#define MARK_VERSION	2U
 #define MARK_MAX	(TAIL_MAX + 65536)
 
 struct mark {

@@ -96,7 +96,7 @@ int	status_writer_finish(struct status_writer *, const char *name, struct status
  * ICERT_E_NOT_FOUND when nothing is left.  status_writer_leave() frees a writer and keeps what was marked;
  * status_writer_discard() removes what is left in a folder.
  */
-#define STATUS_NOTE_MAX 64
+#define STATUS_NOTE_MAX 128
 #define STATUS_MARK_FILE "building"
 int	status_writer_mark(struct status_writer *, const void *note, size_t len);
 int	status_writer_resume(struct status_writer **, int dirfd, void *note, size_t *len);

@@ -34,7 +34,10 @@ struct base_note {
 	uint8_t tails[8];	/* of the responders' certificates */
 	uint32_t place;		/* of the CA at work */
 	uint32_t reserved;
+	char newest[STATUS_FILE_MAX + 1];	/* of the segments in place at the first beginning: what is written has seen no later one */
 };
+
+_Static_assert(sizeof(struct base_note) <= STATUS_NOTE_MAX, "a note has its place in the mark");
 
 struct part {
 	struct ocsp_template template;
@@ -134,7 +137,7 @@ begin_writer(struct base *b)
 
 	error = status_writer_resume(&b->writer, b->dirfd, &note, &len);
 	if (error == 0 && len == sizeof(note) && memcmp(note.tails, b->note.tails, sizeof(note.tails)) == 0 &&
-	    note.place < b->parts && b->note.now - note.now < b->resume_within && note.now <= b->note.now) {
+	    note.place < b->parts && note.newest[STATUS_FILE_MAX] == '\0' && b->note.now - note.now < b->resume_within && note.now <= b->note.now) {
 		b->note = note;
 		log_info("base_resumed", "%" PRIu64 " certificates are there", status_writer_records(b->writer));
 		return 0;
@@ -373,7 +376,11 @@ take_cas(struct base *b, const struct base_order *order)
 	if (error == 0 && (error = buf_error(&tails)) == 0 && (error = ocsp_digest(tails.p, tails.len, digest)) == 0)
 		memcpy(b->note.tails, digest, sizeof(b->note.tails));
 	buf_free(&tails);
-	return error != 0 ? error : segments_open(&b->published, order->dirfd, order->manifest, names, order->cas);
+	if (error != 0 || (error = segments_open(&b->published, order->dirfd, order->manifest, names, order->cas)) != 0)
+		return error;
+	if (b->published.n > 0)
+		snprintf(b->note.newest, sizeof(b->note.newest), "%s", b->published.at[0].entry.file);
+	return 0;
 }
 
 static void
@@ -437,6 +444,12 @@ base_poll(struct base *b, int *error, struct status_entry *entry)
 	*error = b->error;
 	*entry = b->entry;
 	return 0;
+}
+
+const char *
+base_newest(const struct base *b)
+{
+	return b->note.newest;
 }
 
 uint64_t

@@ -48,6 +48,12 @@ struct base;
 int	base_start(struct base **, const struct base_order *);
 /* 1: still at work.  0: ended with *error; when that is 0, *entry is the new base. */
 int	base_poll(struct base *, int *error, struct status_entry *entry);
+/*
+ * The newest segment that was in place when it was begun, at its first beginning if it was taken up again: what was
+ * published later lies over the new base, which may not know of it.  "" when there was none.  Once base_poll() gave 0; lives
+ * as long as the base.
+ */
+const char *base_newest(const struct base *);
 /* Has written so many records so far. */
 uint64_t base_records(struct base *);
 /* Stops it, keeping what is marked, and frees. */

@@ -82,7 +82,6 @@ struct publication {
 	struct base *base;		/* being built; NULL */
 	int64_t base_tried, base_failed;	/* of the last one that failed, and how often in a row */
 	char finished_file[STATUS_FILE_MAX + 1];	/* the newest segment when nothing of an ended CA was left to sign */
-	char kept_file[STATUS_FILE_MAX + 1];	/* the newest delta when it was begun: what is newer stays */
 
 	struct status_change changes[PUBLICATION_CHANGES];
 	size_t n;			/* changes not seen at the edge yet */

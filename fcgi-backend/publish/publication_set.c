@@ -332,16 +332,16 @@ begin_base(struct publication *p, int64_t now)
 	/* Without the database what is public is signed again as it is. */
 	if (p->last[STEP_DATABASE] == 0 && p->remembered)
 		order.conninfo = p->conninfo;
-	snprintf(p->kept_file, sizeof(p->kept_file), "%s", p->segments.n > 0 ? p->segments.at[0].entry.file : "");
 	return base_start(&p->base, &order);
 }
 
 /*
- * The new base takes the place of every segment that was there when it was begun; what was published meanwhile stays over it.
- * A delta that was made of such as were there and later ones has a name of its own and stays too.
+ * The new base takes the place of every segment that was there when it was first begun, of which newest is the uppermost; what was
+ * published meanwhile stays over it.  A delta that was made of such as were there and later ones has a name of its own and
+ * stays too.
  */
 static int
-take_base(struct publication *p, const struct status_entry *fresh, int64_t now)
+take_base(struct publication *p, const struct status_entry *fresh, const char *newest, int64_t now)
 {
 	struct status_entry list[SEGMENTS_MAX + 1];
 	struct segments next;
@@ -349,7 +349,7 @@ take_base(struct publication *p, const struct status_entry *fresh, int64_t now)
 	int error = 0;
 
 	segments_begin(&next, p->dirfd, p->names, p->cas);
-	while (n < p->segments.n && strcmp(p->segments.at[n].entry.file, p->kept_file) != 0 && !is_base(&p->segments.at[n])) {
+	while (n < p->segments.n && strcmp(p->segments.at[n].entry.file, newest) != 0 && !is_base(&p->segments.at[n])) {
 		list[n] = p->segments.at[n].entry;
 		n++;
 	}
@@ -385,7 +385,7 @@ publication_base(struct publication *p, int64_t now)
 	if (!publication_has_lists(p) || base_poll(p->base, &error, &fresh))
 		return 0;
 	if (error == 0)
-		error = take_base(p, &fresh, now);
+		error = take_base(p, &fresh, base_newest(p->base), now);
 	base_free(p->base);
 	p->base = NULL;
 	p->base_tried = now;

@@ -149,26 +149,37 @@ const signatures = async (icert) => {
 	return Number(stdout.match(/^signatures (\d+)/m)[1]);
 };
 
-/** The publisher is killed in the middle of a base: what was signed and marked is not signed anew. */
+/**
+ * The publisher is killed in the middle of a base: what was signed and marked is not signed anew, and what became public
+ * between its beginning and its death stays public, though it is of serials that the base had passed by then.
+ */
 export async function resumed(icert, { certificates, log = () => {} }) {
-	addCertificates(icert, 1, certificates, { told: false });
+	const relying = new Relying(icert);
+	const [late, revoked] = [1, 2];
+	addCertificates(icert, revoked, certificates, { told: false });
 	const before = await signatures(icert);
 	const marked = () => existsSync(join(icert.prefix, 'status/building'));
 	const asking = icert.icertctl('status', 'publish', '--base');
 	await until(marked, { what: 'a mark', every: 20 });
 	const was = units(icert).get('publisher').pid;
+	addCertificates(icert, late, late);
+	icert.sql(revocation(serialOf(revoked)));
+	await until(async () => await relying.verdict(late) === 'good' && await relying.verdict(revoked) === 'revoked', { what: 'public beside the base', every: 20 });
+	assert.ok(marked(), 'killed in the middle');
 	signal(was, 'SIGKILL');
 	await asking;
 	await until(() => units(icert).get('publisher').pid !== was, { what: 'the publisher started again' });
 	await allUp(icert);
 	const { code, stdout } = await icert.icertctl('status', 'publish', '--base');
 	assert.equal(code, 0, stdout);
-	assert.equal(Number(stdout.match(/^base (\d+) certificates, signed/m)[1]), certificates);
+	assert.equal(Number(stdout.match(/^base (\d+) certificates, signed/m)[1]), certificates - 1);
+	assert.equal(await relying.verdict(late), 'good');
+	assert.equal(await relying.verdict(revoked), 'revoked');
 	const kept = [...readFileSync(join(icert.prefix, 'log/publisher.log'), 'utf8').matchAll(/"base_resumed","text":"(\d+) certificates/g)].map((m) => Number(m[1])).at(-1);
-	const twice = await signatures(icert) - before - 2 * certificates;
+	const twice = await signatures(icert) - before - 2 * (certificates + 1);
 	log(`${kept} of ${certificates} were there, ${twice} signatures made twice`);
 	assert.ok(kept > 0 && twice < kept, `${kept} kept, ${twice} signatures made twice of ${2 * kept}`);
-	assert.match(await sound(icert), new RegExp(`${certificates} records`));
+	assert.match(await sound(icert), new RegExp(`${certificates + 1} records`));
 }
 
 /** More revocations at once than a round signs. */
