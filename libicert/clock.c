@@ -58,6 +58,15 @@ clock_real(void)
 }
 
 int64_t
+clock_real_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int64_t
 clock_business(void)
 {
 	uint64_t offset = 0;

@@ -22,6 +22,9 @@ int	clock_open(const char *path);
 /* Seconds since 1970, UTC. */
 int64_t	clock_real(void);
 
+/* The same in milliseconds. */
+int64_t	clock_real_ms(void);
+
 /* The same plus the test offset: for deadlines of the business only. */
 int64_t	clock_business(void);
 

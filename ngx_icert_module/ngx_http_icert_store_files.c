@@ -131,7 +131,10 @@ ngx_http_icert_high_water_write(ngx_str_t *path, uint64_t epoch,
         goto failed;
     }
 
-    if (write(fd, text, len) != (ssize_t) len || fdatasync(fd) == -1) {
+    /* Whatever the umask: the publisher reads it, to go beyond. */
+    if (fchmod(fd, 0644) == -1
+        || write(fd, text, len) != (ssize_t) len || fdatasync(fd) == -1)
+    {
         (void) close(fd);
         goto failed;
     }

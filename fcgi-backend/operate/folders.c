@@ -43,7 +43,7 @@ static const struct folder_row {
 	{ IN_DATA, "clerk", "icert-clerk", NULL, 0700 },
 	{ IN_DATA, "audit", "icert-clerk", NULL, 0755 },
 	{ IN_DATA, "status", "icert-publisher", "icert-statusfiles", 02750 },
-	{ IN_DATA, "edge", "icert-edge", NULL, 0700 },
+	{ IN_DATA, "edge", "icert-edge", NULL, 0711 },
 	{ IN_DATA, "mail", "icert-sim", NULL, 0700 },
 	{ IN_DATA, "gateway", "icert-sim", NULL, 0700 },
 	{ IN_DATA, "documents", "icert-portal", "icert-documents", 02770 },

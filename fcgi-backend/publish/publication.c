@@ -88,6 +88,28 @@ read_manifest(struct publication *p)
 	return 0;
 }
 
+/* A folder of yesterday: the edge has had later ones, and takes none again until one goes beyond them.  Without an edge here there is nothing to read. */
+static void
+read_high_water(struct publication *p)
+{
+	const char *path = config_get(p->config, "paths", "edge_high_water");
+	struct buf text = BUF_INIT;
+	uint64_t epoch = 0;
+	char end;
+
+	if (path == NULL || keyfile_read(path, 24, &text) != 0)
+		return;
+	buf_putc(&text, '\0');
+	if (buf_error(&text) == 0 && sscanf((const char *)text.p, "%20" SCNu64 "%c", &epoch, &end) >= 1 && epoch <= INT64_MAX / 2 &&
+	    epoch > p->manifest.epoch) {
+		if (p->has_manifest)
+			log_warn("epoch_behind", "%" PRIu64 " is in place, %" PRIu64 " was taken by the edge", p->manifest.epoch, epoch);
+		p->edge_epoch = epoch;
+		p->dirty = 1;
+	}
+	buf_free(&text);
+}
+
 static void
 read_policy(struct publication *p)
 {
@@ -125,8 +147,10 @@ publication_open(struct publication **out, const struct config *config, int admi
 		error = ICERT_E_MEMORY;
 	if (error == 0 && (error = publication_read(config, "raiz.cer", &p->root)) == 0 &&
 	    (error = publication_read(config, "raiz.crl", &p->arl)) == 0 &&
-	    (error = read_seed(p)) == 0 && (error = read_manifest(p)) == 0)
+	    (error = read_seed(p)) == 0 && (error = read_manifest(p)) == 0) {
+		read_high_water(p);
 		error = publication_cas_open(p);
+	}
 	if (error == 0)
 		error = publication_stopper_open(p);
 	if (error != 0) {

@@ -93,6 +93,7 @@ struct publication {
 	int loaded;			/* revocations and lists are those of the database and of the published set */
 
 	struct status_manifest manifest, before;
+	uint64_t edge_epoch;		/* an edge once took that one: no set of it or an earlier one would be taken */
 	int has_manifest;
 	int dirty;			/* CRL or responder differ from what the manifest names */
 

@@ -7,6 +7,7 @@
 
 #include <openssl/evp.h>
 
+#include "libicert/clock.h"
 #include "libicert/error.h"
 #include "libicert/log.h"
 #include "publish/publication_private.h"
@@ -139,9 +140,13 @@ put_ca(struct publication *p, struct status_manifest *m, const struct ca *ca)
 int
 publication_write(struct publication *p, const struct status_entry *segments, size_t n, int64_t now)
 {
-	/* The clock's seconds keep it growing even after a restore of the folder itself. */
-	struct status_manifest m = { .epoch = p->manifest.epoch + 1 > (uint64_t)now ? p->manifest.epoch + 1 : (uint64_t)now,
-	    .heartbeat = now };
+	/*
+	 * The clock keeps it growing even after a restore of the folder itself: in milliseconds, which no burst of sets, each of
+	 * them synced to disk, can run ahead of.
+	 */
+	uint64_t clock = (uint64_t)clock_real_ms();
+	uint64_t last = p->manifest.epoch > p->edge_epoch ? p->manifest.epoch : p->edge_epoch;
+	struct status_manifest m = { .epoch = last + 1 > clock ? last + 1 : clock, .heartbeat = now };
 	int64_t from, until;
 	size_t i;
 	int error = 0;

@@ -293,7 +293,7 @@ export async function steppedClock(icert, seconds, n) {
 	await icert.down();
 	const { uid, gid } = statSync(place);
 	const bytes = readFileSync(place).subarray(0, -64);
-	bytes.writeBigUInt64LE(bytes.readBigUInt64LE(16) + BigInt(Math.max(1, seconds)), 16);	// its number is the clock's
+	bytes.writeBigUInt64LE(bytes.readBigUInt64LE(16) + 1000n * BigInt(Math.max(1, seconds)), 16);	// its number is the clock's
 	bytes.writeBigUInt64LE(bytes.readBigUInt64LE(24) + BigInt(seconds), 24);	// heartbeat
 	const key = createPrivateKey({ key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), readFileSync(join(icert.prefix, 'publisher/manifest.key'))]), format: 'der', type: 'pkcs8' });
 	writeFileSync(`${place}.then`, Buffer.concat([bytes, sign(null, bytes, key)]), { mode: 0o644 });

@@ -38,7 +38,7 @@ const PATHS = {
 	keeper: [['keeper'], ['keeper']], keymaker: [['keymaker'], ['keymaker']], signer: [['signer'], ['signer']],
 	'status-signer': [['status'], ['status']], publisher: [['publisher'], ['publisher']], issuer: [['issuer'], ['issuer']],
 	clerk: [['clerk'], ['clerk']],
-	postgres: [['postgres'], ['postgres']], mail: [['sim'], ['sim']], edge: [['edge'], ['edge']],
+	postgres: [['postgres'], ['postgres']], mail: [['sim'], ['sim']], edge: [['edge'], ['edge']], 'edge/high-water': [USERS.map((u) => u.slice(6)), ['edge']],
 	'etc/gateway-demo.secret': [['webhook', 'sim'], []], 'etc/gateway-demo.key': [['portal', 'clerk', 'sim'], []],
 	documents: [['portal', 'desk', 'clerk', 'issuer'], ['portal', 'desk', 'clerk', 'issuer']],
 	status: [['publisher', 'edge'], ['publisher']], audit: [USERS.map((u) => u.slice(6)), ['clerk']],
