@@ -253,7 +253,10 @@ export async function without(icert, name, n, { revokedMeanwhile = true } = {}) 
 	await until(async () => listed((await relying.forward()).der).has(serialOf(n)), { what: 'in the list' });
 }
 
-/** The status signer hangs, and the round of the publisher with it: what is revoked meanwhile stops being good all the same. */
+/**
+ * The status signer hangs, and the round of the publisher with it: what is revoked meanwhile stops being good all the same, and one
+ * that is issued and revoked while its first answer is being signed never was.
+ */
 export async function hanging(icert, n) {
 	const relying = new Relying(icert);
 	const stops = () => readFileSync(join(icert.prefix, 'log/publisher.log'), 'utf8').split('"code":"stopped"').length;
@@ -272,6 +275,17 @@ export async function hanging(icert, n) {
 		await back();
 	}
 	for (let i = n; i <= n + 4; i++) await until(async () => await relying.verdict(i) === 'revoked', { what: `${i} revoked` });
+	await published(icert);
+	const again = frozen(icert, 'status-signer');
+	try {
+		addCertificates(icert, n + 5, n + 5);
+		await rest(300);	// by then the round waits for its answer
+		icert.sql(revocation(serialOf(n + 5)));
+		await until(async () => await relying.verdict(n + 5) === 'trylater', { what: 'the new one is stopped', timeout: 20_000 });
+	} finally {
+		await again();
+	}
+	await until(async () => { const got = await relying.verdict(n + 5); assert.notEqual(got, 'good'); return got === 'revoked'; }, { what: 'the new one revoked', every: 5 });
 	await sound(icert);
 }
 
