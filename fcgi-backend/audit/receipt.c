@@ -205,7 +205,7 @@ receipt_make(struct db *db, const char *case_id, const char *number, const uint8
 	struct audit_head head;
 	json_t *list = json_array();
 	size_t used, n;
-	int placed, error = list == NULL ? ICERT_E_MEMORY : 0;
+	int placed = 0, error = list == NULL ? ICERT_E_MEMORY : 0;
 
 	/* The rows first: what has a place stands under the newest head, which is committed with it. */
 	if (error == 0 && (error = read_case(db, case_id, all, &rows, &placed)) == 0 &&
