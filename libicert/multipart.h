@@ -12,6 +12,8 @@
  *	  with one name, at most one filename and no parameter with "*"; at most one
  *	  Content-Type; Content-Transfer-Encoding only 7bit, 8bit or binary;
  *	- names are UTF-8 without control characters.
+ * Within quotes a backslash escapes a quote and a backslash; before anything
+ * else it is itself, as browsers write the names of files.
  */
 #ifndef LIBICERT_MULTIPART_H
 #define LIBICERT_MULTIPART_H

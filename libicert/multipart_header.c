@@ -66,8 +66,12 @@ parameter_quoted(const char **pp, const char *end, struct parameter *out)
 	const char	*p = *pp + 1;
 
 	for (; p < end && *p != '"'; p++) {
-		if (*p == '\\' && ++p == end)
-			return ICERT_E_MALFORMED;
+		/*
+		 * A backslash of a file's name is not escaped by browsers (HTML
+		 * standard, 4.10.21.8): it escapes what it has to, no letter.
+		 */
+		if (*p == '\\' && end - p > 1 && (p[1] == '"' || p[1] == '\\'))
+			p++;
 		if (out->len == MULTIPART_LINE_MAX)
 			return ICERT_E_TOO_LARGE;
 		out->value[out->len++] = *p;
