@@ -473,6 +473,10 @@ ngx_http_icert_upload_length(ngx_http_request_t *r, size_t len)
 
     r->headers_in.content_length_n = len;
 
+    /* of HTTP/2 nginx takes the length from here once the filters are done */
+
+    r->request_body->received = len;
+
     return NGX_OK;
 }
 

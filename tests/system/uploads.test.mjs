@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { echo, handover } from '../lib/handover.mjs';
 import { until } from '../lib/http.mjs';
 import { multipart } from '../lib/multipart.mjs';
 import { Nginx, nginxEnv } from '../lib/nginx.mjs';
@@ -15,26 +16,6 @@ import { run } from '../lib/tools.mjs';
 const folder = mkdtempSync(join(tmpdir(), 'icert-uploads-'));
 const spool = `/dev/shm/icert-uploads-${process.pid}`;
 let nginx, behind;
-
-/** The records of a hand-over (libicert/handover.h). */
-function records(bytes) {
-	assert.equal(bytes.subarray(0, 8).toString(), 'ICUP0001');
-	const found = [];
-	for (let at = 8; at < bytes.length;) {
-		const kind = String.fromCharCode(bytes[at]);
-		const body = bytes.subarray(at + 5, at + 5 + bytes.readUInt32LE(at + 1));
-		at += 5 + body.length;
-		let p = 0;
-		const text = () => { const n = body.readUInt32LE(p); p += 4 + n; return body.subarray(p - n, p); };
-		if (kind === 'F') found.push({ name: text().toString(), value: text().toString() });
-		if (kind === 'U') {
-			const file = { name: text().toString(), spool: text().toString(), file: text().toString() };
-			found.push({ ...file, size: Number(body.readBigUInt64LE(p)), sha256: body.subarray(p + 8, p + 40).toString('hex'),
-				type: body[p + 40], width: body.readUInt32LE(p + 41), height: body.readUInt32LE(p + 45) });
-		}
-	}
-	return found;
-}
 
 const pdf = (octets = 100) => Buffer.concat([Buffer.from('%PDF-1.7\n'), Buffer.alloc(octets - 9, 0x20)]);
 const png = (w, h) => { const b = Buffer.alloc(100); Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex').copy(b); b.writeUInt32BE(w, 16); b.writeUInt32BE(h, 20); return b; };
@@ -49,7 +30,7 @@ const post = (path, parts, broken) => new Promise((resolve, reject) => {
 		const chunks = [];
 		res.on('data', (chunk) => chunks.push(chunk)).on('end', () => {
 			const text = Buffer.concat(chunks);
-			resolve({ status: res.statusCode, reason: res.headers['x-reason'], field: res.headers['x-field'], records: res.statusCode === 200 ? records(text) : [] });
+			resolve({ status: res.statusCode, reason: res.headers['x-reason'], field: res.headers['x-field'], records: res.statusCode === 200 ? handover(text) : [] });
 		});
 	});
 	req.on('error', reject);
@@ -88,11 +69,7 @@ const config = (port, more = '') => `
 before(async () => {
 	mkdirSync(spool);
 	nginx = await new Nginx(join(folder, 'nginx'), config, { workers: 1 }).start();
-	behind = http.createServer((req, res) => {
-		const chunks = [];
-		req.on('data', (chunk) => chunks.push(chunk)).on('end', () => res.end(Buffer.concat(chunks)));
-	});
-	await new Promise((resolve) => behind.listen(nginx.port + 1, '127.0.0.1', resolve));
+	behind = await echo(nginx.port + 1);
 });
 after(async () => {
 	try { await nginx?.stop(); } finally {
@@ -109,7 +86,7 @@ test('what the rules allow arrives with its size, digest, type and measure', asy
 	const { status, records: found } = await post('/rules', [note, file('cedula', pdf()), file('photo', photo), file('photo', png(500, 600)), file('paper_7', pdf(300))]);
 	assert.equal(status, 507, 'four files, of which the spool takes three');
 	const { records: all } = await post('/rules', [note, file('cedula', pdf()), file('photo', photo), file('photo', png(500, 600))]);
-	assert.deepEqual(all.map((r) => [r.name, r.value ?? r.size, r.width ?? '', r.height ?? '']),
+	assert.deepEqual(all.map((r) => [r.name, r.value?.toString() ?? r.size, r.width ?? '', r.height ?? '']),
 		[['note', 'x', '', ''], ['cedula', 100, 0, 0], ['photo', photo.length, 700, 600], ['photo', 100, 500, 600]]);
 	assert.equal(all[2].sha256, createHash('sha256').update(photo).digest('hex'));
 	assert.deepEqual(found, []);

@@ -1,0 +1,50 @@
+// What the edge hands over for an upload, read as libicert/handover.h states it; and a program behind that gives it back.
+import assert from 'node:assert/strict';
+import http from 'node:http';
+
+/** The records of a hand-over, which must be whole: { name, value } of a field, what the edge knows of a file. Values are octets. */
+export function handover(bytes) {
+	assert.equal(bytes.subarray(0, 8).toString(), 'ICUP0001');
+	const found = [];
+	let ended = false;
+	for (let at = 8; at < bytes.length;) {
+		assert.ok(!ended, 'nothing follows the end');
+		const kind = String.fromCharCode(bytes[at]);
+		const body = bytes.subarray(at + 5, at + 5 + bytes.readUInt32LE(at + 1));
+		assert.equal(body.length, bytes.readUInt32LE(at + 1), 'a whole record');
+		at += 5 + body.length;
+		let p = 0;
+		const text = () => { const n = body.readUInt32LE(p); p += 4 + n; return body.subarray(p - n, p); };
+		if (kind === 'F') {
+			found.push({ name: text().toString(), value: text() });
+		} else if (kind === 'U') {
+			const file = { name: text().toString(), spool: text().toString(), file: text().toString() };
+			found.push({ ...file, size: Number(body.readBigUInt64LE(p)), sha256: body.subarray(p + 8, p + 40).toString('hex'),
+				type: body[p + 40], width: body.readUInt32LE(p + 41), height: body.readUInt32LE(p + 45) });
+			p += 49;
+		} else {
+			assert.equal(kind, 'E');
+			assert.equal(body.readUInt32LE(0), found.length, 'the end counts the records');
+			ended = true;
+			p = 4;
+		}
+		assert.equal(p, body.length, 'a record holds what it says');
+	}
+	assert.ok(ended, 'an end');
+	return found;
+}
+
+/** A program behind nginx that gives back what it was handed; `hits` counts. */
+export async function echo(port) {
+	const server = http.createServer((req, res) => {
+		const chunks = [];
+		server.hits++;
+		req.on('data', (chunk) => chunks.push(chunk)).on('end', () => {
+			const body = Buffer.concat(chunks);
+			res.writeHead(200, { 'Content-Length': body.length, 'X-Taken': req.headers['x-upload'] ?? '' }).end(body);
+		});
+	});
+	server.hits = 0;
+	await new Promise((resolve) => server.listen(port, '127.0.0.1', resolve));
+	return server;
+}
