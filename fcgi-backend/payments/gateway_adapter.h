@@ -60,6 +60,7 @@ extern const struct gateway_adapter gateway_standard_webhooks;
 extern const struct gateway_adapter gateway_placetopay;
 extern const struct gateway_adapter gateway_stripe;
 extern const struct gateway_adapter gateway_kushki;
+extern const struct gateway_adapter gateway_payphone;
 
 /* ---- gateway_call.c: HTTP ---- */
 
@@ -77,11 +78,12 @@ struct gateway_call {
 	const struct gateway_field *form;     /* instead of it, form-encoded; NULL none */
 	int repeatable;                  /* a second one does nothing more (GETs always; POSTs with an idempotency key) */
 	size_t answer_max;               /* bytes; 0: 64 KiB */
+	int scalar;                      /* a bare true or false is an answer too */
 };
 
 struct gateway_answer {
 	long status;                     /* of HTTP; 0 none came */
-	json_t *json;                    /* object or array that came with it, of refusals too; NULL none.  The caller's to free */
+	json_t *json;                    /* object or array (with scalar: or whatever) that came with it, of refusals too; NULL none.  The caller's to free */
 };
 
 /*

@@ -119,9 +119,10 @@ options(CURL *http, const char *url, const char *method, const struct buf *body,
 
 /* What came back, to our errors; its JSON is kept in every case. */
 static int
-judge(const struct gateway *gateway, const struct buf *out, struct gateway_answer *answer)
+judge(const struct gateway *gateway, const struct gateway_call *call, const struct buf *out, struct gateway_answer *answer)
 {
-	json_t *json = out->len == 0 ? NULL : json_loadb((const char *)out->p, out->len, JSON_REJECT_DUPLICATES, NULL);
+	size_t flags = JSON_REJECT_DUPLICATES | (call->scalar ? JSON_DECODE_ANY : 0);
+	json_t *json = out->len == 0 ? NULL : json_loadb((const char *)out->p, out->len, flags, NULL);
 	long status = answer->status;
 
 	answer->json = json;
@@ -188,7 +189,7 @@ perform(struct gateway *gateway, const struct gateway_call *call, struct collect
 		left = end - clock_mono_ms();
 	}
 	if (code == CURLE_OK)
-		return judge(gateway, &out->octets, answer);
+		return judge(gateway, call, &out->octets, answer);
 	log_warn("gateway_unreachable", "gateway %s: %s, %d tries", gateway->name, curl_easy_strerror(code), tries);
 	return code == CURLE_WRITE_ERROR ? ICERT_E_MALFORMED : ICERT_E_UNAVAILABLE;
 }

@@ -54,7 +54,7 @@
 #define BOUNCES_MS 60000
 #define JOB_WORKS SIGRTMIN        /* a job's first round was complete */
 #define ASK_S 15                 /* an order without news is asked about so long after its payer left for the gateway (business clock) ... */
-#define ASK_MOST_S 3600          /* ... then after as long again each time, and so often in the end */
+#define ASK_MOST_S 3600          /* ... then after as long again each time, in the first 20 minutes every two at least, and so often in the end */
 
 #define EVENT_MONTHS 24          /* notifications can be read for so many months, unless policy says otherwise */
 

@@ -9,6 +9,7 @@ import { StandardWebhooks } from '../simulators/standard_webhooks.mjs';
 import { Placetopay } from '../simulators/placetopay.mjs';
 import { StripeCheckout } from '../simulators/stripe.mjs';
 import { Kushki } from '../simulators/kushki.mjs';
+import { Payphone } from '../simulators/payphone.mjs';
 import { edit, restart } from './reconfigure.mjs';
 
 const base64 = () => randomBytes(24).toString('base64');
@@ -31,6 +32,10 @@ const kinds = {
 	kushki: {
 		adapter: 'kushki', secret: hex, credentials: () => ({ public_merchant_id: hex(), private_merchant_id: hex(), merchant_name: 'Entidad de certificación' }),
 		sim: ({ secret, credentials }) => new Kushki({ secret, publicId: credentials.public_merchant_id, privateId: credentials.private_merchant_id }),
+	},
+	payphone: {
+		adapter: 'payphone', secret: hex, credentials: (secret) => ({ token: base64(), store_id: hex(), reference_key: secret }),
+		sim: ({ secret, credentials, notifyUrl }) => new Payphone({ secret, token: credentials.token, storeId: credentials.store_id, notifyUrl }),
 	},
 };
 

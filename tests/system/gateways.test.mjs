@@ -38,12 +38,33 @@ async function ordered() {
 	return page.path.split('/')[2];
 }
 
-/** As docs/gateways.md says of each: what its API knows of disputes, whether it signs a time, or amounts, what it calls an order. */
+/**
+ * As docs/gateways.md says of each.  signed: what carries the signature ('header', 'body', or 'nothing': then the reference alone shows that it
+ * was meant for us).  covered: changes of the body, one way and no other, that the signature has to show.  timed, amounts: whether time and
+ * amount are under it.  disputes: its API knows of them.  tells: what of these it notifies.  confirms: a payment is given back by itself
+ * when nobody confirms it.  reference: what it calls an order.
+ */
+const same = (order) => order;
+const all = ['aprobar', 'rechazar', 'devuelto'];
 const traits = {
-	standard: { disputes: true, timed: true, amounts: true, list: true, reference: (order) => order },
-	placetopay: { disputes: false, timed: false, amounts: false, list: false, reference: (order) => order.replaceAll('-', '') },
-	stripe: { disputes: true, timed: true, amounts: true, list: true, reference: (order) => order },
-	kushki: { disputes: false, timed: true, amounts: true, list: true, reference: (order) => order },
+	standard: { signed: 'header', disputes: true, timed: true, amounts: true, tells: all, reference: same },
+	placetopay: {
+		signed: 'body', timed: false, amounts: false, tells: all, reference: (order) => order.replaceAll('-', ''),
+		covered: {
+			'no signature': [/"signature":"[^"]*"/, '"x":1'], 'a cut signature': [/("signature":"[^"]{20})[^"]*"/, '$1"'], 'a changed state': ['APPROVED', 'REJECTED'],
+			'a changed session': [/"requestId":(\d+)/, (_, id) => `"requestId":${Number(id) + 1}`],
+		},
+	},
+	stripe: { signed: 'header', disputes: true, timed: true, amounts: true, tells: all, reference: same },
+	kushki: { signed: 'header', timed: true, amounts: true, tells: all, reference: same },
+	payphone: {
+		signed: 'nothing', timed: false, amounts: false, tells: ['aprobar'], confirms: true, reference: same,
+		covered: {
+			'no reference': [/"ClientTransactionId":"[^"]*"/, '"x":1'], 'a cut reference': [/("ClientTransactionId":"[^"]{10})[^"]*"/, '$1"'],
+			'a changed reference': [/("ClientTransactionId":"[^"]{9})(.)/, (_, head, last) => `${head}${last === '0' ? '1' : '0'}`],
+			'a reference of nobody': [/("ClientTransactionId":")[^"]*"/, '$1000000000000000"'], 'a state that there is not': ['"StatusCode":3', '"StatusCode":4'],
+		},
+	},
 };
 
 const state = (order) => icert.sql(`select state from icert.purchase where id = '${order}'`);
@@ -78,7 +99,7 @@ async function told(sim, payment, ...acts) {
 const permutations = (list) => (list.length < 2 ? [list] : list.flatMap((one, i) => permutations(list.toSpliced(i, 1)).map((rest) => [one, ...rest])));
 
 for (const name of Object.keys(traits)) {
-	const { disputes, timed, amounts, list, reference } = traits[name];
+	const { signed, covered, disputes, timed, amounts, tells, confirms, reference } = traits[name];
 
 	test(`${name}: refused, paid, given back by us; the page says what is`, async () => {
 		const g = gateways[name];
@@ -129,18 +150,19 @@ for (const name of Object.keys(traits)) {
 		const headers = g.sim.headers(note);
 		const signature = Object.keys(headers).find((key) => /signature/.test(key));
 
-		assert.equal(await send({ forged: true }), 401, 'signed by somebody else');
-		assert.equal(await bare({}, note.body.replace(/"signature":"[^"]*"/, '"x":1')), 401, 'no signature');
-		if (signature) {
+		assert.equal(await send({ forged: true }), 401, 'by somebody else');
+		assert.equal(await bare(headers, note.body.slice(0, -1)), 401, 'a cut body');
+		if (signed === 'header') {
+			assert.ok(signature);
+			assert.equal(await bare({}, note.body), 401, 'no signature');
 			assert.equal(await bare({ ...headers, [signature]: headers[signature].slice(0, -8) }, note.body), 401, 'a cut signature');
 			assert.equal(await bare({ ...headers, [signature]: '' }, note.body), 401, 'an empty signature');
-			assert.equal(await bare(headers, note.body.slice(0, -1)), 401, 'a cut body');
 			assert.equal(await bare(headers, note.body.replace('3', '4')), 401, 'a changed octet');
-		} else {
-			assert.equal(await bare({}, note.body.replace(/("signature":"[^"]{20})[^"]*"/, '$1"')), 401, 'a cut signature');
-			assert.equal(await bare({}, note.body.slice(0, -1)), 401, 'a cut body');
-			assert.equal(await bare({}, note.body.replace('APPROVED', 'REJECTED')), 401, 'a changed state');
-			assert.equal(await bare({}, note.body.replace(/"requestId":(\d+)/, (_, id) => `"requestId":${Number(id) + 1}`)), 401, 'a changed session');
+		}
+		for (const [what, [from, to]] of Object.entries(covered ?? {})) {
+			const changed = note.body.replace(from, to);
+			assert.notEqual(changed, note.body, what);
+			assert.equal(await bare({}, changed), 401, what);
 		}
 		assert.equal(await bare(headers, 'a'.repeat(1 << 20)), 413, 'a megabyte');
 		assert.equal(received(), before, 'nothing was kept');
@@ -201,7 +223,7 @@ for (const name of Object.keys(traits)) {
 		const orders = [];
 		for (let n = 0; n < 24; n++) {
 			const { order, payment } = await checkout(g);
-			const notes = await told(g.sim, payment, ...(disputes ? ['aprobar', 'disputa', 'disputa-ganada'] : ['rechazar', 'aprobar']));
+			const notes = await told(g.sim, payment, ...(disputes ? ['aprobar', 'disputa', 'disputa-ganada'] : tells.includes('rechazar') ? ['rechazar', 'aprobar'] : ['aprobar']));
 			while (notes.length < 4) notes.push({ ...notes.at(-1), id: `${notes.at(-1).id}-${notes.length}` });
 			for (const note of permutations(notes.slice(0, 4))[n]) assert.equal((await g.sim.deliver(payment, note)).status, 200);
 			orders.push(order);
@@ -216,7 +238,7 @@ for (const name of Object.keys(traits)) {
 		}
 	});
 
-	test(`${name}: paid, disputed, won, given back there: each notification twice and in every order`, async () => {
+	if (tells.includes('devuelto')) test(`${name}: paid, disputed, won, given back there: each notification twice and in every order`, async () => {
 		const g = gateways[name];
 		const orders = [];
 		for (const n of [0, 3, 5]) {
@@ -278,10 +300,63 @@ for (const name of Object.keys(traits)) {
 		assert.equal(concluded(order), 'pay');
 	});
 
-	if (!list) continue;
+	if (confirms) test(`${name}: what is paid is confirmed in time, by whoever comes first; what was not in time is not paid`, async () => {
+		const g = gateways[name];
+		const { sim } = g;
+		const asked = (payment) => sim.calls.filter((call) => call.path.endsWith(payment.id)).length;
+		// The browser comes back, while notifications are lost and nobody asks of himself.
+		const first = await checkout(g);
+		sim.mode = 'lose';
+		const back = await fetch(`${sim.base}/pago/${first.payment.id}/callado`, { method: 'POST', redirect: 'manual' });
+		const home = new URL(back.headers.get('location'));
+		await client.visit(home.pathname + home.search);
+		assert.ok(first.payment.confirmed, 'by the return');
+		// A notification, and no browser.
+		sim.mode = 'send';
+		const second = await checkout(g);
+		await sim.act(second.payment, 'aprobar');
+		await until(() => second.payment.confirmed, { what: 'confirmed by the notification' });
+		// Neither, and paid in the last of the form's ten minutes: the clerk asks often enough until then.
+		const third = await checkout(g);
+		for (const s of [540, 130]) {
+			const before = asked(third.payment);
+			if (s === 130) await sim.act(third.payment, 'callado');
+			icert.moveClock(icert.ahead + s);
+			await until(() => asked(third.payment) > before, { what: `asked again after ${s} s` });
+		}
+		await until(() => third.payment.confirmed, { what: 'confirmed by asking' });
+		// Nobody in time.
+		const { order, payment } = await checkout(g);
+		const before = asked(payment);
+		sim.windowMs = 0;
+		await sim.act(payment, 'callado');
+		icert.moveClock(icert.ahead + 600);
+		await until(() => asked(payment) > before && payment.state === 'rejected', { what: 'asked too late' });
+		sim.windowMs = 300_000;
+		await until(() => icert.sql(`select count(*) from icert.payment where purchase_id = '${order}' and verdict = 'reject'`) === '1', { what: 'known as refused' });
+		assert.equal(state(order), 'pending');
+		for (const { order: paid } of [first, second, third]) await until(() => state(paid) === 'paid', { what: 'paid' });
+		// And may be paid in another form.
+		const again = await checkout(g, order);
+		assert.notEqual(again.payment.id, payment.id);
+		await sim.act(again.payment, 'aprobar');
+		await until(() => state(order) === 'paid', { what: 'paid at the second try' });
+	});
+
+	if (confirms) test(`${name}: the return of somebody else's browser confirms nothing of another payment`, async () => {
+		const g = gateways[name];
+		const [one, other] = [await checkout(g), await checkout(g)];
+		await told(g.sim, one.payment, 'callado');
+		await client.visit(`/orden/${other.order}/vuelta?id=${one.payment.transaction}&clientTransactionId=${one.payment.id}`);
+		await client.visit(`/orden/${other.order}/vuelta?id=${one.payment.transaction}&clientTransactionId=${other.payment.id}`);
+		await client.visit(`/orden/${one.order}/vuelta?id=x%0a1&clientTransactionId=${one.payment.id}`);
+		assert.ok(!one.payment.confirmed);
+		assert.notEqual(state(other.order), 'paid');
+	});
+
 	test(`${name}: asks with what it was configured with, and with nothing else`, async () => {
 		const { sim, credentials } = gateways[name];
-		const secrets = Object.entries(credentials).filter(([key]) => /secret|private|api_key/.test(key)).map(([, value]) => value);
+		const secrets = Object.entries(credentials).filter(([key]) => /secret|private|api_key|token|reference_key/.test(key)).map(([, value]) => value);
 		for (const call of sim.calls) {
 			assert.ok(secrets.every((secret) => !call.path.includes(secret) && !call.text.includes(secret)), call.path);
 			assert.notEqual(call.status, 401);
@@ -294,6 +369,6 @@ test('who paid gets one mail an order, and nothing secret stands in a log', () =
 	assert.equal(icert.sql("select count(*) from icert.outbox where template = 'payment_received'"), paid);
 	const logs = icert.logs(100000);
 	for (const { secret, second, credentials } of Object.values(gateways)) {
-		for (const text of [secret, second, ...Object.entries(credentials).filter(([key]) => /secret|private|api_key/.test(key)).map(([, value]) => value)]) assert.ok(!logs.includes(text));
+		for (const text of [secret, second, ...Object.entries(credentials).filter(([key]) => /secret|private|api_key|token|reference_key/.test(key)).map(([, value]) => value)]) assert.ok(!logs.includes(text));
 	}
 });

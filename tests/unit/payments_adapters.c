@@ -271,6 +271,61 @@ kushki(void **state)
 	gateway_free(g);
 }
 
+/* ---- Payphone ---- */
+
+/*
+ * A reference is 10 digits and a code: the first 25 bits, five a digit, of
+ * printf 0jgx6zk3m9 | openssl dgst -sha256 -hmac aa2b1d7c9e0f4a55 = bfea27d5…: 10111 11111 10101 00010 01111
+ */
+#define PAYPHONE_KEY "aa2b1d7c9e0f4a55"
+#define REFERENCE "0jgx6zk3m9qzn2f"
+#define PAYPHONE(reference, status) "{\"Amount\":3105,\"ClientTransactionId\":\"" reference "\",\"StatusCode\":" status \
+	",\"TransactionStatus\":\"Approved\",\"StoreId\":\"s\",\"Currency\":\"USD\",\"TransactionId\":32805807}"
+
+static void
+payphone(void **state)
+{
+	static const struct one_header none;
+	static const char *const forged[] = {
+		/* a digit of the time, of the try, of the code; under another key; cut, longer, in capitals, none; no such state */
+		PAYPHONE("0jgx7zk3m9qzn2f", "3"), PAYPHONE("0jgx6zk3m8qzn2f", "3"), PAYPHONE("0jgx6zk3m9qzn2g", "3"), PAYPHONE("0jgx6zk3m9gxcjm", "3"),
+		PAYPHONE("0jgx6zk3m9qzn2", "3"), PAYPHONE("0jgx6zk3m9qzn2ff", "3"), PAYPHONE("0JGX6ZK3M9QZN2F", "3"), PAYPHONE("", "3"),
+		PAYPHONE(REFERENCE, "4"), PAYPHONE(REFERENCE, "0"), PAYPHONE(REFERENCE, "\"3\""), PAYPHONE(REFERENCE, "null"),
+		"{\"ClientTransactionId\":7,\"StatusCode\":3}", "{}", "", "[]",
+	};
+	struct gateway *g = open_as("payphone", "another key that counts\n" PAYPHONE_KEY "\n");
+	struct gateway_payment p;
+	char first[GATEWAY_ID];
+
+	(void)state;
+	assert_non_null(g);
+	assert_int_equal(verify(g, none, PAYPHONE(REFERENCE, "3"), AT), 0);
+	strcpy(first, event);
+	/* whatever else it says is no other event, and another state is one */
+	assert_int_equal(verify(g, none, "{\"ClientTransactionId\":\"" REFERENCE "\",\"StatusCode\":3,\"Amount\":1}", AT), 0);
+	assert_string_equal(event, first);
+	assert_int_equal(verify(g, none, PAYPHONE(REFERENCE, "2"), AT), 0);
+	assert_string_not_equal(event, first);
+	for (size_t i = 0; i < sizeof(forged) / sizeof(forged[0]); i++)
+		assert_int_equal(verify(g, none, forged[i], AT), ICERT_E_FORGED);
+	/* approved, says anybody: the question decides, over everything */
+	assert_int_equal(reads(g, PAYPHONE(REFERENCE, "3"), &p), 0);
+	assert_string_equal(p.id, REFERENCE);
+	assert_string_equal(p.order, "");
+	assert_int_equal(p.state, GATEWAY_APPROVED);
+	assert_int_equal(p.cents, -1);
+	assert_false(p.sure);
+	assert_int_equal(reads(g, PAYPHONE(REFERENCE, "2"), &p), 0);
+	assert_int_equal(p.state, GATEWAY_PENDING);
+	assert_int_equal(reads(g, PAYPHONE("../../../../x/y", "3"), &p), ICERT_E_MALFORMED);
+	assert_string_equal(gateway_accepted(g), "{\"Response\":true,\"ErrorCode\":\"000\"}");
+	gateway_free(g);
+	g = open_as("payphone", "a key that was given up\n");
+	assert_int_equal(verify(g, none, PAYPHONE(REFERENCE, "3"), AT), ICERT_E_FORGED);
+	gateway_free(g);
+	assert_null(open_as("payphone", "too short\n"));
+}
+
 /* ---- what they share ---- */
 
 static void
@@ -391,6 +446,7 @@ main(void)
 		cmocka_unit_test(placetopay),
 		cmocka_unit_test(stripe),
 		cmocka_unit_test(kushki),
+		cmocka_unit_test(payphone),
 		cmocka_unit_test(values),
 		cmocka_unit_test(credentials),
 	};

@@ -55,9 +55,12 @@ static const struct db_stmt heard = { "purchase_heard",
 	"select y.verdict from icert.purchase p join icert.payment y on y.purchase_id = p.id and y.gateway = p.gateway"
 	" and y.gateway_payment = p.gateway_payment where p.id = $1 and p.state = 'pending' and y.verdict in ('pending', 'reject')"
 	" order by y.at desc, y.verdict desc limit 1" };
+/* Payers pay soon, and there are gateways that give back after five minutes what nobody has asked them about. */
+#define PAYING_S 1200
+#define PAYING_ASK_S 120
 static const struct db_stmt unsure = { "purchase_unsure",
 	"select " COLUMNS " from icert.purchase p where p.state = 'pending' and coalesce(p.asked_at, p.state_since)"
-	" + least(greatest(coalesce(p.asked_at, p.state_since) - p.state_since, $4), $5) <= $1"
+	" + least(greatest(coalesce(p.asked_at, p.state_since) - p.state_since, $4), case when $1 - p.state_since < $6 then $7::bigint else $5::bigint end) <= $1"
 	" and not exists (select from icert.payment y where y.gateway = p.gateway and y.gateway_payment = p.gateway_payment"
 	" and y.verdict = 'reject') and" TROUBLE_RESTS_NOT("ask", "p.id::text", "$3")
 	" order by coalesce(p.asked_at, p.state_since) limit $2" };
@@ -361,7 +364,7 @@ purchase_unsure(struct act *act, int64_t first, int64_t most, struct purchase *r
 
 	*n = 0;
 	if ((error = DB_QUERY(act->db, &unsure, &r, P_INT(clock_business()), P_INT((int64_t)room), P_INT(clock_real()), P_INT(first),
-	    P_INT(most))) != 0)
+	    P_INT(most), P_INT(PAYING_S), P_INT(PAYING_ASK_S))) != 0)
 		return error;
 	for (int i = 0; i < db_rows(r) && *n < room; i++)
 		fill(&rows[(*n)++], r, i);

@@ -78,7 +78,7 @@ int	purchase_foresee(struct act *, const char *gateway, const struct gateway_pay
 	    char order[ID_TEXT]);
 
 /* For the clerk's questions to gateways: pending orders, not refused, that nobody asked about for as long as they have
- * been pending then, at least `first` and at most `most` seconds.  *n: room, then filled; billing is not opened. */
+ * been pending then, at least `first` and at most `most` seconds, in the first 20 minutes at most two.  *n: room, then filled; billing is not opened. */
 int	purchase_unsure(struct act *, int64_t first, int64_t most, struct purchase *rows, size_t *n);
 
 /* One mail about an order to its contact, in the open transaction; key: the order's, opened. */

@@ -37,7 +37,7 @@ int	settlement_replay(struct act *act, struct settlement *settlement, size_t mos
 
 /*
  * Asks about pending orders without news: `first` seconds after the payer went to the gateway (business clock), then after as
- * long again each time, and every `most` seconds in the end.  An order that the gateway does not answer about rests.
+ * long again each time (every two minutes while a payer may be paying), and every `most` seconds in the end.  An order that the gateway does not answer about rests.
  */
 int	settlement_ask(struct act *act, struct settlement *settlement, int64_t first, int64_t most, size_t *asked);
 
