@@ -1,6 +1,10 @@
 // What the edge hands over for an upload, read as libicert/handover.h states it; and a program behind that gives it back.
 import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import http from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Nginx } from './nginx.mjs';
 
 /** The records of a hand-over, which must be whole: { name, value } of a field, what the edge knows of a file. Values are octets. */
 export function handover(bytes) {
@@ -35,7 +39,7 @@ export function handover(bytes) {
 }
 
 /** A program behind nginx that gives back what it was handed; `hits` counts. */
-export async function echo(port) {
+async function echo(port) {
 	const server = http.createServer((req, res) => {
 		const chunks = [];
 		server.hits++;
@@ -47,4 +51,35 @@ export async function echo(port) {
 	server.hits = 0;
 	await new Promise((resolve) => server.listen(port, '127.0.0.1', resolve));
 	return server;
+}
+
+/** An nginx that takes uploads, a spool of its own, and such a program behind, on the next port. `http(port, spool)` as for Nginx. */
+export class UploadEdge {
+	constructor(name, http, options) {
+		this.folder = mkdtempSync(join(tmpdir(), `icert-${name}-`));
+		this.spool = `/dev/shm/icert-${name}-${process.pid}`;
+		this.nginx = new Nginx(join(this.folder, 'nginx'), (port) => http(port, this.spool), options);
+	}
+
+	async start() {
+		mkdirSync(this.spool);
+		await this.nginx.start();
+		this.behind = await echo(this.nginx.port + 1);
+		return this;
+	}
+
+	/** Files that are in the spool now. */
+	spooled() {
+		return readdirSync(this.spool).flatMap((worker) => {
+			try { return readdirSync(join(this.spool, worker)); } catch { return []; }	// its worker has gone
+		});
+	}
+
+	async stop() {
+		try { await this.nginx.stop(); } finally {
+			this.behind?.close();
+			rmSync(this.folder, { recursive: true, force: true });
+			rmSync(this.spool, { recursive: true, force: true });
+		}
+	}
 }

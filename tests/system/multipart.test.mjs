@@ -3,26 +3,19 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import http2 from 'node:http2';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { echo, handover } from '../lib/handover.mjs';
+import { UploadEdge, handover } from '../lib/handover.mjs';
 import { until } from '../lib/http.mjs';
 import { cases } from '../lib/multipart_cases.mjs';
-import { Nginx } from '../lib/nginx.mjs';
 import { random } from '../lib/processes.mjs';
 
 const seed = Number(process.env.MULTIPART_SEED ?? Date.now() % 1e9);
 const pick = random(seed);
-const folder = mkdtempSync(join(tmpdir(), 'icert-multipart-'));
-const spool = `/dev/shm/icert-multipart-${process.pid}`;
 const all = cases();
-let nginx, behind;
 
-const config = (port) => `
+const edge = new UploadEdge('multipart', (port, spool) => `
 	icert_upload_spool ${spool};
 	server {
 		listen 127.0.0.1:${port};
@@ -30,20 +23,11 @@ const config = (port) => `
 		add_header X-Reason $icert_reason always;
 		proxy_set_header X-Upload $icert_upload;
 		location / { icert_upload on; proxy_pass http://127.0.0.1:${port + 1}; }
-	}`;
+	}`, { workers: 1 });
+const { nginx } = edge;
 
-before(async () => {
-	mkdirSync(spool);
-	nginx = await new Nginx(join(folder, 'nginx'), config, { workers: 1 }).start();
-	behind = await echo(nginx.port + 1);
-});
-after(async () => {
-	try { await nginx?.stop(); } finally {
-		behind?.close();
-		rmSync(folder, { recursive: true, force: true });
-		rmSync(spool, { recursive: true, force: true });
-	}
-});
+before(() => edge.start());
+after(() => edge.stop());
 
 /** The body in pieces of random length. */
 function* cut(body) {
@@ -130,15 +114,15 @@ test('whole requests that say two things at once', async () => {
 	const requests = all.filter(({ request }) => request);
 	assert.ok(requests.length >= 20);
 	await each(requests, async (one) => {
-		const hits = behind.hits;
+		const hits = edge.behind.hits;
 		const text = (await send(one.request)).toString('latin1');
 		assert.equal(text.match(/^HTTP\/1\.[01] \d/gm)?.length, 1, `${one.name}: one answer\n${text}`);
 		const [, status] = text.match(/^HTTP\/1\.[01] (\d+)/);
 		const head = text.slice(0, text.indexOf('\r\n\r\n'));
 		const body = Buffer.from(text.slice(head.length + 4), 'latin1');
 		check(one, { status: Number(status), reason: head.match(/^X-Reason: (.*)$/im)?.[1], taken: head.match(/^X-Taken: (.*)$/im)?.[1], body }, 'as it is');
-		assert.equal(behind.hits - hits, one.requests, `${one.name}: requests that reach the program behind`);
+		assert.equal(edge.behind.hits - hits, one.requests, `${one.name}: requests that reach the program behind`);
 	}, 1);
 });
 
-test('nothing stays in the spool', () => until(() => readdirSync(spool).flatMap((worker) => readdirSync(join(spool, worker))).length === 0, { what: 'an empty spool' }));
+test('nothing stays in the spool', () => until(() => edge.spooled().length === 0, { what: 'an empty spool' }));

@@ -3,19 +3,14 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import http from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { echo, handover } from '../lib/handover.mjs';
+import { UploadEdge, handover } from '../lib/handover.mjs';
 import { until } from '../lib/http.mjs';
 import { multipart } from '../lib/multipart.mjs';
 import { Nginx, nginxEnv } from '../lib/nginx.mjs';
 import { run } from '../lib/tools.mjs';
-
-const folder = mkdtempSync(join(tmpdir(), 'icert-uploads-'));
-const spool = `/dev/shm/icert-uploads-${process.pid}`;
-let nginx, behind;
 
 const pdf = (octets = 100) => Buffer.concat([Buffer.from('%PDF-1.7\n'), Buffer.alloc(octets - 9, 0x20)]);
 const png = (w, h) => { const b = Buffer.alloc(100); Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex').copy(b); b.writeUInt32BE(w, 16); b.writeUInt32BE(h, 20); return b; };
@@ -40,9 +35,7 @@ const refused = async (status, reason, field, path, parts) => {
 	const answer = await post(path, parts);
 	assert.deepEqual([answer.status, answer.reason, answer.field], [status, reason, field]);
 };
-const spooled = () => readdirSync(spool).flatMap((worker) => readdirSync(join(spool, worker)));
-
-const config = (port, more = '') => `
+const config = (port, spool) => `
 	icert_upload_spool ${spool};
 	icert_upload_spool_files 3;
 	client_max_body_size 20m;
@@ -63,21 +56,12 @@ const config = (port, more = '') => `
 			proxy_pass http://127.0.0.1:${port + 1};
 		}
 		location /free { icert_upload on; proxy_pass http://127.0.0.1:${port + 1}; }
-	}
-	${more}`;
+	}`;
+const edge = new UploadEdge('uploads', config, { workers: 1 });
+const { nginx } = edge;
 
-before(async () => {
-	mkdirSync(spool);
-	nginx = await new Nginx(join(folder, 'nginx'), config, { workers: 1 }).start();
-	behind = await echo(nginx.port + 1);
-});
-after(async () => {
-	try { await nginx?.stop(); } finally {
-		behind?.close();
-		rmSync(folder, { recursive: true, force: true });
-		rmSync(spool, { recursive: true, force: true });
-	}
-});
+before(() => edge.start());
+after(() => edge.stop());
 
 const note = { name: 'note', value: 'x' };
 
@@ -104,7 +88,7 @@ test('each rule refuses at the octet that breaks it, with its reason and its fie
 	await refused(413, 'upload_files', 'photo', '/rules', [note, ...Array.from({ length: 3 }, () => file('photo', png(600, 500)))]);
 	await refused(400, 'upload_missing', 'cedula', '/rules', [note, file('photo', png(600, 500))]);
 	await refused(400, 'upload_missing', 'note', '/rules', [file('cedula', pdf())]);
-	await until(() => spooled().length === 0, { what: 'an empty spool' });
+	await until(() => edge.spooled().length === 0, { what: 'an empty spool' });
 });
 
 test('where no rule stands any field may carry a file, and a picture is measured all the same', async () => {
@@ -116,9 +100,9 @@ test('no more files at once than the spool may hold, and room is kept free', asy
 	await refused(507, 'upload_spool', 'd', '/free', ['a', 'b', 'c', 'd'].map((name) => file(name, pdf())));
 	const { status } = await post('/free', ['a', 'b', 'c'].map((name) => file(name, pdf())));
 	assert.equal(status, 200, 'those of before are gone');
-	await nginx.reload((port) => config(port).replace('icert_upload_spool_files 3;', 'icert_upload_spool_free 1000000g;'));
+	await nginx.reload((port) => config(port, edge.spool).replace('icert_upload_spool_files 3;', 'icert_upload_spool_free 1000000g;'));
 	await until(async () => (await post('/free', [file('a', pdf())])).reason === 'upload_spool', { what: 'a spool that is full' });
-	await nginx.reload(config);
+	await nginx.reload((port) => config(port, edge.spool));
 });
 
 test('a configuration that cannot be is refused with the name of what is wrong', () => {
@@ -132,7 +116,7 @@ test('a configuration that cannot be is refused with the name of what is wrong',
 		['icert_upload_spool_files 0;', 'icert_upload_spool_files cannot be 0'],
 		['icert_upload_spool_free many;', 'invalid'],
 	]) {
-		const other = new Nginx(join(folder, 'bad'), () => line);
+		const other = new Nginx(join(edge.folder, 'bad'), () => line);
 		mkdirSync(other.folder, { recursive: true });
 		other.configure();
 		const { code, stderr } = run('nginx', ['-t', '-e', 'stderr', '-p', other.folder, '-c', other.config], { env: nginxEnv() });
