@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -128,6 +129,8 @@ process_start(const struct process_spec *spec)
 	child_env(spec);
 	if (chdir("/") != 0)
 		child_fail("/");
+	if (spec->niceness > 0 && setpriority(PRIO_PROCESS, 0, spec->niceness) != 0)
+		child_fail("niceness");
 	child_rights(spec);
 	/* After the change of user, which would have cleared it. */
 	if (!spec->keep_parent) {

@@ -19,6 +19,7 @@ struct process_spec {
 	int nfds;			/* passed as fd 3… with LISTEN_FDS */
 	int fds[PROCESS_FDS_MAX];
 	const char *fdnames;		/* LISTEN_FDNAMES, joined by colons; NULL when nfds is 0 */
+	int niceness;			/* above the starter's */
 	int keep_parent;		/* 0: gets SIGTERM when the starter dies */
 };
 

@@ -20,6 +20,7 @@ struct program_row {
 	const char *fcgi;	/* the socket that becomes fd 0 */
 	const char *sockets[UNIT_SOCKETS];
 	int (*ready)(const struct instance *, const struct unit *);
+	int niceness;		/* as the unit in conf/systemd says */
 };
 
 long
@@ -128,22 +129,24 @@ ready_mail(const struct instance *i, const struct unit *u)
 
 static const struct program_row key_rows[] = {
 	{ "keeper", "icert-keeper", NULL, { "keeper-admin", "keeper-portal", "keeper-desk",
-	    "keeper-issuer", "keeper-clerk" }, ready_keys },
-	{ "keymaker", "icert-keymaker", NULL, { "keymaker-issuer" }, ready_keys },
-	{ "signer", "icert-signer", NULL, { "signer-issuer", "signer-publisher" }, ready_keys },
+	    "keeper-issuer", "keeper-clerk" }, ready_keys, 0 },
+	{ "keymaker", "icert-keymaker", NULL, { "keymaker-issuer" }, ready_keys, 0 },
+	{ "signer", "icert-signer", NULL, { "signer-issuer", "signer-publisher" }, ready_keys, 0 },
 	{ "status-signer", "icert-status", NULL, { "status-signer-publisher",
-	    "status-signer-ocsp" }, ready_keys },
-	{ "checker", "icert-checker", NULL, { "checker-portal", "checker-desk", "checker-clerk" }, ready_keys },
+	    "status-signer-ocsp" }, ready_keys, 0 },
+	{ "checker", "icert-checker", NULL, { "checker-portal", "checker-desk", "checker-clerk" }, ready_keys, 0 },
 };
 
+#define PAGES_WAIT 5	/* before payments and status do, when there is more to do than cores */
+
 static const struct program_row rest_rows[] = {
-	{ "publisher", "icert-publisher", NULL, { "publisher-admin" }, NULL },
-	{ "issuer", "icert-issuer", NULL, { NULL }, NULL },
-	{ "clerk", "icert-clerk", NULL, { NULL }, NULL },
-	{ "ocsp", "icert-ocsp", "ocsp.fcgi", { NULL }, NULL },
-	{ "webhook", "icert-webhook", "webhook.fcgi", { NULL }, ready_webhook },
-	{ "portal", "icert-portal", "portal.fcgi", { NULL }, ready_portal },
-	{ "desk", "icert-desk", "desk.fcgi", { NULL }, ready_desk },
+	{ "publisher", "icert-publisher", NULL, { "publisher-admin" }, NULL, 0 },
+	{ "issuer", "icert-issuer", NULL, { NULL }, NULL, 0 },
+	{ "clerk", "icert-clerk", NULL, { NULL }, NULL, 0 },
+	{ "ocsp", "icert-ocsp", "ocsp.fcgi", { NULL }, NULL, 0 },
+	{ "webhook", "icert-webhook", "webhook.fcgi", { NULL }, ready_webhook, 0 },
+	{ "portal", "icert-portal", "portal.fcgi", { NULL }, ready_portal, PAGES_WAIT },
+	{ "desk", "icert-desk", "desk.fcgi", { NULL }, ready_desk, 0 },
 };
 
 static int
@@ -177,6 +180,7 @@ program_start(struct supervisor *s, const struct program_row *row)
 	if (access(binary, X_OK) != 0)
 		return complain("%s is not built; run make", binary);
 	u.ready = row->ready;
+	u.niceness = row->niceness;
 	if (row->ready == NULL && unit_env(&u, "NOTIFY_SOCKET=%s/notify", i->run) != 0)
 		return -1;
 	if (users_find(row->user, &u.user) != 0 || program_sockets(i, row, &u) != 0 ||

@@ -189,6 +189,7 @@ unit_launch(const struct supervisor *s, struct unit *u)
 		.env = (const char *const *)u->env,
 		.user = u->as_admin ? NULL : &u->user,
 		.stdin_fd = u->stdin_fd,
+		.niceness = u->niceness,
 		.nfds = u->nfds,
 		.fdnames = u->fdnames,
 	};

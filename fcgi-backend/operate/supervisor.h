@@ -22,6 +22,7 @@ struct unit {
 	char *argv[UNIT_ARGS];		/* malloc'd */
 	char *env[UNIT_ENV];		/* malloc'd */
 	int stdin_fd;			/* -1: none */
+	int niceness;
 	int nfds;
 	int fds[UNIT_SOCKETS];
 	char fdnames[256];

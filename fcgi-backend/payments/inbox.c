@@ -21,11 +21,6 @@ static const struct db_stmt box_newest = { "payment_box_newest",
 static const struct db_stmt wake = { "payment_wake",
 	"select case when set_config('synchronous_commit', 'off', true) is not null then pg_notify('icert_payment', '') end" };
 
-/* No conflict target: it would ask for the right to read the table. */
-static const struct db_stmt event_add = { "payment_event_add",
-	"insert into icert.payment_event (gateway, event_id, body, received_at, key_id) values ($1, $2, $3, $4, $5)"
-	" on conflict do nothing" };
-
 static const struct db_stmt box_find = { "payment_box_find",
 	"select 1 from icert.data_key where kind = 'payments-month' and label = $1" };
 static const struct db_stmt key_add = { "payment_box_key_add",
@@ -84,35 +79,66 @@ box_open(struct db *db, struct inbox *inbox)
 	return error;
 }
 
-static int
-store(struct db *db, struct inbox *inbox, const char *gateway, const char *event_id, const void *body, size_t len, int *fresh)
+/* The statement for n rows; each is written once and prepared by a connection that needs it.  No conflict target: it would ask for the right to read the table. */
+static const struct db_stmt *
+event_add(size_t n)
 {
-	struct buf sealed = BUF_INIT;
+	static struct {
+		struct db_stmt stmt;
+		char name[32], sql[512];
+	} all[INBOX_STORE_MAX + 1];
+	struct db_stmt *stmt = &all[n].stmt;
+	char *sql = all[n].sql;
+	size_t i, len, room = sizeof(all[0].sql);
+
+	if (stmt->sql != NULL)
+		return stmt;
+	len = (size_t)snprintf(sql, room, "insert into icert.payment_event (received_at, key_id, gateway, event_id, body) values");
+	for (i = 0; i < n; i++)
+		len += (size_t)snprintf(sql + len, room - len, "%s ($1, $2, $%zu, $%zu, $%zu)", i == 0 ? "" : ",", 3 * i + 3, 3 * i + 4, 3 * i + 5);
+	snprintf(sql + len, room - len, " on conflict do nothing");
+	snprintf(all[n].name, sizeof(all[0].name), "payment_event_add_%zu", n);
+	*stmt = (struct db_stmt){ all[n].name, sql };
+	return stmt;
+}
+
+static int
+store(struct db *db, struct inbox *inbox, const struct inbox_notice *notices, size_t n, size_t *fresh)
+{
+	struct db_param params[2 + 3 * INBOX_STORE_MAX] = { P_INT(clock_real()), P_TEXT(inbox->key_id) };
+	struct buf sealed[INBOX_STORE_MAX] = { BUF_INIT };
 	struct db_result *r = NULL;
-	int error;
+	size_t i;
+	int error = 0;
 
 	if ((inbox->key_id[0] == '\0' || clock_mono_ms() >= inbox->until_ms) && (error = box_open(db, inbox)) != 0)
 		return error;
-	if ((error = seal_box_by(&inbox->sender, body, len, &sealed)) == 0)
-		error = DB_QUERY(db, &event_add, &r, P_TEXT(gateway), P_TEXT(event_id), P_BYTES(sealed.p, sealed.len),
-		    P_INT(clock_real()), P_TEXT(inbox->key_id));
-	*fresh = error >= 0 && db_affected(r) > 0;
+	for (i = 0; i < n && error == 0; i++) {
+		error = seal_box_by(&inbox->sender, notices[i].body, notices[i].len, &sealed[i]);
+		params[3 * i + 2] = P_TEXT(notices[i].gateway);
+		params[3 * i + 3] = P_TEXT(notices[i].event_id);
+		params[3 * i + 4] = P_BYTES(sealed[i].p, sealed[i].len);
+	}
+	if (error == 0)
+		error = db_query(db, event_add(n), params, 2 + 3 * n, &r);
+	*fresh = error >= 0 ? (size_t)db_affected(r) : 0;
 	db_result_free(r);
-	buf_free(&sealed);
+	for (i = 0; i < n; i++)
+		buf_free(&sealed[i]);
 	return error < 0 ? error : 0;
 }
 
 int
-inbox_store(struct db *db, struct inbox *inbox, const char *gateway, const char *event_id, const void *body, size_t len, int *fresh)
+inbox_store(struct db *db, struct inbox *inbox, const struct inbox_notice *notices, size_t n, size_t *fresh)
 {
-	int error = store(db, inbox, gateway, event_id, body, len, fresh);
+	int error = store(db, inbox, notices, n, fresh);
 
 	/* The box is gone: the database was restored. */
 	if (error == ICERT_E_INVALID) {
 		inbox->key_id[0] = '\0';
-		error = store(db, inbox, gateway, event_id, body, len, fresh);
+		error = store(db, inbox, notices, n, fresh);
 	}
-	if (error == 0 && *fresh && inbox->owed_ms == 0)
+	if (error == 0 && *fresh > 0 && inbox->owed_ms == 0)
 		inbox->owed_ms = clock_mono_ms();
 	return error;
 }

@@ -26,14 +26,22 @@ struct inbox {
 	int64_t owed_ms;              /* since when the clerk is to be woken; 0: it is not */
 };
 
+struct inbox_notice {
+	const char *gateway, *event_id;
+	const void *body;
+	size_t len;
+};
+
+#define INBOX_STORE_MAX 8	/* in one statement */
+
 /*
- * icert-webhook: stores one verified notification durably (committed on
- * return).  *fresh is 0 when that event id was stored before: answered 200 all
- * the same.  The clerk is woken by inbox_wake(), and writes the audit row when it first takes the event.
+ * icert-webhook: stores n verified notifications (1 to INBOX_STORE_MAX) durably, all of them or none: committed on
+ * return.  In the order of gateway and event id, so that two who store the same ones wait for each other, and not both.
+ * *fresh: how many were not stored before; the others are answered 200 all the same.  The clerk is woken by inbox_wake(),
+ * and writes the audit row when it first takes the event.
  * ICERT_E_UNAVAILABLE: no database, or the clerk has made no box yet.
  */
-int	inbox_store(struct db *db, struct inbox *inbox, const char *gateway, const char *event_id, const void *body, size_t len,
-	    int *fresh);
+int	inbox_store(struct db *db, struct inbox *inbox, const struct inbox_notice *notices, size_t n, size_t *fresh);
 
 /*
  * After the answer, for it costs the gateway nothing then: wakes the clerk when it is owed.  busy: another request

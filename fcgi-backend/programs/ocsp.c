@@ -2,6 +2,8 @@
  * icert-ocsp: live OCSP answers for the edge: nonces, several CertIDs.  Reads the published set and has
  * digests signed; knows no database and no key.
  */
+#include <fcgiapp.h>
+
 #include "libicert/config.h"
 #include "web/ocsp/live.h"
 #include "web/worker.h"
@@ -16,9 +18,10 @@ start(struct app *app)
 }
 
 static void
-raw(struct app *app, struct FCGX_Request *request)
+raw(struct app *app, struct FCGX_Request *request, size_t n)
 {
-	live_answer(app->ctx, request);
+	while (n-- > 0)
+		live_answer(app->ctx, request++);
 }
 
 int

@@ -34,9 +34,9 @@ start(struct app *app)
 }
 
 static void
-raw(struct app *app, struct FCGX_Request *request)
+raw(struct app *app, struct FCGX_Request *requests, size_t n)
 {
-	notice_answer(app->ctx, request);
+	notice_answer(app->ctx, requests, n);
 }
 
 /* What has been counted of refusals is written when its minute is over; the clerk is woken when nobody waits for an answer. */
@@ -55,7 +55,7 @@ int
 main(int argc, char *argv[])
 {
 	static struct config config;	/* for as long as the program runs */
-	struct app app = { .name = "webhook", .config = &config, .start = start, .raw = raw, .idle = idle };
+	struct app app = { .name = "webhook", .config = &config, .start = start, .raw = raw, .batch = WORKER_BATCH, .idle = idle };
 
 	config_start(&config, "icert-webhook", argc, argv);
 	return worker_run(&app, (int)config_int(&config, "limits", "webhook_workers", 2, 1, 64));

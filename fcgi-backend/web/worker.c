@@ -216,6 +216,20 @@ serve(struct app *app, FCGX_Request *fcgi)
 	log_request(NULL);
 }
 
+/* Takes a connection that is there; -1 when none is. */
+static int
+take_connection(void)
+{
+	struct timeval limit = { .tv_sec = SOCKET_SECONDS };
+	int fd = accept4(LISTEN_FD, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	return fd;
+}
+
 /*
  * The next connection, or -1 when leaving.  SIGTERM is blocked except while
  * waiting here, so it never cuts a request in hand.
@@ -224,7 +238,6 @@ static int
 next_connection(struct app *app, int arrivals, const sigset_t *waiting)
 {
 	struct epoll_event event;
-	struct timeval limit = { .tv_sec = SOCKET_SECONDS };
 	int fd;
 
 	while (!leaving) {
@@ -232,11 +245,8 @@ next_connection(struct app *app, int arrivals, const sigset_t *waiting)
 			app->idle(app);
 		if (epoll_pwait(arrivals, &event, 1, app->idle != NULL ? WORKER_IDLE_S * 1000 : -1, waiting) <= 0)
 			continue;
-		if ((fd = accept4(LISTEN_FD, NULL, NULL, SOCK_CLOEXEC)) < 0)
-			continue;
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-		return fd;
+		if ((fd = take_connection()) >= 0)
+			return fd;
 	}
 	return -1;
 }
@@ -255,13 +265,54 @@ watch_arrivals(void)
 	return fd;
 }
 
+/*
+ * Reads the request of a connection.  libfcgi accepts by itself and knows no time-out: it is given a
+ * connection that has one, as if kept from before.
+ */
+static bool
+read_request(FCGX_Request *fcgi, int fd)
+{
+	fcgi->ipcFd = fd;
+	fcgi->keepConnection = 1;
+	if (FCGX_Accept_r(fcgi) != 0)
+		return false;
+	fcgi->keepConnection = 0;
+	return true;
+}
+
+static void
+finish_request(FCGX_Request *fcgi)
+{
+	if (fcgi->ipcFd >= 0)
+		FCGX_Finish_r(fcgi);
+}
+
+/* What came by connection fd, and for a program that answers several at once what else has come. */
+static void
+answer_arrived(struct app *app, FCGX_Request fcgi[WORKER_BATCH], int fd)
+{
+	size_t n = 0, i;
+
+	alarm(REQUEST_SECONDS);
+	do
+		n += read_request(&fcgi[n], fd);
+	while (n < app->batch && (fd = take_connection()) >= 0);
+	if (n > 0 && app->raw != NULL)
+		app->raw(app, fcgi, n);
+	else if (n > 0)
+		serve(app, fcgi);
+	for (i = 0; i < n; i++)
+		finish_request(&fcgi[i]);
+	alarm(0);
+}
+
 /* works: where it says that it is open for requests; -1 when nobody asks. */
 static int
 worker_loop(struct app *app, int works)
 {
-	FCGX_Request fcgi;
+	FCGX_Request fcgi[WORKER_BATCH];
 	sigset_t blocked, waiting;
-	int arrivals, fd;
+	int arrivals, fd, i;
 
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGTERM);
@@ -269,29 +320,17 @@ worker_loop(struct app *app, int works)
 	sigprocmask(SIG_BLOCK, &blocked, &waiting);
 	sigdelset(&waiting, SIGTERM);
 	sigdelset(&waiting, SIGINT);
-	if (FCGX_Init() != 0 || FCGX_InitRequest(&fcgi, LISTEN_FD, FCGI_FAIL_ACCEPT_ON_INTR) != 0)
+	if (FCGX_Init() != 0)
 		return 1;
+	for (i = 0; i < WORKER_BATCH; i++)
+		if (FCGX_InitRequest(&fcgi[i], LISTEN_FD, FCGI_FAIL_ACCEPT_ON_INTR) != 0)
+			return 1;
 	if ((arrivals = watch_arrivals()) < 0 || (app->start != NULL && app->start(app) != 0))
 		return 1;
 	if (works >= 0 && (write(works, "", 1) != 1 || close(works) != 0))
 		return 1;
-	while ((fd = next_connection(app, arrivals, &waiting)) >= 0) {
-		/* libfcgi accepts by itself and knows no time-out: it is given
-		 * a connection that has one, as if kept from before. */
-		fcgi.ipcFd = fd;
-		fcgi.keepConnection = 1;
-		alarm(REQUEST_SECONDS);
-		if (FCGX_Accept_r(&fcgi) == 0) {
-			if (app->raw != NULL)
-				app->raw(app, &fcgi);
-			else
-				serve(app, &fcgi);
-			fcgi.keepConnection = 0;
-			if (fcgi.ipcFd >= 0)
-				FCGX_Finish_r(&fcgi);
-		}
-		alarm(0);
-	}
+	while ((fd = next_connection(app, arrivals, &waiting)) >= 0)
+		answer_arrived(app, fcgi, fd);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 struct view_page;
 
 #define WORKER_IDLE_S 10
+#define WORKER_BATCH 8
 
 struct FCGX_Request;
 
@@ -47,9 +48,11 @@ struct app {
 	/* A ROUTE_PARK form came with a locked session. */
 	int (*park)(struct request *);
 
-	/* Answers a request by itself, from its raw bytes (notifications); NULL:
-	 * the framework does. */
-	void (*raw)(struct app *, struct FCGX_Request *);
+	/* Answers n requests by itself, from their raw bytes (notifications): the one
+	 * that was waited for and those that had come by then, up to `batch`, so that
+	 * they share what each would do alone.  NULL: the framework answers. */
+	void (*raw)(struct app *, struct FCGX_Request *, size_t n);
+	size_t batch;			/* 1 to WORKER_BATCH; 0 is 1 */
 	/* Called between requests, at least every WORKER_IDLE_S seconds. */
 	void (*idle)(struct app *);
 

@@ -50,6 +50,15 @@ test('every program that up starts has a unit with the same user and sockets', (
 	}
 });
 
+test('what waits for others under systemd does under up', async () => {
+	const text = readFileSync(join(top, 'fcgi-backend/operate/programs.c'), 'utf8');
+	const nice = Number(text.match(/^#define PAGES_WAIT (\d+)/m)[1]);
+	const rows = [...text.matchAll(/\{ "([a-z-]+)", "icert-[a-z-]+".*\}, \w+, (PAGES_WAIT|0) \}/g)];
+	assert.ok(rows.length >= 7);
+	for (const [, name, waits] of rows)
+		assert.equal(readFileSync(join(units, `icert-${name}.service`), 'utf8').match(/^Nice=(\d+)$/m)?.[1], waits !== '0' ? String(nice) : undefined, name);
+});
+
 test('systemd takes every unit', { skip }, () => {
 	for (const name of readdirSync(units).filter((n) => /\.(service|timer|target)$/.test(n))) {
 		const { stderr } = analyze('verify', '--man=no', '--recursive-errors=no', `--root=${root}`, name);

@@ -10,6 +10,7 @@
 #include "libicert/error.h"
 #include "libicert/log.h"
 #include "store/db.h"
+#include "web/worker.h"
 
 #define PATH "/avisos/"
 #define RETRY_AFTER_S 30
@@ -123,35 +124,111 @@ find(const struct notice_context *context, const char *uri)
 	return -1;
 }
 
-/* Verifies and stores; gives the status. */
-static int
-take(struct notice_context *context, struct FCGX_Request *request, int which, int *error)
+_Static_assert(WORKER_BATCH <= INBOX_STORE_MAX, "what comes at once is stored at once");
+
+/* A notification in hand. */
+struct taken {
+	struct FCGX_Request *request;
+	int which;			/* gateway; -1: none that we know */
+	int status;			/* what it is answered with; 0: not known yet, it is to be stored */
+	int error;
+	char event_id[GATEWAY_ID];
+	struct buf body;
+};
+
+/* Reads and verifies: what it is refused with, or nothing yet. */
+static void
+take(struct notice_context *context, struct FCGX_Request *request, struct taken *t)
 {
 	struct gateway_notice notice = { .header = header, .header_arg = request };
-	char event_id[GATEWAY_ID];
-	struct buf body = BUF_INIT;
-	int status, fresh = 0;
+	const char *method = param(request, "REQUEST_METHOD");
 
-	if (!gateway_address_ok(context->gateways[which], param(request, "REMOTE_ADDR"))) {
-		*error = ICERT_E_DENIED;
-		return 403;
+	*t = (struct taken){ .request = request, .which = find(context, param(request, "REQUEST_URI")), .body = BUF_INIT };
+	if (t->which < 0) {
+		t->status = 404;
+		return;
 	}
-	if ((*error = read_body(request, &body, &status)) != 0)
-		goto out;
-	notice.body = body.p;
-	notice.len = body.len;
-	*error = gateway_verify(context->gateways[which], &notice, clock_real(), event_id);
-	if (*error != 0) {
-		status = *error == ICERT_E_STALE || *error == ICERT_E_MALFORMED ? 400 : *error == ICERT_E_FORGED ? 401 : 500;
-		goto out;
+	if (method == NULL || strcmp(method, "POST") != 0) {
+		t->status = 405;
+		return;
 	}
-	*error = inbox_store(context->db, &context->inbox, context->names[which], event_id, body.p, body.len, &fresh);
-	status = *error == 0 ? 200 : 503;
-	if (*error == 0 && !fresh)
-		log_info("notice_repeated", "gateway %s", context->names[which]);
-out:
-	buf_free(&body);
-	return status;
+	if (!gateway_address_ok(context->gateways[t->which], param(request, "REMOTE_ADDR"))) {
+		t->error = ICERT_E_DENIED;
+		t->status = 403;
+		return;
+	}
+	if ((t->error = read_body(request, &t->body, &t->status)) != 0)
+		return;
+	notice.body = t->body.p;
+	notice.len = t->body.len;
+	t->error = gateway_verify(context->gateways[t->which], &notice, clock_real(), t->event_id);
+	t->status = t->error == 0 ? 0 : t->error == ICERT_E_STALE || t->error == ICERT_E_MALFORMED ? 400 :
+	    t->error == ICERT_E_FORGED ? 401 : 500;
+}
+
+static struct inbox_notice
+as_stored(const struct notice_context *context, const struct taken *t)
+{
+	return (struct inbox_notice){ .gateway = context->names[t->which], .event_id = t->event_id, .body = t->body.p, .len = t->body.len };
+}
+
+static int
+by_event(const void *a, const void *b)
+{
+	const struct taken *const *x = a, *const *y = b;
+
+	return (*x)->which != (*y)->which ? ((*x)->which < (*y)->which ? -1 : 1) : strcmp((*x)->event_id, (*y)->event_id);
+}
+
+/* Stores those that nothing speaks against, together; where one of them spoils it, each by itself. */
+static void
+keep(struct notice_context *context, struct taken *all, size_t n)
+{
+	struct taken *good[INBOX_STORE_MAX];
+	struct inbox_notice notices[INBOX_STORE_MAX];
+	size_t m = 0, fresh, i;
+	int error;
+
+	for (i = 0; i < n; i++)
+		if (all[i].status == 0)
+			good[m++] = &all[i];
+	if (m == 0)
+		return;
+	qsort(good, m, sizeof(good[0]), by_event);
+	for (i = 0; i < m; i++)
+		notices[i] = as_stored(context, good[i]);
+	error = inbox_store(context->db, &context->inbox, notices, m, &fresh);
+	for (i = 0; i < m; i++) {
+		if (error != 0 && error != ICERT_E_UNAVAILABLE && error != ICERT_E_TIMEOUT && m > 1) {
+			size_t one;
+
+			good[i]->error = inbox_store(context->db, &context->inbox, &notices[i], 1, &one);
+			fresh += one;
+		} else
+			good[i]->error = error;
+		good[i]->status = good[i]->error == 0 ? 200 : 503;
+	}
+	if (error == 0 && fresh < m)
+		log_info("notice_repeated", "%zu of %zu, gateway %s", m - fresh, m, context->names[good[0]->which]);
+}
+
+static void
+answer(struct notice_context *context, const struct taken *t)
+{
+	const char *code;
+
+	if (t->which < 0 || t->status == 405) {
+		send(t->request, t->status, t->which < 0 ? icert_err_code(ICERT_E_NOT_FOUND) : "method", NULL);
+		return;
+	}
+	code = t->error == 0 ? NULL : t->status == 503 ? icert_err_code(ICERT_E_UNAVAILABLE) : icert_err_code(t->error);
+	send(t->request, t->status, code, gateway_accepted(context->gateways[t->which]));
+	if (t->status == 503)
+		log_error("notice_not_stored", "gateway %s: %s", context->names[t->which], icert_err_code(t->error));
+	else if (code != NULL) {
+		log_warn("notice_refused", "gateway %s: %s", context->names[t->which], code);
+		audit_refusal(context, t->request, context->names[t->which], code);
+	}
 }
 
 void
@@ -161,26 +238,16 @@ notice_wake(struct notice_context *context, int busy)
 }
 
 void
-notice_answer(struct notice_context *context, struct FCGX_Request *request)
+notice_answer(struct notice_context *context, struct FCGX_Request *requests, size_t n)
 {
-	const char *method = param(request, "REQUEST_METHOD"), *code;
-	int which = find(context, param(request, "REQUEST_URI")), error = 0, status;
+	struct taken all[INBOX_STORE_MAX];
+	size_t i;
 
-	if (which < 0) {
-		send(request, 404, icert_err_code(ICERT_E_NOT_FOUND), NULL);
-		return;
-	}
-	if (method == NULL || strcmp(method, "POST") != 0) {
-		send(request, 405, "method", NULL);
-		return;
-	}
-	status = take(context, request, which, &error);
-	code = error == 0 ? NULL : status == 503 ? icert_err_code(ICERT_E_UNAVAILABLE) : icert_err_code(error);
-	send(request, status, code, gateway_accepted(context->gateways[which]));
-	if (status == 503)
-		log_error("notice_not_stored", "gateway %s: %s", context->names[which], icert_err_code(error));
-	else if (code != NULL) {
-		log_warn("notice_refused", "gateway %s: %s", context->names[which], code);
-		audit_refusal(context, request, context->names[which], code);
+	for (i = 0; i < n; i++)
+		take(context, &requests[i], &all[i]);
+	keep(context, all, n);
+	for (i = 0; i < n; i++) {
+		answer(context, &all[i]);
+		buf_free(&all[i].body);
 	}
 }

@@ -37,6 +37,7 @@ struct notice_context {
 /* busy: another request waits. */
 void	notice_wake(struct notice_context *context, int busy);
 
-void	notice_answer(struct notice_context *context, struct FCGX_Request *request);
+/* Answers n of them (WORKER_BATCH at most), whose rows are written together. */
+void	notice_answer(struct notice_context *context, struct FCGX_Request *requests, size_t n);
 
 #endif
