@@ -15,7 +15,7 @@
 
 static const struct gateway_adapter *const adapters[] = {
 	&gateway_standard_webhooks, &gateway_placetopay, &gateway_stripe, &gateway_kushki,
-	&gateway_payphone,
+	&gateway_payphone, &gateway_nuvei,
 };
 
 static const struct gateway_adapter *

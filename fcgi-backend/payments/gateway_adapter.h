@@ -61,6 +61,7 @@ extern const struct gateway_adapter gateway_placetopay;
 extern const struct gateway_adapter gateway_stripe;
 extern const struct gateway_adapter gateway_kushki;
 extern const struct gateway_adapter gateway_payphone;
+extern const struct gateway_adapter gateway_nuvei;
 
 /* ---- gateway_call.c: HTTP ---- */
 
@@ -71,6 +72,7 @@ struct gateway_field {
 
 struct gateway_call {
 	const char *method;              /* NULL: POST with a body, GET without */
+	const char *base;                /* another base URL than the gateway's, where its API has two; NULL: that */
 	const char *path;                /* from the base URL on, with its slash; safe characters only */
 	const struct gateway_field *query;    /* joined to the path, encoded; NULL none */
 	const struct gateway_field *headers;  /* Authorization and whatever else; Accept and Content-Type are set */
@@ -118,6 +120,12 @@ json_t *gateway_amount_json(int64_t cents);
 int	gateway_time(const char *text, int64_t *at);
 /* UTC seconds to "2019-01-01T17:00:00+00:00". */
 void	gateway_time_write(int64_t at, char out[32]);
+/* What the "status" of a refund's answer says: *pending for the one word, 0 for both, ICERT_E_DENIED for any other, ICERT_E_MALFORMED. */
+int	gateway_given_back(const json_t *object, const char *waits, const char *done, int *pending);
+/* Our order's uuid without its dashes, for gateways that take 32 characters or no dashes, and back: "" and ICERT_E_MALFORMED when it is none. */
+#define GATEWAY_ORDER 33
+void	gateway_order_write(const char *order, char out[GATEWAY_ORDER]);
+int	gateway_order_read(const char *text, char order[GATEWAY_ID]);
 /* Only letters, digits and _ - : ; not empty, shorter than GATEWAY_ID.  Such an id can go into a path. */
 int	gateway_id_ok(const char *id);
 /* A JSON object of a notification: duplicates refused, nothing after it.  NULL when it is none. */

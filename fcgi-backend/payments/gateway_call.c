@@ -222,7 +222,7 @@ gateway_call(struct gateway *gateway, const struct gateway_call *call, struct ga
 	memset(answer, 0, sizeof(*answer));
 	if (gateway->http == NULL && (gateway->http = curl_easy_init()) == NULL)
 		goto out;
-	buf_printf(&url, "%s%s%s", gateway->url, call->path, call->query != NULL ? "?" : "");
+	buf_printf(&url, "%s%s%s", call->base != NULL ? call->base : gateway->url, call->path, call->query != NULL ? "?" : "");
 	if (call->query != NULL)
 		encode(gateway->http, call->query, &url);
 	if ((error = buf_error(&url)) != 0 || (error = write_body(gateway, call, &body)) != 0 ||

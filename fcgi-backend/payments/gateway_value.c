@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "libicert/error.h"
+#include "libicert/id.h"
 #include "payments/gateway_adapter.h"
 #include "payments/tariff.h"
 
@@ -144,6 +145,40 @@ gateway_time_write(int64_t at, char out[32])
 
 	gmtime_r(&t, &tm);
 	strftime(out, 32, "%Y-%m-%dT%H:%M:%S+00:00", &tm);
+}
+
+int
+gateway_given_back(const json_t *object, const char *waits, const char *done, int *pending)
+{
+	char status[24];
+
+	if (gateway_text(object, "status", status, sizeof(status), 1) != 0)
+		return ICERT_E_MALFORMED;
+	*pending = strcmp(status, waits) == 0;
+	return *pending || strcmp(status, done) == 0 ? 0 : ICERT_E_DENIED;
+}
+
+void
+gateway_order_write(const char *order, char out[GATEWAY_ORDER])
+{
+	size_t n = 0;
+
+	for (; *order != '\0' && n < GATEWAY_ORDER - 1; order++)
+		if (*order != '-')
+			out[n++] = *order;
+	out[n] = '\0';
+}
+
+int
+gateway_order_read(const char *text, char order[GATEWAY_ID])
+{
+	order[0] = '\0';
+	if (strlen(text) == GATEWAY_ORDER - 1)
+		snprintf(order, GATEWAY_ID, "%.8s-%.4s-%.4s-%.4s-%.12s", text, text + 8, text + 12, text + 16, text + 20);
+	if (id_valid(order))
+		return 0;
+	order[0] = '\0';
+	return ICERT_E_MALFORMED;
 }
 
 int

@@ -16,7 +16,6 @@
 
 #define SECRET_MIN 8
 #define NONCE 16                 /* octets */
-#define REFERENCE 33             /* our order's uuid without dashes: it takes 32 characters */
 #define EXPIRATION_LEAST 600     /* seconds; it wants 5 minutes at least */
 #define SHA256_PREFIX "sha256:"
 #define TRANSACTIONS_MAX 16      /* of one session that are counted */
@@ -98,28 +97,6 @@ ptp_verify(const struct gateway *gateway, const struct gateway_notice *notice, i
 	return error;
 }
 
-/* A uuid without its dashes, and back. */
-static void
-reference_write(const char *order, char out[REFERENCE])
-{
-	size_t n = 0;
-
-	for (; *order != '\0' && n < REFERENCE - 1; order++)
-		if (*order != '-')
-			out[n++] = *order;
-	out[n] = '\0';
-}
-
-static void
-reference_read(const char *reference, char order[GATEWAY_ID])
-{
-	if (strlen(reference) == REFERENCE - 1)
-		snprintf(order, GATEWAY_ID, "%.8s-%.4s-%.4s-%.4s-%.12s", reference, reference + 8, reference + 12, reference + 16,
-		    reference + 20);
-	if (!id_valid(order))
-		order[0] = '\0';
-}
-
 static const struct ptp_state {
 	const char *name;
 	enum gateway_state state;
@@ -153,7 +130,7 @@ ptp_read(const void *body, size_t len, struct gateway_payment *out)
 	    gateway_text(json, "reference", reference, sizeof(reference), 0) == 0) {
 		strcpy(out->id, n.request);
 		/* Outside the signature, like the amount: a hint. */
-		reference_read(reference, out->order);
+		(void)gateway_order_read(reference, out->order);
 		out->state = state->state;
 		out->checking = state->checking;
 		error = 0;
@@ -214,11 +191,11 @@ ptp_checkout(struct gateway *gateway, const struct gateway_checkout_request *req
 	const char *browser = request->browser != NULL && request->browser[0] != '\0' ? request->browser : "unknown";
 	const char *address = request->address != NULL && request->address[0] != '\0' ? request->address : "127.0.0.1";
 	struct gateway_answer answer;
-	char reference[REFERENCE], expiration[32];
+	char reference[GATEWAY_ORDER], expiration[32];
 	json_t *body, *amount;
 	int error;
 
-	reference_write(request->order, reference);
+	gateway_order_write(request->order, reference);
 	gateway_time_write(clock_real() + seconds, expiration);
 	amount = json_pack("{s:s,s:o}", "currency", request->currency, "total", gateway_amount_json(request->cents));
 	if (amount != NULL && request->tax > 0)
@@ -291,7 +268,7 @@ session_read(const json_t *json, const char *id, struct gateway_payment *out, st
 	for (size_t i = 0; i < json_array_size(payments); i++)
 		if (i == TRANSACTIONS_MAX || transaction_add(json_array_get(payments, i), sum) != 0)
 			return ICERT_E_MALFORMED;
-	reference_read(reference, out->order);
+	(void)gateway_order_read(reference, out->order);
 	out->state = state->state;
 	out->checking = state->checking || (out->state == GATEWAY_PENDING && sum->pending > 0);
 	if (out->state == GATEWAY_REJECTED && strcmp(reason, "EX") == 0)
@@ -343,7 +320,6 @@ ptp_refund(struct gateway *gateway, const struct gateway_refund_request *request
 	struct gateway_payment now;
 	struct gateway_answer answer;
 	struct session_sum sum;
-	char status[24] = "";
 	int error;
 
 	if ((error = session_query(gateway, request->payment, &now, &sum)) != 0)
@@ -356,12 +332,8 @@ ptp_refund(struct gateway *gateway, const struct gateway_refund_request *request
 		return ICERT_E_DENIED;
 	error = ptp_call(gateway, "/api/reverse", json_pack("{s:I}", "internalReference", (json_int_t)strtoll(sum.internal, NULL, 10)), 0,
 	    &answer);
-	if (error == 0 && gateway_text(json_object_get(answer.json, "status"), "status", status, sizeof(status), 1) != 0)
-		error = ICERT_E_MALFORMED;
-	if (error == 0) {
-		*pending = strcmp(status, "PENDING") == 0;
-		error = *pending || strcmp(status, "APPROVED") == 0 ? 0 : ICERT_E_DENIED;
-	}
+	if (error == 0)
+		error = gateway_given_back(json_object_get(answer.json, "status"), "PENDING", "APPROVED", pending);
 	json_decref(answer.json);
 	return error;
 }

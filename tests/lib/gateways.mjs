@@ -9,6 +9,7 @@ import { StandardWebhooks } from '../simulators/standard_webhooks.mjs';
 import { Placetopay } from '../simulators/placetopay.mjs';
 import { StripeCheckout } from '../simulators/stripe.mjs';
 import { Kushki } from '../simulators/kushki.mjs';
+import { Nuvei } from '../simulators/nuvei.mjs';
 import { Payphone } from '../simulators/payphone.mjs';
 import { edit, restart } from './reconfigure.mjs';
 
@@ -36,6 +37,10 @@ const kinds = {
 	payphone: {
 		adapter: 'payphone', secret: hex, credentials: (secret) => ({ token: base64(), store_id: hex(), reference_key: secret }),
 		sim: ({ secret, credentials, notifyUrl }) => new Payphone({ secret, token: credentials.token, storeId: credentials.store_id, notifyUrl }),
+	},
+	nuvei: {
+		adapter: 'nuvei', secret: hex, credentials: (secret) => ({ application_code: 'ICERT-EC-SERVER', app_key: secret, contact_email: 'pagos@oficina.example' }),
+		sim: ({ secret, credentials, notifyUrl }) => new Nuvei({ secret, code: credentials.application_code, key: credentials.app_key, notifyUrl }),
 	},
 };
 

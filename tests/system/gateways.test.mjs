@@ -65,6 +65,14 @@ const traits = {
 			'a reference of nobody': [/("ClientTransactionId":")[^"]*"/, '$1000000000000000"'], 'a state that there is not': ['"StatusCode":3', '"StatusCode":4'],
 		},
 	},
+	nuvei: {
+		signed: 'body', disputes: true, timed: false, amounts: false, tells: all, reference: (order) => order.replaceAll('-', ''),
+		covered: {
+			'no signature': [/"stoken":"[^"]*"/, '"x":1'], 'a cut signature': [/("stoken":"[^"]{20})[^"]*"/, '$1"'], 'a longer signature': [/("stoken":"[^"]*)"/, '$100"'],
+			'another transaction': [/"id":"CB-(\d+)"/, (_, id) => `"id":"CB-${Number(id) + 1}"`], 'another user': [/("user":\{"id":")(.)/, (_, head, c) => `${head}${c === '0' ? '1' : '0'}`],
+			'another application': ['-SERVER', '-CLIENT'], 'the same octets, divided in another way': [/("id":"CB-\d+)"/, '$1_ICERT"'],
+		},
+	},
 };
 
 const state = (order) => icert.sql(`select state from icert.purchase where id = '${order}'`);
@@ -356,7 +364,7 @@ for (const name of Object.keys(traits)) {
 
 	test(`${name}: asks with what it was configured with, and with nothing else`, async () => {
 		const { sim, credentials } = gateways[name];
-		const secrets = Object.entries(credentials).filter(([key]) => /secret|private|api_key|token|reference_key/.test(key)).map(([, value]) => value);
+		const secrets = Object.entries(credentials).filter(([key]) => /secret|private|api_key|token|_key/.test(key)).map(([, value]) => value);
 		for (const call of sim.calls) {
 			assert.ok(secrets.every((secret) => !call.path.includes(secret) && !call.text.includes(secret)), call.path);
 			assert.notEqual(call.status, 401);
@@ -369,6 +377,6 @@ test('who paid gets one mail an order, and nothing secret stands in a log', () =
 	assert.equal(icert.sql("select count(*) from icert.outbox where template = 'payment_received'"), paid);
 	const logs = icert.logs(100000);
 	for (const { secret, second, credentials } of Object.values(gateways)) {
-		for (const text of [secret, second, ...Object.entries(credentials).filter(([key]) => /secret|private|api_key|token|reference_key/.test(key)).map(([, value]) => value)]) assert.ok(!logs.includes(text));
+		for (const text of [secret, second, ...Object.entries(credentials).filter(([key]) => /secret|private|api_key|token|_key/.test(key)).map(([, value]) => value)]) assert.ok(!logs.includes(text));
 	}
 });

@@ -326,6 +326,62 @@ payphone(void **state)
 	assert_null(open_as("payphone", "too short\n"));
 }
 
+/* ---- Nuvei ---- */
+
+/* printf CB-81011_ICERT-EC-SERVER_11111111111141118111111111111111_aa2b1d7c9e0f4a55 | openssl dgst -md5 */
+#define NUVEI_KEY "aa2b1d7c9e0f4a55"
+#define STOKEN "e119054f810f8932af3e4f61b11f2e76"
+#define USER "11111111111141118111111111111111"
+#define NUVEI(id, application, user, stoken, status) "{\"transaction\":{\"status\":" status ",\"status_detail\":\"3\",\"id\":\"" id \
+	"\",\"dev_reference\":\"x\",\"amount\":\"31.05\",\"application_code\":\"" application "\",\"stoken\":\"" stoken "\"},\"user\":{\"id\":\"" user "\"}}"
+#define NUVEI_GOOD(status) NUVEI("CB-81011", "ICERT-EC-SERVER", USER, STOKEN, status)
+
+static void
+nuvei(void **state)
+{
+	static const struct one_header none;
+	static const char *const forged[] = {
+		NUVEI("CB-81012", "ICERT-EC-SERVER", USER, STOKEN, "\"1\""), NUVEI("CB-81011", "ICERT-EC-CLIENT", USER, STOKEN, "\"1\""),
+		NUVEI("CB-81011", "ICERT-EC-SERVER", "21111111111141118111111111111111", STOKEN, "\"1\""),
+		/* the same octets, divided in another way: with these underscores the digest would hold */
+		NUVEI("CB-81011_ICERT-EC-SERVER", "11111111111141118111111111111111", USER, STOKEN, "\"1\""),
+		NUVEI("CB-81011", "", "ICERT-EC-SERVER_11111111111141118111111111111111", STOKEN, "\"1\""),
+		/* cut, longer, empty, and the digest of them with no key at all */
+		NUVEI("CB-81011", "ICERT-EC-SERVER", USER, "e119054f810f8932af3e", "\"1\""), NUVEI("CB-81011", "ICERT-EC-SERVER", USER, STOKEN "00", "\"1\""),
+		NUVEI("CB-81011", "ICERT-EC-SERVER", USER, "", "\"1\""), NUVEI("CB-81011", "ICERT-EC-SERVER", USER, "3288d691646bbb1257abebdabe4d8e07", "\"1\""),
+		"{\"transaction\":{},\"user\":{}}", "{\"transaction\":[],\"user\":7}", "{}", "", "[]",
+	};
+	struct gateway *g = open_as("nuvei", "another key that counts\n" NUVEI_KEY "\n");
+	struct gateway_payment p;
+	char first[GATEWAY_ID];
+
+	(void)state;
+	assert_non_null(g);
+	assert_int_equal(verify(g, none, NUVEI_GOOD("\"1\""), AT), 0);
+	strcpy(first, event);
+	assert_int_equal(verify(g, none, NUVEI_GOOD("\"1\""), AT + 86400), 0);
+	assert_string_equal(event, first);
+	/* the state is not signed: another event, and a hint like the first */
+	assert_int_equal(verify(g, none, NUVEI_GOOD("4"), AT), 0);
+	assert_string_not_equal(event, first);
+	for (size_t i = 0; i < sizeof(forged) / sizeof(forged[0]); i++)
+		assert_int_equal(verify(g, none, forged[i], AT), ICERT_E_FORGED);
+	assert_int_equal(reads(g, NUVEI_GOOD("\"1\""), &p), 0);
+	assert_string_equal(p.id, "transaction:CB-81011");
+	assert_string_equal(p.order, ORDER);
+	assert_int_equal(p.state, GATEWAY_APPROVED);
+	assert_int_equal(p.cents, -1);
+	assert_false(p.sure);
+	assert_int_equal(reads(g, NUVEI_GOOD("4"), &p), 0);
+	assert_int_equal(p.state, GATEWAY_PENDING);
+	assert_int_equal(reads(g, NUVEI("../x", "A", USER, "", "\"1\""), &p), ICERT_E_MALFORMED);
+	assert_int_equal(reads(g, NUVEI("CB-1", "A", "an-order-that-is-none-of-ours-00", "", "\"1\""), &p), ICERT_E_MALFORMED);
+	gateway_free(g);
+	g = open_as("nuvei", "a key that was given up\n");
+	assert_int_equal(verify(g, none, NUVEI_GOOD("\"1\""), AT), ICERT_E_FORGED);
+	gateway_free(g);
+}
+
 /* ---- what they share ---- */
 
 static void
@@ -447,6 +503,7 @@ main(void)
 		cmocka_unit_test(stripe),
 		cmocka_unit_test(kushki),
 		cmocka_unit_test(payphone),
+		cmocka_unit_test(nuvei),
 		cmocka_unit_test(values),
 		cmocka_unit_test(credentials),
 	};
