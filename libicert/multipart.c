@@ -1,3 +1,8 @@
+/* memmem, memrchr, also where nginx's build compiles this */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
 #include <string.h>
 #include <strings.h>
 
@@ -93,44 +98,57 @@ line_end(struct multipart *m)
 }
 
 /*
+ * Data without the octets of a delimiter that has begun before: as much as there
+ * is goes out in one piece, since each piece is a write where it arrives.
+ */
+static int
+data_search(struct multipart *m, const uint8_t **pp, const uint8_t *end)
+{
+	const uint8_t	*p = *pp, *stop, *tail;
+	size_t		 len = (size_t)(end - p);
+	int		 rc;
+
+	if ((stop = memmem(p, len, m->delimiter, m->delimiter_len)) != NULL) {
+		*pp = stop + m->delimiter_len;
+		m->state = S_AFTER;
+		m->matched = m->delimiter_len;
+		if ((rc = emit(m, MULTIPART_DATA, p, (size_t)(stop - p))) != 0)
+			return rc;
+		return emit(m, MULTIPART_PART_END, NULL, 0);
+	}
+	/* One may have begun in the last octets: only the last CR can be its first. */
+	tail = len < m->delimiter_len ? p : end - (m->delimiter_len - 1);
+	stop = memrchr(tail, '\r', (size_t)(end - tail));
+	if (stop == NULL || memcmp(stop, m->delimiter, (size_t)(end - stop)) != 0)
+		stop = end;
+	m->matched = (size_t)(end - stop);
+	*pp = end;
+	return emit(m, MULTIPART_DATA, p, (size_t)(stop - p));
+}
+
+/*
  * Data up to the delimiter.  Its only CR is its first octet, so after a
  * mismatch nothing of what matched can begin another delimiter.
  */
 static int
 data_feed(struct multipart *m, const uint8_t **pp, const uint8_t *end)
 {
-	const uint8_t	*p = *pp, *cr;
-	size_t		 held;
-	int		 rc;
+	size_t	held;
 
-	while (p < end) {
-		if (m->matched == 0) {
-			if ((cr = memchr(p, '\r', (size_t)(end - p))) == NULL)
-				cr = end;
-			if ((rc = emit(m, MULTIPART_DATA, p, (size_t)(cr - p))) != 0)
-				return rc;
-			if ((p = cr) == end)
-				break;
-			m->matched = 1;
-			p++;
-			continue;
-		}
-		if (*p == (uint8_t)m->delimiter[m->matched]) {
-			p++;
-			if (++m->matched < m->delimiter_len)
-				continue;
+	if (m->matched == 0)
+		return data_search(m, pp, end);
+	while (*pp < end && **pp == (uint8_t)m->delimiter[m->matched]) {
+		(*pp)++;
+		if (++m->matched == m->delimiter_len) {
 			m->state = S_AFTER;
-			if ((rc = emit(m, MULTIPART_PART_END, NULL, 0)) != 0)
-				return rc;
-			break;
+			return emit(m, MULTIPART_PART_END, NULL, 0);
 		}
-		held = m->matched;
-		m->matched = 0;
-		if ((rc = emit(m, MULTIPART_DATA, m->delimiter, held)) != 0)
-			return rc;
 	}
-	*pp = p;
-	return 0;
+	if (*pp == end)
+		return 0;
+	held = m->matched;
+	m->matched = 0;
+	return emit(m, MULTIPART_DATA, m->delimiter, held);
 }
 
 static int
