@@ -62,7 +62,7 @@ export class UploadEdge {
 	}
 
 	async start() {
-		mkdirSync(this.spool);
+		mkdirSync(this.spool, { recursive: true });
 		await this.nginx.start();
 		this.behind = await echo(this.nginx.port + 1);
 		return this;
