@@ -294,3 +294,75 @@ test("a bank's dispute stops the order, and its end lets it go on; a refund made
 	await until(() => state() === 'refunded', { what: 'the refund' });
 	await box.wait({ to: person.email, subject: /Devolvimos su pago/ });
 });
+
+/** RFC 4180, as somebody else reads it: rows of fields. */
+function readCsv(text) {
+	assert.equal(text[0], '\ufeff');
+	const rows = [[]];
+	for (const [, quoted, plain, end] of text.slice(1).matchAll(/(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n)/g)) {
+		rows.at(-1).push(quoted !== undefined ? quoted.replaceAll('""', '"') : plain);
+		if (end !== ',') rows.push([]);
+	}
+	assert.deepEqual(rows.pop(), [], 'ends with CRLF');
+	const [names, ...rest] = rows;
+	return rest.map((row) => { assert.equal(row.length, names.length); return Object.fromEntries(row.map((field, n) => [names[n], field])); });
+}
+
+test('totals of each day are the sums of what was heard, on the page and in the file', async () => {
+	// One payment more of today, with an id that a spreadsheet would execute, and heard of twice.
+	const evil = '=HYPERLINK("http://x","y")';
+	const at = Number(icert.sql('select max(at) from icert.payment'));
+	icert.sql(`insert into icert.payment (id, gateway, gateway_payment, verdict, cents, currency, at) values
+		(gen_random_uuid(), 'demo', '${evil}', 'strange', 1234, 'USD', ${at}), (gen_random_uuid(), 'demo', '${evil}', 'late', 1234, 'USD', ${at} + 1)`);
+	const json = (sql) => JSON.parse(icert.sql(`select coalesce(json_agg(t), '[]') from (${sql}) t`));
+	const payments = json('select gateway_payment id, verdict, cents::int, at::int, purchase_id from icert.payment order by at, id');
+	const refunds = json("select q.cents::int, q.ended_at::int at, y.gateway_payment id from icert.refund q join icert.payment y on y.id = q.payment_id where q.state = 'done'");
+	const dayOf = (t) => new Date((t - 5 * 3600) * 1000).toISOString().slice(0, 10);
+	// By the sentences of docs/money.md, payment by payment.
+	const days = new Map();
+	const count = (t, what, cents) => {
+		const day = days.get(dayOf(t)) ?? days.set(dayOf(t), { total: 0, otros_valor: 0, devuelto: 0, en_disputa: 0 }).get(dayOf(t));
+		day[what] += cents;
+	};
+	for (const id of new Set(payments.map((p) => p.id))) {
+		const mine = payments.filter((p) => p.id === id && p.cents > 0);
+		const paid = mine.find((p) => p.verdict === 'pay');
+		const received = paid ?? mine.find((p) => ['again', 'late', 'mismatch', 'strange'].includes(p.verdict));
+		if (received) count(received.at, paid ? 'total' : 'otros_valor', received.cents);
+		const held = mine.find((p) => p.verdict === 'disputed'), won = mine.find((p) => p.verdict === 'won');
+		if (held) count(held.at, 'en_disputa', paid.cents);
+		if (won) count(won.at, 'en_disputa', -paid.cents);
+		const there = mine.find((p) => p.verdict === 'refunded');
+		if (there && !(held && !won) && !refunds.some((q) => q.id === id)) count(there.at, 'devuelto', paid.cents);
+		for (const q of refunds.filter((r) => r.id === id)) count(q.at, 'devuelto', q.cents);
+	}
+	assert.ok(days.size >= 3 && [...days.values()].some((d) => d.devuelto > 0) && [...days.values()].some((d) => d.otros_valor > 0));
+	const finance = new Operator(icert, 'finanzas');
+	expect(await finance.signIn(), 200, 'finanzas');
+	const amount = (cents) => `${cents < 0 ? '-' : ''}${Math.floor(Math.abs(cents) / 100)}.${String(Math.abs(cents) % 100).padStart(2, '0')}`;
+	for (const month of new Set([...days.keys()].map((day) => day.slice(0, 7)))) {
+		const got = await finance.client.get(`/totales/mes.csv?mes=${month}`);
+		assert.match(got.headers['content-type'], /^text\/csv/);
+		assert.match(got.headers['content-disposition'], new RegExp(`^attachment; filename="totales-${month}\\.csv"`));
+		const rows = readCsv(got.body.toString());
+		assert.deepEqual(rows.map((row) => row.dia), [...days.keys()].filter((day) => day.startsWith(month)).sort());
+		for (const row of rows) {
+			const day = days.get(row.dia);
+			for (const [what, cents] of Object.entries(day)) assert.equal(row[what], amount(cents), `${row.dia} ${what}`);
+			assert.equal(row.saldo, amount(day.total + day.otros_valor - day.devuelto - day.en_disputa), row.dia);
+			const each = readCsv((await finance.client.get(`/totales/dia.csv?dia=${row.dia}`)).body.toString());
+			assert.equal(each.reduce((sum, m) => sum + Math.round(Number(m.valor) * 100), 0), day.total + day.otros_valor - day.devuelto - day.en_disputa, row.dia);
+			assert.ok(each.every((m) => !/^[=+@-]/.test(m.pago)), 'no formula');
+		}
+		const page = expect(await finance.client.visit(`/totales?mes=${month}`), 200, 'totals');
+		assert.equal([...page.html.matchAll(/href="\/totales\/dia\?dia=/g)].length, rows.length);
+	}
+	const today = expect(await finance.client.visit(`/totales/dia?dia=${dayOf(at)}`), 200, 'the day');
+	assert.ok(today.main.includes('Pago que no es de ninguna orden'));
+	assert.equal(readCsv((await finance.client.get(`/totales/dia.csv?dia=${dayOf(at)}`)).body.toString()).filter((m) => m.pago === `'${evil}`).length, 1);
+	assert.match((await finance.client.visit('/totales?mes=2001-13')).main, /Totales de 20\d\d-/, 'another form is today\'s month');
+	const operator = new Operator(icert, 'operador.pichincha');
+	expect(await operator.signIn(), 200, 'operador');
+	assert.equal((await operator.client.get('/totales/mes.csv')).status, 403);
+	for (const one of [finance, operator]) one.close();
+});
