@@ -127,12 +127,12 @@ module: $(MODULE)
 $(B)/nginx/Makefile: ngx_icert_module/config
 	$(call say,NGINX,configure)
 	$(Q)mkdir -p $(B)/nginx
-	$(Q)cd $(NGINX_SRC) && bash -c '. ./conf_flags; ./configure "$${NGX_CONF_FLAGS[@]}" \
+	$(Q)cd $(NGINX_SRC) && $(if $(POISON),ICERT_POISON=1) bash -c '. ./conf_flags; ./configure "$${NGX_CONF_FLAGS[@]}" \
 		--builddir=$(abspath $(B))/nginx --add-dynamic-module=$(TOP)/ngx_icert_module \
 		$(if $(SAN),--with-cc-opt="-O1 -g $(SANFLAGS)" --with-ld-opt="$(SANFLAGS)")' \
 		> $(abspath $(B))/nginx/configure.log 2>&1 || { tail -20 $(abspath $(B))/nginx/configure.log >&2; exit 1; }
 # Renamed into place: an nginx that runs has the old file mapped.
-$(MODULE): $(B)/nginx/Makefile $(wildcard ngx_icert_module/*.c ngx_icert_module/*.h libicert/*.c libicert/*.h)
+$(MODULE): $(B)/nginx/Makefile $(if $(POISON),tests/poison/pool.c) $(wildcard ngx_icert_module/*.c ngx_icert_module/*.h libicert/*.c libicert/*.h)
 	$(call say,MODULE,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(MAKE) -s -C $(NGINX_SRC) -f $(abspath $(B))/nginx/Makefile modules > $(B)/nginx/make.log 2>&1 \

@@ -57,6 +57,14 @@ system-asan: all asan
 	$(Q)ICERT_BUILD=$(ASAN) node --test --test-concurrency=$(SIDE_BY_SIDE) tests/system/*.test.mjs
 system: all
 	$(Q)node --test --test-concurrency=$(SIDE_BY_SIDE) tests/system/*.test.mjs
+# The module with nginx's pools taken apart (tests/poison): the programs are those of the sanitized build.
+POISONED = build/asan-poison
+POISON_TESTS ?= uploads multipart mixed_uploads limits country edge ocsp ocsp_wire
+.PHONY: poison
+poison: all asan
+	$(Q)$(MAKE) -s B=$(POISONED) SAN=address,undefined POISON=1 module
+	$(Q)rm -rf $(POISONED)/bin && cp -al $(ASAN)/bin $(POISONED)/bin
+	$(Q)ICERT_BUILD=$(POISONED) node --test --test-concurrency=$(shell nproc) $(POISON_TESTS:%=tests/system/%.test.mjs)
 browser: all
 	$(Q)node --test --test-concurrency=$(shell nproc) tests/browser/*.test.mjs
 SOAK_FUZZ_SECONDS ?= 60

@@ -1,6 +1,6 @@
 // The processes of one instance, found by what its supervisor says and by /proc;
 // signals go to those and to no other.
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { until } from './http.mjs';
 
@@ -49,6 +49,18 @@ export function random(seed) {
 		t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
 		return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
 	};
+}
+
+/** What a process has open, by kind: { kind: count }. */
+export function opened(pid) {
+	const kinds = {};
+	for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+		let to;
+		try { to = readlinkSync(`/proc/${pid}/fd/${fd}`); } catch { continue; }
+		const kind = to.replace(/^(socket|pipe):.*/, '$1').replaceAll(String(pid), 'PID').replace(/ \(deleted\)$/, '');
+		kinds[kind] = (kinds[kind] ?? 0) + 1;
+	}
+	return Object.fromEntries(Object.entries(kinds).sort());
 }
 
 /** Everything that a unit consists of. */
