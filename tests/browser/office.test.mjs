@@ -49,6 +49,10 @@ test('what waits for the office, and a revocation asked and confirmed', async ()
 	await look(`${at}/revocar`, 'revoke-asked');
 	await look('/revocaciones', 'revocations');
 	await look('/plazos', 'clocks-none');
+	const today = new Date(Date.now() - 5 * 3600e3).toISOString().slice(0, 10);
+	await look(`/totales?mes=${today.slice(0, 7)}`, 'totals');
+	await look(`/totales/dia?dia=${today}`, 'totals-day');
+	assert.match(await phone.page.content(), /Pago de la orden/);
 	sql('update icert.clock_mark set at = at - 3600');
 	await until(() => sql('select count(*) from icert.breaker') === '1', { what: 'the breaker' });
 	icert.moveClock(31 * 86400);
