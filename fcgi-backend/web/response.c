@@ -115,8 +115,9 @@ put_security(const struct response *rs, struct buf *out)
 {
 	buf_printf(out, "Content-Security-Policy: %s\r\n",
 	    rs->download != NULL || rs->picture ? file_policy : page_policy);
+	/* Never a path: links carry tokens. */
+	buf_printf(out, "Referrer-Policy: %s\r\n", rs->leads_out ? "origin" : "no-referrer");
 	buf_puts(out, "X-Content-Type-Options: nosniff\r\n"
-	    "Referrer-Policy: no-referrer\r\n"
 	    "Cross-Origin-Opener-Policy: same-origin\r\n"
 	    "Cross-Origin-Resource-Policy: same-origin\r\n"
 	    "Permissions-Policy: camera=(), microphone=(), geolocation=()\r\n"

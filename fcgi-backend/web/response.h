@@ -21,6 +21,7 @@ struct response {
 	const char *download;	/* file name for Content-Disposition: attachment */
 	bool picture;		/* shown by an <img>, with the rights of a file */
 	bool hsts;		/* the program answers under a public name: HTTPS only, for a year */
+	bool leads_out;		/* to a gateway, some of which want to see that their payer comes from this site */
 	bool failed;		/* a header or the body could not be stored */
 };
 

@@ -91,6 +91,7 @@ async function checkout({ name, sim }, order = undefined) {
 	const form = (await client.visit(`/orden/${order}`)).form(/\/pagar$/);
 	const page = await form.submit({ pasarela: name });
 	assert.equal(page.path, `/orden/${order}/pasarela`, page.text);
+	assert.equal(page.headers['referrer-policy'], 'origin', 'the gateway may see whose payer comes');
 	const payment = sim.ofOrder(traits[name].reference(order));
 	assert.ok(page.html.includes(`${sim.base}/pago/${payment.id}`), 'the way to the gateway');
 	return { order, payment };
@@ -181,6 +182,13 @@ for (const name of Object.keys(traits)) {
 		}
 		const given = g.sim.resign({ ...note, secret: g.old }, (body) => body);
 		assert.equal((await g.sim.deliver(payment, { ...given, once: true })).status, 401, 'under a secret that was given up');
+		// Well signed, and yet nothing that anybody may read: octets that are no UTF-8, depth, a name twice, something after it.
+		const inside = (text) => Buffer.concat([Buffer.from('{'), Buffer.from(text, 'latin1'), Buffer.from(note.body.slice(1))]);
+		for (const strange of [inside('"x":"\xff\xfe",'), inside(`"x":${'['.repeat(5000)}${']'.repeat(5000)},`), inside('"x":1,"x":2,'), Buffer.from(`${note.body}{}`)]) {
+			const { status } = await g.sim.deliver(payment, { ...g.sim.resign(note, strange), id: `evt_${Math.random().toString(36).slice(2)}`, once: true });
+			assert.ok([400, 401].includes(status), `${strange.subarray(0, 40)}: ${status}`);
+		}
+		assert.equal(received(), before, 'nothing was kept');
 		// Well signed, and no payment of anybody.
 		for (const strange of [
 			Buffer.from('{"type":"payment.approved","a":"\xff\xfe"}', 'latin1'), Buffer.from(`{"a":${'['.repeat(20000)}${']'.repeat(20000)}}`),

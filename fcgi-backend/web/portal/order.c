@@ -407,6 +407,7 @@ order_gateway(struct request *rq)
 		return order_page(rq, 503, p, false, true);
 	v.url = got->url;
 	v.total = p->total;
+	rq->response->leads_out = true;
 	response_header(rq->response, "Refresh", arena_printf(&rq->arena, "0; url=%s", got->url));
 	return page_send(rq, 200, portal_checkout, &v);
 }
