@@ -49,6 +49,8 @@ for (const { act, mail, heading, buttons: wanted, name, javaScript, width } of c
 	test(`the connection is lost at the gateway: ${name}`, async () => {
 		const person = await new Person(icert).open();
 		await person.buy();
+		// Some gateways let in who comes from the registered site alone; of our paths they see nothing.
+		assert.equal(await person.page.evaluate(() => document.referrer), `${new URL(icert.portal).origin}/`);
 		await pressAndLose(person, act);
 		const other = await comeBack(person, mail, { javaScript, width });
 		await other.check(`back-${name}`);
