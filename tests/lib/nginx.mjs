@@ -22,15 +22,18 @@ const running = new Set();
 process.on('exit', () => { for (const nginx of running) nginx.child.kill('SIGKILL'); });
 
 export class Nginx {
-	/** `http(port)` gives the text of the http block; the folder is the caller's and keeps its logs. */
-	constructor(folder, http, { workers = 2 } = {}) {
-		Object.assign(this, { folder, http, workers, config: join(folder, 'nginx.conf'), log: join(folder, 'error.log'), access: join(folder, 'access.log') });
+	/**
+	 * `http(port)` gives the text of the http block; the folder is the caller's and keeps its logs.  With no workers one process does
+	 * all, and `under` is what it runs under (valgrind and its options).
+	 */
+	constructor(folder, http, { workers = 2, under = [] } = {}) {
+		Object.assign(this, { folder, http, workers, under, config: join(folder, 'nginx.conf'), log: join(folder, 'error.log'), access: join(folder, 'access.log') });
 	}
 
 	configure(http = this.http) {
 		writeFileSync(this.config, `load_module ${build}/modules/ngx_icert_module.so;
 ${process.getuid() === 0 ? 'user root;' : ''}
-worker_processes ${this.workers};
+${this.workers ? `worker_processes ${this.workers}` : 'master_process off'};
 daemon off;
 pid ${this.folder}/nginx.pid;
 error_log ${this.log} info;
@@ -51,7 +54,8 @@ ${http(this.port)}
 		this.port ??= await freePortBase();
 		this.url = `http://127.0.0.1:${this.port}`;
 		this.configure();
-		this.child = spawn('nginx', ['-e', this.log, '-p', this.folder, '-c', this.config], { stdio: ['ignore', 'ignore', 'pipe'], env: nginxEnv() });
+		const [program, ...args] = [...this.under, 'nginx', '-e', this.log, '-p', this.folder, '-c', this.config];
+		this.child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], env: nginxEnv() });
 		this.errors = '';
 		this.child.stderr.on('data', (text) => { this.errors += text; });
 		this.ended = new Promise((resolve) => this.child.once('exit', (code) => { running.delete(this); resolve(code); }));
@@ -59,7 +63,7 @@ ${http(this.port)}
 		await until(async () => {
 			if (this.child.exitCode !== null) throw new Error(`nginx: ${this.errors}${this.logged()}`);
 			return this.pids().length >= this.workers && listens(this.port);
-		}, { what: 'nginx', timeout: 20_000, every: 50 });
+		}, { what: 'nginx', timeout: this.under.length ? 120_000 : 20_000, every: 50 });
 		return this;
 	}
 
