@@ -42,14 +42,14 @@ async function ordered() {
  * As docs/gateways.md says of each.  signed: what carries the signature ('header', 'body', or 'nothing': then the reference alone shows that it
  * was meant for us).  covered: changes of the body, one way and no other, that the signature has to show.  timed, amounts: whether time and
  * amount are under it.  disputes: its API knows of them.  tells: what of these it notifies.  confirms: a payment is given back by itself
- * when nobody confirms it.  reference: what it calls an order.
+ * when nobody confirms it.  list: false where it has none, and the day is asked payment by payment.  reference: what it calls an order.
  */
 const same = (order) => order;
 const all = ['aprobar', 'rechazar', 'devuelto'];
 const traits = {
 	standard: { signed: 'header', disputes: true, timed: true, amounts: true, tells: all, reference: same },
 	placetopay: {
-		signed: 'body', timed: false, amounts: false, tells: all, reference: (order) => order.replaceAll('-', ''),
+		signed: 'body', timed: false, amounts: false, list: false, tells: all, reference: (order) => order.replaceAll('-', ''),
 		covered: {
 			'no signature': [/"signature":"[^"]*"/, '"x":1'], 'a cut signature': [/("signature":"[^"]{20})[^"]*"/, '$1"'], 'a changed state': ['APPROVED', 'REJECTED'],
 			'a changed session': [/"requestId":(\d+)/, (_, id) => `"requestId":${Number(id) + 1}`],
@@ -58,7 +58,7 @@ const traits = {
 	stripe: { signed: 'header', disputes: true, timed: true, amounts: true, tells: all, reference: same },
 	kushki: { signed: 'header', timed: true, amounts: true, tells: all, reference: same },
 	payphone: {
-		signed: 'nothing', timed: false, amounts: false, tells: ['aprobar'], confirms: true, reference: same,
+		signed: 'nothing', timed: false, amounts: false, list: false, tells: ['aprobar'], confirms: true, reference: same,
 		covered: {
 			'no reference': [/"ClientTransactionId":"[^"]*"/, '"x":1'], 'a cut reference': [/("ClientTransactionId":"[^"]{10})[^"]*"/, '$1"'],
 			'a changed reference': [/("ClientTransactionId":"[^"]{9})(.)/, (_, head, last) => `${head}${last === '0' ? '1' : '0'}`],
@@ -66,7 +66,7 @@ const traits = {
 		},
 	},
 	nuvei: {
-		signed: 'body', disputes: true, timed: false, amounts: false, tells: all, reference: (order) => order.replaceAll('-', ''),
+		signed: 'body', disputes: true, list: false, timed: false, amounts: false, tells: all, reference: (order) => order.replaceAll('-', ''),
 		covered: {
 			'no signature': [/"stoken":"[^"]*"/, '"x":1'], 'a cut signature': [/("stoken":"[^"]{20})[^"]*"/, '$1"'], 'a longer signature': [/("stoken":"[^"]*)"/, '$100"'],
 			'another transaction': [/"id":"CB-(\d+)"/, (_, id) => `"id":"CB-${Number(id) + 1}"`], 'another user': [/("user":\{"id":")(.)/, (_, head, c) => `${head}${c === '0' ? '1' : '0'}`],
@@ -387,4 +387,25 @@ test('who paid gets one mail an order, and nothing secret stands in a log', () =
 	for (const { secret, second, credentials } of Object.values(gateways)) {
 		for (const text of [secret, second, ...Object.entries(credentials).filter(([key]) => /secret|private|api_key|token|_key/.test(key)).map(([, value]) => value)]) assert.ok(!logs.includes(text));
 	}
+});
+
+test('what a gateway without a list gave back, or has in dispute, and never told of, is found when the day is over', async () => {
+	const wanted = [];
+	for (const name of Object.keys(traits).filter((one) => traits[one].list === false)) {
+		const { sim } = gateways[name];
+		for (const [act, kind] of [['devuelto', 'refunded_there'], ['disputa', 'disputed_there']]) {
+			if (act === 'disputa' && !traits[name].disputes) continue;
+			const { order, payment } = await checkout(gateways[name]);
+			await sim.act(payment, 'aprobar');
+			await until(() => state(order) === 'paid', { what: `${name}: paid` });
+			sim.mode = 'lose';
+			await sim.act(payment, act);
+			sim.mode = 'send';
+			wanted.push(`${name} ${kind} ${order}`);
+		}
+	}
+	assert.equal(wanted.length, 4);
+	icert.moveClock(icert.ahead + 86400);
+	const found = () => icert.sql("select gateway || ' ' || kind || ' ' || purchase_id from icert.difference").split('\n');
+	await until(() => wanted.every((one) => found().includes(one)), { what: 'the differences' });
 });
