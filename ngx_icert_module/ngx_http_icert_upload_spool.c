@@ -9,9 +9,12 @@
 
 
 #define NGX_HTTP_ICERT_TMPFS_MAGIC  0x01021994
+#define NGX_HTTP_ICERT_SPOOL_TRIES  100         /* of 10 ms */
 
 
 static ngx_int_t ngx_http_icert_spool_own(ngx_http_icert_spool_t *spool,
+    ngx_log_t *log);
+static ngx_int_t ngx_http_icert_spool_take(ngx_http_icert_spool_t *spool,
     ngx_log_t *log);
 static void ngx_http_icert_spool_sweep(ngx_http_icert_spool_t *spool,
     ngx_log_t *log);
@@ -54,38 +57,32 @@ ngx_http_icert_spool_open(ngx_http_icert_spool_t *spool, ngx_str_t *path,
 }
 
 
+/*
+ * Another worker that starts may find our folder before we have locked it, take
+ * it for a lost worker's and remove it: then it is made again.
+ */
+
 static ngx_int_t
 ngx_http_icert_spool_own(ngx_http_icert_spool_t *spool, ngx_log_t *log)
 {
-    mode_t  mask;
+    ngx_int_t   rc;
+    ngx_uint_t  i;
 
     *ngx_sprintf(spool->name, "%P", ngx_pid) = '\0';
 
-    /*
-     * The group comes from the spool folder, with its setgid bit: a chmod
-     * here would lose it, for the worker need not be of that group.
-     */
+    rc = NGX_AGAIN;
 
-    mask = umask(027);
+    for (i = 0; rc == NGX_AGAIN && i < NGX_HTTP_ICERT_SPOOL_TRIES; i++) {
 
-    if (mkdirat(spool->root, (char *) spool->name, 0750) == -1
-        && ngx_errno != NGX_EEXIST)
-    {
-        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
-                      "spool folder \"%s\" cannot be made", spool->name);
-        (void) umask(mask);
-        return NGX_ERROR;
+        if (i) {
+            ngx_msleep(10);
+        }
+
+        rc = ngx_http_icert_spool_take(spool, log);
     }
 
-    (void) umask(mask);
-
-    spool->folder = openat(spool->root, (char *) spool->name,
-                           O_RDONLY|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC);
-
-    if (spool->folder == NGX_INVALID_FILE
-        || flock(spool->folder, LOCK_EX|LOCK_NB) == -1)
-    {
-        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
+    if (rc != NGX_OK) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0,
                       "spool folder \"%s\" cannot be taken", spool->name);
         return NGX_ERROR;
     }
@@ -95,6 +92,60 @@ ngx_http_icert_spool_own(ngx_http_icert_spool_t *spool, ngx_log_t *log)
     ngx_http_icert_spool_empty(spool->folder, log);
 
     return NGX_OK;
+}
+
+
+/* NGX_AGAIN while somebody else holds it, or has removed it meanwhile */
+
+static ngx_int_t
+ngx_http_icert_spool_take(ngx_http_icert_spool_t *spool, ngx_log_t *log)
+{
+    int          rc;
+    mode_t       mask;
+    struct stat  held, named;
+
+    /*
+     * The group comes from the spool folder, with its setgid bit: a chmod
+     * here would lose it, for the worker need not be of that group.
+     */
+
+    mask = umask(027);
+    rc = mkdirat(spool->root, (char *) spool->name, 0750);
+    (void) umask(mask);
+
+    if (rc == -1 && ngx_errno != NGX_EEXIST) {
+        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
+                      "spool folder \"%s\" cannot be made", spool->name);
+        return NGX_ERROR;
+    }
+
+    spool->folder = openat(spool->root, (char *) spool->name,
+                           O_RDONLY|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC);
+
+    if (spool->folder == NGX_INVALID_FILE) {
+
+        if (ngx_errno == NGX_ENOENT) {
+            return NGX_AGAIN;
+        }
+
+        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
+                      "spool folder \"%s\" cannot be opened", spool->name);
+        return NGX_ERROR;
+    }
+
+    if (flock(spool->folder, LOCK_EX|LOCK_NB) == 0
+        && fstat(spool->folder, &held) == 0
+        && fstatat(spool->root, (char *) spool->name, &named,
+                   AT_SYMLINK_NOFOLLOW) == 0
+        && held.st_dev == named.st_dev && held.st_ino == named.st_ino)
+    {
+        return NGX_OK;
+    }
+
+    (void) close(spool->folder);
+    spool->folder = NGX_INVALID_FILE;
+
+    return NGX_AGAIN;
 }
 
 
