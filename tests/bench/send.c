@@ -38,7 +38,7 @@ dial(void)
 	return fd;
 }
 
-/* One answer with its last octets there: it ends with what is expected, whether chunked or not. */
+/* One answer, chunked, with its last octets there, says what is expected. */
 static int
 answered(int fd)
 {
@@ -53,8 +53,11 @@ answered(int fd)
 			continue;
 		if (strncmp(answer, "HTTP/1.1 200 ", 13) != 0)
 			break;
-		if (strstr(answer, expected) != NULL && len >= 5 && strcmp(answer + len - 5, "0\r\n\r\n") == 0)
+		if (len < 5 || strcmp(answer + len - 5, "0\r\n\r\n") != 0)
+			continue;
+		if (strstr(answer, expected) != NULL)
 			return 0;
+		break;
 	}
 	if (atomic_fetch_add(&wrong, 1) == 0)
 		fprintf(stderr, "%.*s\n", (int)len, answer);
