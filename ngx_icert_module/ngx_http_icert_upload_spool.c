@@ -10,6 +10,7 @@
 
 #define NGX_HTTP_ICERT_TMPFS_MAGIC  0x01021994
 #define NGX_HTTP_ICERT_SPOOL_TRIES  100         /* of 10 ms */
+#define NGX_HTTP_ICERT_SPOOL_SWEEP  5000        /* ms between sweeps */
 
 
 static ngx_int_t ngx_http_icert_spool_own(ngx_http_icert_spool_t *spool,
@@ -18,7 +19,11 @@ static ngx_int_t ngx_http_icert_spool_take(ngx_http_icert_spool_t *spool,
     ngx_log_t *log);
 static void ngx_http_icert_spool_sweep(ngx_http_icert_spool_t *spool,
     ngx_log_t *log);
+static void ngx_http_icert_spool_timer(ngx_event_t *ev);
 static void ngx_http_icert_spool_empty(ngx_fd_t fd, ngx_log_t *log);
+
+
+static ngx_event_t  ngx_http_icert_spool_event;
 
 
 ngx_int_t
@@ -53,7 +58,25 @@ ngx_http_icert_spool_open(ngx_http_icert_spool_t *spool, ngx_str_t *path,
 
     ngx_http_icert_spool_sweep(spool, log);
 
+    /* not every worker has a successor: one that was leaving has none */
+
+    ngx_http_icert_spool_event.handler = ngx_http_icert_spool_timer;
+    ngx_http_icert_spool_event.data = spool;
+    ngx_http_icert_spool_event.log = log;
+    ngx_http_icert_spool_event.cancelable = 1;
+
+    ngx_add_timer(&ngx_http_icert_spool_event, NGX_HTTP_ICERT_SPOOL_SWEEP);
+
     return NGX_OK;
+}
+
+
+static void
+ngx_http_icert_spool_timer(ngx_event_t *ev)
+{
+    ngx_http_icert_spool_sweep(ev->data, ev->log);
+
+    ngx_add_timer(ev, NGX_HTTP_ICERT_SPOOL_SWEEP);
 }
 
 
@@ -235,6 +258,10 @@ ngx_http_icert_spool_empty(ngx_fd_t fd, ngx_log_t *log)
 void
 ngx_http_icert_spool_close(ngx_http_icert_spool_t *spool)
 {
+    if (ngx_http_icert_spool_event.timer_set) {
+        ngx_del_timer(&ngx_http_icert_spool_event);
+    }
+
     if (spool->folder != NGX_INVALID_FILE) {
         (void) unlinkat(spool->root, (char *) spool->name, AT_REMOVEDIR);
         (void) close(spool->folder);
