@@ -150,6 +150,7 @@ typedef struct {
     unsigned                        named:1;
     unsigned                        typed:1;
     unsigned                        done:1;  /* the body is complete */
+    unsigned                        plain:1; /* no multipart */
 } ngx_http_icert_upload_ctx_t;
 
 

@@ -11,6 +11,9 @@ static ngx_int_t ngx_http_icert_upload_filter(ngx_http_request_t *r,
 static ngx_int_t ngx_http_icert_upload_discard_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_icert_upload_start(ngx_http_request_t *r,
     ngx_http_icert_upload_conf_t *ucf, ngx_http_icert_upload_ctx_t **pctx);
+static void ngx_http_icert_upload_plain(ngx_http_icert_upload_ctx_t *ctx,
+    ngx_chain_t *in);
+static void ngx_http_icert_upload_clock(ngx_http_icert_upload_ctx_t *ctx);
 static ngx_int_t ngx_http_icert_upload_finish(ngx_http_icert_upload_ctx_t *ctx);
 static ngx_int_t ngx_http_icert_upload_replace(
     ngx_http_icert_upload_ctx_t *ctx, ngx_chain_t *out);
@@ -196,15 +199,13 @@ ngx_http_icert_upload_filter(ngx_http_request_t *r, ngx_chain_t *in)
         }
     }
 
-    if (ctx->request == NULL) {
-
-        /* not multipart */
-
-        return ngx_http_next_request_body_filter(r, in);
-    }
-
     if (ctx->status) {
         return ctx->status;
+    }
+
+    if (ctx->plain) {
+        ngx_http_icert_upload_plain(ctx, in);
+        return ngx_http_next_request_body_filter(r, in);
     }
 
     last = 0;
@@ -309,7 +310,15 @@ ngx_http_icert_upload_start(ngx_http_request_t *r,
     ngx_http_set_ctx(r, ctx, ngx_http_icert_upload_module);
     *pctx = ctx;
 
+    ctx->request = r;
+    ctx->conf = ucf;
+    ctx->spool = &umcf->spool;
+    ctx->start = ngx_current_msec;
+    cln->handler = ngx_http_icert_upload_cleanup;
+
     if (rc == 0) {
+        ctx->plain = 1;
+        ngx_http_icert_upload_clock(ctx);
         return NGX_OK;
     }
 
@@ -318,12 +327,6 @@ ngx_http_icert_upload_start(ngx_http_request_t *r,
                       "icert_upload needs request buffering");
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-
-    ctx->request = r;
-    ctx->conf = ucf;
-    ctx->spool = &umcf->spool;
-    ctx->start = ngx_current_msec;
-    cln->handler = ngx_http_icert_upload_cleanup;
 
     if (rc < 0) {
         return ngx_http_icert_upload_refuse(ctx, NGX_HTTP_BAD_REQUEST,
@@ -340,14 +343,37 @@ ngx_http_icert_upload_start(ngx_http_request_t *r,
     multipart_init(&ctx->parser, boundary, len, ngx_http_icert_upload_event,
                    ctx);
 
-    ctx->event.handler = ngx_http_icert_upload_timer;
-    ctx->event.data = ctx;
-    ctx->event.log = r->connection->log;
-
-    ngx_add_timer(&ctx->event, ngx_min(NGX_HTTP_ICERT_UPLOAD_TICK,
-                                       ucf->deadline));
+    ngx_http_icert_upload_clock(ctx);
 
     return NGX_OK;
+}
+
+
+/* What is no multipart passes as it is; only its time is ours. */
+
+static void
+ngx_http_icert_upload_plain(ngx_http_icert_upload_ctx_t *ctx, ngx_chain_t *in)
+{
+    for ( /* void */ ; in; in = in->next) {
+
+        ctx->received += in->buf->last - in->buf->pos;
+
+        if (in->buf->last_buf && ctx->event.timer_set) {
+            ngx_del_timer(&ctx->event);
+        }
+    }
+}
+
+
+static void
+ngx_http_icert_upload_clock(ngx_http_icert_upload_ctx_t *ctx)
+{
+    ctx->event.handler = ngx_http_icert_upload_timer;
+    ctx->event.data = ctx;
+    ctx->event.log = ctx->request->connection->log;
+
+    ngx_add_timer(&ctx->event, ngx_min(NGX_HTTP_ICERT_UPLOAD_TICK,
+                                       ctx->conf->deadline));
 }
 
 

@@ -54,7 +54,7 @@ function cutAt(run, seconds, what) {
 }
 
 /**
- * Slow headers, slow bodies (a notification's) and slow readers at once, these for `read` seconds.  What a reader does not take lies with
+ * Slow headers, slow bodies (a notification's), forms that drip and slow readers at once, these for `read` seconds.  What a reader does not take lies with
  * the kernel: nginx itself must be rid of it when `send_timeout` and `keepalive_timeout` are over, and of everybody in the end.
  */
 export async function slowClients(icert, { connections, read = 15 }) {
@@ -63,23 +63,26 @@ export async function slowClients(icert, { connections, read = 15 }) {
 	const few = (when) => until(() => held() <= idle + 10, { timeout: 90_000, what: `nginx rid of them ${when} (${idle} sockets before)` });
 	const someone = visitor([`${icert.portal}/`, `${icert.state}/healthz`]);
 	const reading = slowly(`${icert.portal}${await style(icert)}`, '-X', { connections, seconds: read, more: ['-w', '1', '-y', '64', '-n', '1', '-z', '5'] });
-	const [headers, body] = await Promise.all([
+	const [headers, body, drip] = await Promise.all([
 		slowly(`${icert.portal}/`, '-H', { connections, seconds: 60, more: ['-i', '5'] }),
 		// The next octets come after the time that a body may be silent for.
 		slowly(`${icert.portal}/avisos/nadie`, '-B', { connections, seconds: 60, more: ['-i', '25'] }),
+		// Never silent for long, and never done: the form that asks for a code.
+		slowly(`${icert.portal}/entrar`, '-B', { connections, seconds: 90, more: ['-i', '2', '-x', '10'] }),
 	]);
 	if (read > 60) await few('while they still read');
 	const reader = await reading;
 	const answered = await someone.end();
-	for (const [what, run] of Object.entries({ headers, body, reader })) {
+	for (const [what, run] of Object.entries({ headers, body, drip, reader })) {
 		assert.ok(connectedAtMost(run) >= connections / 2, `${what}: it never had its connections\n${run.text.slice(-1500)}`);
 		assert.doesNotMatch(run.text, /service available:\s+NO/, what);
 	}
 	cutAt(headers, 15, 'slow headers (client_header_timeout)');
 	cutAt(body, 15, 'slow body (client_body_timeout)');
+	cutAt(drip, 10, 'a form that drips (icert_upload_min_rate, after ten seconds)');
 	if (read > 60) assert.equal(reader.ended, 'Hit test time limit', 'somebody still read');
 	await few('in the end');
-	return { answered, headers: headers.took, body: body.took, reader: reader.took };
+	return { answered, headers: headers.took, body: body.took, drip: drip.took, reader: reader.took };
 }
 
 /** The largest file that a page names. */
