@@ -143,7 +143,7 @@ test('another province\'s case, its papers and its acts are not there', async ()
 
 test('each office has its own pages and no other', async () => {
 	const cases = ['/casos', operator.path];
-	const pages = { finanzas: '/ordenes', administrador: '/personal', 'director.pichincha': '/contratos' };
+	const pages = { finanzas: '/finanzas', administrador: '/personal', 'director.pichincha': '/contratos' };
 	for (const [login, own] of Object.entries(pages)) {
 		const person = await signedIn(login);
 		assert.equal((await person.client.visit('/')).path.split('?')[0], own);

@@ -3,21 +3,18 @@
 #include <stdio.h>
 
 #include "libicert/error.h"
+#include "procedure/order/received.h"
 
 #define READERS		(BY_FINANCE | BY_NATIONAL | BY_AUDITOR)
 
 /*
- * A payment that was concluded more than once (another amount by its notification, the right one when the gateway was asked) is what
- * it paid, or else what it was first.  What the gateway gave back by itself counts unless it is our own refund heard of again, or
- * the end of a dispute that took the money already.
+ * What the gateway gave back by itself counts unless it is our own refund heard of again, or the end of a dispute that took the
+ * money already.
  */
-#define RECEIVED	"('pay', 'again', 'late', 'mismatch', 'strange')"
 #define MOVEMENTS \
 	"with movement as (" \
 	" select y.at, y.gateway, y.gateway_payment as payment, y.verdict as kind, y.cents, coalesce(y.currency, '') as currency, y.purchase_id" \
-	" from icert.payment y where y.at >= $1 and y.at < $2 and y.cents > 0 and y.verdict in " RECEIVED \
-	" and not exists (select from icert.payment o where o.gateway = y.gateway and o.gateway_payment = y.gateway_payment" \
-	"  and o.verdict in " RECEIVED " and o.id <> y.id and y.verdict <> 'pay' and (o.verdict = 'pay' or (o.at, o.id) < (y.at, y.id)))" \
+	" from icert.payment y where y.at >= $1 and y.at < $2 and y.cents > 0 and y.verdict in ('pay', 'again', 'late', 'mismatch', 'strange') and" RECEIVED("y") \
 	" union all" \
 	" select q.ended_at, y.gateway, y.gateway_payment, 'refund', -q.cents, q.currency, q.purchase_id" \
 	" from icert.refund q join icert.payment y on y.id = q.payment_id where q.state = 'done' and q.ended_at >= $1 and q.ended_at < $2" \

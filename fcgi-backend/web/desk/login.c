@@ -173,7 +173,7 @@ home(struct request *rq)
 	if (roles & ROLE_DIRECTOR)
 		return response_redirect(rq, "/contratos");
 	if (roles & ROLE_FINANCE)
-		return response_redirect(rq, "/ordenes");
+		return response_redirect(rq, "/finanzas");
 	if (roles & ROLE_ADMIN)
 		return response_redirect(rq, "/personal");
 	return response_redirect(rq, "/registro");

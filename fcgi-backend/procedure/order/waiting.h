@@ -1,0 +1,40 @@
+#ifndef ICERT_PROCEDURE_WAITING_H
+#define ICERT_PROCEDURE_WAITING_H
+/*
+ * What waits for somebody of finance, of every kind in one list: lines of statements, differences with a gateway, refunds that
+ * another person has to confirm or that a gateway refused, payments that paid no order, orders in dispute.  A payment
+ * for no order of ours is none of it: it waits as a difference, when the gateway lists it.
+ * Finance, national office, auditor.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "libicert/id.h"
+#include "procedure/act.h"
+#include "procedure/number.h"
+
+enum waiting_kind {
+	WAITING_TRANSFER,	/* a line of a statement that nobody has confirmed or set aside */
+	WAITING_DIFFERENCE,
+	WAITING_REFUND,		/* asked for; another person confirms */
+	WAITING_FAILED,		/* a gateway refused it, and it was not asked for again */
+	WAITING_PAYMENT,	/* received, and paid no order: again, late, another amount */
+	WAITING_DISPUTE,
+	WAITING_KINDS
+};
+
+extern const char *const waiting_names[];	/* "transfer", … by kind; ends in NULL */
+
+struct waiting {
+	enum waiting_kind kind;
+	int64_t	since;			/* UTC seconds */
+	int64_t	cents;			/* -1 none */
+	char	id[ID_TEXT];		/* the line's, for a transfer; "" else */
+	char	word[16];		/* kind of the difference, verdict of the payment, reason of the refund; "" else */
+	char	order[ID_TEXT], number[NUMBER_TEXT];	/* "" none */
+};
+
+/* The oldest first.  *n: room, then filled; counts, by kind, are of all of them. */
+int	waiting_list(struct act *, struct waiting *, size_t *n, int64_t counts[WAITING_KINDS]);
+
+#endif
