@@ -256,7 +256,8 @@ ngx_http_icert_upload_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
 /*
  * Where a refusal is told, the body that was not read before is not read now:
- * fastcgi_pass reads it even with fastcgi_pass_request_body off.
+ * fastcgi_pass reads it even with fastcgi_pass_request_body off.  What the
+ * client still sends is read when the connection closes, in order.
  */
 
 static ngx_int_t
@@ -268,6 +269,22 @@ ngx_http_icert_upload_discard_handler(ngx_http_request_t *r)
     ucf = ngx_http_get_module_loc_conf(r, ngx_http_icert_upload_module);
 
     if (!ucf->discard || r != r->main || r->request_body) {
+        return NGX_DECLINED;
+    }
+
+    if (r->stream == NULL
+        && (r->headers_in.content_length_n > 0 || r->headers_in.chunked))
+    {
+        /* an empty one, so that nothing is read before the answer has left */
+
+        r->request_body = ngx_pcalloc(r->pool, sizeof(ngx_http_request_body_t));
+        if (r->request_body == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        r->keepalive = 0;
+        r->lingering_close = 1;
+
         return NGX_DECLINED;
     }
 

@@ -58,6 +58,18 @@ export async function reloadEdge(icert, path) {
 	await new Promise((resolve) => setTimeout(resolve, 1500));
 }
 
+/** The portal's server once more without TLS, which the generators do not speak; its port. */
+export async function plainEdge(icert, more = '') {
+	const conf = join(icert.prefix, 'etc/nginx.conf');
+	const port = icert.portBase + 8;
+	const server = readFileSync(conf, 'utf8').match(/\n\t# Portal\.\n\tserver \{\n[\s\S]*?\n\t\}\n/)[0];
+	const plain = server.replace(/listen [^;]*ssl http2;/, `listen 127.0.0.1:${port} backlog=1024;`).replace(/\n\s*listen \[::1\][^;]*;/, '')
+		.replace('location /avisos/', `${more}location /avisos/`);
+	rewrite(conf, [server, () => server + plain]);
+	await reloadEdge(icert, `http://127.0.0.1:${port}/tarifas`);
+	return port;
+}
+
 /** The supervisor starts a program again, with the configuration as it is now. */
 export async function restart(icert, name) {
 	const of = async () => (await icert.processes()).find((row) => row.name === name);

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { until } from '../lib/http.mjs';
 import { benchFolder } from './certificates.mjs';
-import { binary, family, lift, reloadEdge, rewrite, signal, tool, withInstance } from './instance.mjs';
+import { binary, family, lift, plainEdge, signal, tool, withInstance } from './instance.mjs';
 import { ROUNDS, interval, median, pairs } from './pairs.mjs';
 
 const CONNECTIONS = 16;
@@ -49,18 +49,6 @@ function pages(path, file) {
 	head.writeUInt16LE(request.length);
 	writeFileSync(file, Buffer.concat([head, request]));
 	return file;
-}
-
-/** The portal's server once more without TLS, which the generators do not speak; its port. */
-async function plainEdge(icert, more = '') {
-	const conf = join(icert.prefix, 'etc/nginx.conf');
-	const port = icert.portBase + 8;
-	const server = readFileSync(conf, 'utf8').match(/\n\t# Portal\.\n\tserver \{\n[\s\S]*?\n\t\}\n/)[0];
-	const plain = server.replace(/listen [^;]*ssl http2;/, `listen 127.0.0.1:${port} backlog=1024;`).replace(/\n\s*listen \[::1\][^;]*;/, '')
-		.replace('location /avisos/', `${more}location /avisos/`);
-	rewrite(conf, [server, () => server + plain]);
-	await reloadEdge(icert, `http://127.0.0.1:${port}/tarifas`);
-	return port;
 }
 
 /** pgbench: the same row into the same table, as many at a time as there are workers; rows a second. */

@@ -20,11 +20,13 @@ import * as contractRate from './contract_rate.mjs';
 import * as deadlineSweep from './deadline_sweep.mjs';
 import * as reconcile from './reconcile.mjs';
 import { uploadCpu, uploadRate } from './uploads.mjs';
+import { refusalBytes, slowSenders, uploadMemory } from './floods.mjs';
 import { geoLimitRate, limitCost, limitRate } from './limits.mjs';
 import { firstStart, laterStart } from './starts.mjs';
 
 const figures = [ocspGet, ocspPost, ocspP99, ocspNonce, storeBytes1m, resignP256, resignRsa2048, revokeP99, publishFaults,
-	portalPage, notifyRate, notifyP99, notifyToPage, issueRate, contractRate, deadlineSweep, reconcile, uploadRate, uploadCpu, limitCost, limitRate, geoLimitRate, firstStart, laterStart];
+	portalPage, notifyRate, notifyP99, notifyToPage, issueRate, contractRate, deadlineSweep, reconcile, uploadRate, uploadCpu, uploadMemory, limitCost, limitRate,
+	geoLimitRate, refusalBytes, slowSenders, firstStart, laterStart];
 const build = (name) => fileURLToPath(new URL(`../../build/${name}`, import.meta.url));
 const only = process.env.ONLY?.split(',');
 const chosen = figures.filter((f) => !only || only.includes(f.name));

@@ -19,7 +19,8 @@ const OCTETS = 2_000_000;
 const CONNECTIONS = 4;
 const UPLOADS = 60;
 const GB = UPLOADS * FILES * OCTETS / 1e9;
-const BUFFER = process.env.REFERENCE_BUFFER ?? '64k';
+const SHIPPED = '32k';		// client_body_buffer_size of conf/
+const BUFFER = process.env.REFERENCE_BUFFER ?? SHIPPED;
 const WORKERS = availableParallelism();
 
 const config = (port, spool) => {
@@ -33,7 +34,7 @@ const config = (port, spool) => {
 		listen 127.0.0.1:${port};
 		keepalive_requests 1000000;
 		client_body_temp_path ${spool}/body;
-		location /ours { icert_upload on; client_body_buffer_size 64k; ${pass} }
+		location /ours { icert_upload on; client_body_buffer_size ${SHIPPED}; ${pass} }
 		location /reference { client_body_buffer_size ${BUFFER}; ${pass} }
 	}`;
 };
