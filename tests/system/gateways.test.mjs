@@ -305,6 +305,22 @@ for (const name of Object.keys(traits)) {
 		assert.equal(concluded(order), 'pay');
 	});
 
+	test(`${name}: whoever is back from the gateway does not wait for the clerk's next question`, async () => {
+		const g = gateways[name];
+		const { order, payment } = await checkout(g);
+		const asked = () => Number(icert.sql(`select coalesce(asked_at, 0) from icert.purchase where id = '${order}'`));
+		icert.moveClock(icert.ahead + 200);
+		await until(() => asked() > 0, { what: `${name}: asked, and the next time in two minutes` });
+		await told(g.sim, payment, 'callado');
+		const before = asked();
+		await client.visit(`/orden/${order}/vuelta`);
+		assert.equal(asked(), before, 'half a minute must be over');
+		icert.moveClock(icert.ahead + 31);
+		await client.visit(`/orden/${order}/vuelta`);
+		await until(() => state(order) === 'paid', { what: `${name}: asked because the payer is back` });
+		assert.equal(concluded(order), 'pay');
+	});
+
 	test(`${name}: a notification that never comes is made up for by asking`, async () => {
 		const g = gateways[name];
 		const { order, payment } = await checkout(g);

@@ -55,9 +55,14 @@ static const struct db_stmt heard = { "purchase_heard",
 	"select y.verdict from icert.purchase p join icert.payment y on y.purchase_id = p.id and y.gateway = p.gateway"
 	" and y.gateway_payment = p.gateway_payment where p.id = $1 and p.state = 'pending' and y.verdict in ('pending', 'reject')"
 	" order by y.at desc, y.verdict desc limit 1" };
+/* Due at once, unless the gateway was asked a moment ago. */
+static const struct db_stmt soon = { "purchase_ask_soon",
+	"with due as (update icert.purchase set asked_at = null where id = $1 and state = 'pending' and asked_at <= $2 returning id)"
+	" select pg_notify('icert_payment', '') from due" };
 /* Payers pay soon, and there are gateways that give back after five minutes what nobody has asked them about. */
 #define PAYING_S 1200
 #define PAYING_ASK_S 120
+#define BACK_ASK_S 30            /* gateways take few questions a minute; a page that is loaded again is no reason for one */
 static const struct db_stmt unsure = { "purchase_unsure",
 	"select " COLUMNS " from icert.purchase p where p.state = 'pending' and coalesce(p.asked_at, p.state_since)"
 	" + least(greatest(coalesce(p.asked_at, p.state_since) - p.state_since, $4), case when $1 - p.state_since < $6 then $7::bigint else $5::bigint end) <= $1"
@@ -353,6 +358,18 @@ purchase_heard(struct act *act, const char *id)
 		said = strcmp(db_text(r, 0, 0), "reject") == 0 ? PURCHASE_REFUSED : PURCHASE_CHECKING;
 	db_result_free(r);
 	return said;
+}
+
+int
+purchase_ask_soon(struct act *act, const char *id)
+{
+	int error;
+
+	if (!id_valid(id))
+		return ICERT_E_NOT_FOUND;
+	if ((error = act_begin(act)) != 0)
+		return error;
+	return DB_QUERY_COMMIT(act->db, &soon, NULL, P_TEXT(id), P_INT(clock_business() - BACK_ASK_S));
 }
 
 int

@@ -77,6 +77,9 @@ int	purchase_apply(struct act *, const char *gateway, const struct gateway_payme
 int	purchase_foresee(struct act *, const char *gateway, const struct gateway_payment *, int sure, enum payment_verdict *verdict,
 	    char order[ID_TEXT]);
 
+/* The payer is back: the clerk asks how a pending order stands, unless it did half a minute ago. */
+int	purchase_ask_soon(struct act *, const char *id);
+
 /* For the clerk's questions to gateways: pending orders, not refused, that nobody asked about for as long as they have
  * been pending then, at least `first` and at most `most` seconds, in the first 20 minutes at most two.  *n: room, then filled; billing is not opened. */
 int	purchase_unsure(struct act *, int64_t first, int64_t most, struct purchase *rows, size_t *n);

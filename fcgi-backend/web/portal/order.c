@@ -283,6 +283,8 @@ order_return(struct request *rq)
 			log_warn("gateway_return", "gateway %s: %s", p->gateway, icert_err_code(rv));
 		gateway_free(gateway);
 	}
+	if (strcmp(p->state, "pending") == 0 && (rv = purchase_ask_soon(portal_act(rq), p->id)) != 0)
+		return rv;
 	return order_page(rq, 200, p, true, false);
 }
 
