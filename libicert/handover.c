@@ -146,7 +146,7 @@ take_file(const uint8_t *p, const uint8_t *end, struct handover_record *r)
 	r->size = get_u32(p) | (uint64_t)get_u32(p + 4) << 32;
 	r->sha256 = p + 8;
 	p += 8 + HANDOVER_SHA256;
-	if (p[0] == SNIFF_OTHER || p[0] >= SNIFF_TYPES)
+	if (p[0] == SNIFF_OTHER || p[0] >= SNIFF_END || (p[0] >= SNIFF_TYPES && p[0] < SNIFF_ADDED))
 		return ICERT_E_MALFORMED;
 	r->type = (enum sniff_type)p[0];
 	r->width = get_u32(p + 1);

@@ -45,7 +45,7 @@ struct handover_record {
 	struct handover_text	file_name;	/* cleaned, for showing only; may be empty */
 	uint64_t		size;		/* octets */
 	const uint8_t		*sha256;	/* HANDOVER_SHA256 octets */
-	enum sniff_type		type;		/* SNIFF_PDF, SNIFF_JPEG or SNIFF_PNG */
+	enum sniff_type		type;		/* never SNIFF_MORE or SNIFF_OTHER */
 	uint32_t		width;		/* pixels; 0: not known */
 	uint32_t		height;
 };

@@ -7,6 +7,8 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "ngx_http_icert_reason.h"
+
 
 #define NGX_HTTP_ICERT_VERSION  "0.2.0"
 
@@ -44,10 +46,13 @@ ngx_http_icert_note_t *ngx_http_icert_note_make(ngx_http_request_t *r);
 
 void ngx_http_icert_note_changed(ngx_http_request_t *r);
 
-/* reason and detail must be constant strings */
+/*
+ * Notes, logs and counts a refusal and returns its status; detail is NULL or
+ * a string that outlives the request.
+ */
 
-void ngx_http_icert_refuse(ngx_http_request_t *r, const char *reason,
-    const char *detail);
+ngx_int_t ngx_http_icert_refuse(ngx_http_request_t *r,
+    ngx_http_icert_reason_e reason, const char *detail);
 
 
 /* two capitals or "unknown", the same throughout a request; constant storage or r->pool */

@@ -46,11 +46,15 @@
     X(SET_ROLLBACK, SETS, "rollback")                                        \
     X(SET_SYSTEM, SETS, "system")
 
+/* then a counter for each reason of a refusal, in their order */
+
 typedef enum {
 #define X(name, metric, label)  NGX_HTTP_ICERT_COUNT_##name,
     NGX_HTTP_ICERT_COUNTS(X)
 #undef X
-    NGX_HTTP_ICERT_COUNT_N
+    NGX_HTTP_ICERT_COUNT_REFUSED,
+    NGX_HTTP_ICERT_COUNT_N = NGX_HTTP_ICERT_COUNT_REFUSED
+                             + NGX_HTTP_ICERT_REASON_N
 } ngx_http_icert_count_e;
 
 

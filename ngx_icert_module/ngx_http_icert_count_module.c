@@ -16,6 +16,7 @@ typedef enum {
     ANSWERS = 0,
     CAUSES,
     SETS,
+    REFUSALS,
     METRICS
 } ngx_http_icert_metric_e;
 
@@ -36,7 +37,8 @@ static ngx_int_t ngx_http_icert_count_process(ngx_cycle_t *cycle);
 static ngx_str_t  ngx_http_icert_count_names[METRICS] = {
     ngx_string("icert_ocsp_answers_total{result"),
     ngx_string("icert_ocsp_causes_total{cause"),
-    ngx_string("icert_status_sets_total{outcome")
+    ngx_string("icert_status_sets_total{outcome"),
+    ngx_string("icert_refusals_total{reason")
 };
 
 static struct {
@@ -46,7 +48,15 @@ static struct {
 #define X(name, metric, label)  { metric, ngx_string(label) },
     NGX_HTTP_ICERT_COUNTS(X)
 #undef X
+#define X(name, status, code)  { REFUSALS, ngx_string(code) },
+    NGX_HTTP_ICERT_REASONS(X)
+#undef X
 };
+
+#if (__STDC_VERSION__ >= 201112L)
+_Static_assert(NGX_HTTP_ICERT_COUNT_N <= NGX_HTTP_ICERT_COUNT_LINE,
+               "a worker's line has a place for each counter");
+#endif
 
 
 static ngx_atomic_t  ngx_http_icert_counts_none[NGX_HTTP_ICERT_COUNT_LINE];

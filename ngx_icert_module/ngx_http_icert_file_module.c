@@ -14,7 +14,7 @@ static const struct status_entry *ngx_http_icert_file_entry(
 static ngx_int_t ngx_http_icert_file_send(ngx_http_request_t *r,
     const struct status_entry *e, const u_char *map, ngx_uint_t stale);
 static ngx_int_t ngx_http_icert_file_refuse(ngx_http_request_t *r,
-    ngx_int_t status, const char *reason);
+    ngx_http_icert_reason_e reason);
 static char *ngx_http_icert_file(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static void *ngx_http_icert_file_create_conf(ngx_conf_t *cf);
@@ -99,15 +99,13 @@ ngx_http_icert_file_handler(ngx_http_request_t *r)
     }
 
     if (rc == NGX_DECLINED) {
-        return ngx_http_icert_file_refuse(r, NGX_HTTP_SERVICE_UNAVAILABLE,
-                                          "status_absent");
+        return ngx_http_icert_file_refuse(r, NGX_HTTP_ICERT_STATUS_ABSENT);
     }
 
     e = ngx_http_icert_file_entry(r, &set->manifest, &fcf->name);
 
     if (e == NULL || e->kind == STATUS_KIND_SEGMENT) {
-        return ngx_http_icert_file_refuse(r, NGX_HTTP_NOT_FOUND,
-                                          "status_file");
+        return ngx_http_icert_file_refuse(r, NGX_HTTP_ICERT_STATUS_FILE);
     }
 
     return ngx_http_icert_file_send(r, e,
@@ -216,10 +214,12 @@ ngx_http_icert_file_send(ngx_http_request_t *r, const struct status_entry *e,
 
 
 static ngx_int_t
-ngx_http_icert_file_refuse(ngx_http_request_t *r, ngx_int_t status,
-    const char *reason)
+ngx_http_icert_file_refuse(ngx_http_request_t *r,
+    ngx_http_icert_reason_e reason)
 {
-    ngx_http_icert_refuse(r, reason, NULL);
+    ngx_int_t  status;
+
+    status = ngx_http_icert_refuse(r, reason, NULL);
 
     if (ngx_http_icert_no_store(r) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

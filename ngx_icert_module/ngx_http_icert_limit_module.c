@@ -248,7 +248,7 @@ ngx_http_icert_limit_refuse(ngx_http_request_t *r, ngx_http_icert_note_t *note,
     note->retry = q->answer.never ? 0 : gcra_seconds(q->answer.retry);
     (void) ngx_http_icert_limit_verdict(r, note, "REJECTED", z);
 
-    ngx_http_icert_refuse(r, "limit", NULL);
+    (void) ngx_http_icert_refuse(r, NGX_HTTP_ICERT_LIMIT, NULL);
 
     return lcf->status;
 }

@@ -1,5 +1,6 @@
 
 #include "ngx_http_icert.h"
+#include "ngx_http_icert_count.h"
 
 #include "libicert/sanitized.h"
 
@@ -29,6 +30,16 @@ static ngx_int_t ngx_http_icert_add_variables(ngx_conf_t *cf);
 static void *ngx_http_icert_create_main_conf(ngx_conf_t *cf);
 static ngx_int_t ngx_http_icert_init(ngx_conf_t *cf);
 static void ngx_http_icert_exit_process(ngx_cycle_t *cycle);
+
+
+static struct {
+    ngx_int_t   status;
+    ngx_str_t   code;
+} ngx_http_icert_reasons[] = {
+#define X(name, status, code)  { status, ngx_string(code) },
+    NGX_HTTP_ICERT_REASONS(X)
+#undef X
+};
 
 
 /* those of the note first: they are forgotten together */
@@ -189,27 +200,30 @@ ngx_http_icert_note_changed(ngx_http_request_t *r)
 }
 
 
-void
-ngx_http_icert_refuse(ngx_http_request_t *r, const char *reason,
+ngx_int_t
+ngx_http_icert_refuse(ngx_http_request_t *r, ngx_http_icert_reason_e reason,
     const char *detail)
 {
     ngx_http_icert_note_t  *note;
 
+    ngx_http_icert_count(NGX_HTTP_ICERT_COUNT_REFUSED + reason);
+
     note = ngx_http_icert_note_make(r);
     if (note == NULL) {
-        return;
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    note->reason.data = (u_char *) reason;
-    note->reason.len = ngx_strlen(reason);
+    note->reason = ngx_http_icert_reasons[reason].code;
     note->detail.data = (u_char *) (detail ? detail : "");
     note->detail.len = ngx_strlen(note->detail.data);
 
     ngx_http_icert_note_changed(r);
 
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                  "icert refused: %s%s%s", reason, detail ? " " : "",
+                  "icert refused: %V%s%s", &note->reason, detail ? " " : "",
                   detail ? detail : "");
+
+    return ngx_http_icert_reasons[reason].status;
 }
 
 

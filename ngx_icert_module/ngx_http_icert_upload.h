@@ -72,6 +72,7 @@ typedef struct {
 
 typedef struct {
     ngx_array_t                *fields;      /* ngx_http_icert_upload_field_t */
+    ngx_http_complex_value_t   *session;     /* empty: nothing is read */
     ngx_uint_t                  rules;       /* 1: for files, 2: for others */
     ngx_flag_t                  enable;
     ngx_flag_t                  discard;
@@ -90,6 +91,8 @@ typedef struct {
     ngx_flag_t                  on_disk;
     ngx_uint_t                  files;       /* of a worker */
     off_t                       free;
+    struct sniff_magic          added[SNIFF_END - SNIFF_ADDED];
+    ngx_uint_t                  nadded;
     ngx_uint_t                  used;        /* a location takes uploads */
     ngx_http_icert_spool_t      spool;
 } ngx_http_icert_upload_main_conf_t;
@@ -98,8 +101,10 @@ typedef struct {
 extern ngx_module_t  ngx_http_icert_upload_module;
 
 
-/* of the module's table, and the directives icert_upload_types and _field */
+/* of the module's table, and the directives icert_upload_type, _types, _field */
 
+char *ngx_http_icert_upload_type(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_icert_upload_types(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_icert_upload_field(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -158,6 +163,11 @@ typedef struct {
 
 int ngx_http_icert_upload_event(void *arg, const struct multipart_event *e);
 
+/* NGX_DECLINED when what icert_upload_session asks for is there, or a status */
+
+ngx_int_t ngx_http_icert_upload_admit(ngx_http_request_t *r,
+    ngx_http_icert_upload_conf_t *ucf);
+
 /* a field that has to be there and is not; NULL: all are */
 
 ngx_http_icert_upload_field_t *ngx_http_icert_upload_missing(
@@ -169,9 +179,9 @@ ngx_http_icert_upload_field_t *ngx_http_icert_upload_missing(
  */
 
 ngx_int_t ngx_http_icert_upload_refuse(ngx_http_icert_upload_ctx_t *ctx,
-    ngx_int_t status, const char *reason, const char *detail);
+    ngx_http_icert_reason_e reason, const char *detail);
 ngx_int_t ngx_http_icert_upload_refuse_field(ngx_http_icert_upload_ctx_t *ctx,
-    ngx_int_t status, const char *reason, const char *detail, const char *name,
+    ngx_http_icert_reason_e reason, const char *detail, const char *name,
     size_t len);
 
 

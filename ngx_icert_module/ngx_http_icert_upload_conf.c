@@ -17,14 +17,120 @@ extern ngx_module_t  ngx_http_fastcgi_module;
 extern ngx_module_t  ngx_http_proxy_module;
 
 
+/* 0: no type has this name */
+
+static ngx_uint_t
+ngx_http_icert_upload_type_bit(ngx_conf_t *cf, u_char *name, size_t len)
+{
+    ngx_uint_t                          i;
+    enum sniff_type                     type;
+    ngx_http_icert_upload_main_conf_t  *umcf;
+
+    type = sniff_by_name((char *) name, len);
+    if (type != SNIFF_OTHER) {
+        return (ngx_uint_t) 1 << type;
+    }
+
+    umcf = ngx_http_conf_get_module_main_conf(cf,
+                                              ngx_http_icert_upload_module);
+
+    for (i = 0; i < umcf->nadded; i++) {
+        if (ngx_strlen(umcf->added[i].name) == len
+            && ngx_memcmp(umcf->added[i].name, name, len) == 0)
+        {
+            return (ngx_uint_t) 1 << (SNIFF_ADDED + i);
+        }
+    }
+
+    return 0;
+}
+
+
+/* icert_upload_type NAME HEX [offset=N] */
+
+char *
+ngx_http_icert_upload_type(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_icert_upload_main_conf_t  *umcf = conf;
+
+    u_char              *p;
+    size_t               i;
+    ngx_int_t            n, offset;
+    ngx_str_t           *value;
+    struct sniff_magic  *magic;
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "other") == 0
+        || ngx_http_icert_upload_type_bit(cf, value[1].data, value[1].len))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "type \"%V\" is there already",
+                           &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (umcf->nadded == SNIFF_END - SNIFF_ADDED) {
+        return "stands more than 16 times";
+    }
+
+    offset = 0;
+
+    if (cf->args->nelts == 4) {
+
+        offset = ngx_strncmp(value[3].data, "offset=", 7) == 0
+                 ? ngx_atoi(value[3].data + 7, value[3].len - 7) : NGX_ERROR;
+
+        if (offset == NGX_ERROR || offset >= SNIFF_OCTETS) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"", &value[3]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (value[2].len == 0 || value[2].len % 2
+        || value[2].len / 2 + offset > SNIFF_OCTETS)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" is not hexadecimal of "
+                           "octets among the first %d", &value[2],
+                           SNIFF_OCTETS);
+        return NGX_CONF_ERROR;
+    }
+
+    p = ngx_pnalloc(cf->pool, value[2].len / 2);
+    if (p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < value[2].len / 2; i++) {
+
+        n = ngx_hextoi(value[2].data + 2 * i, 2);
+
+        if (n == NGX_ERROR) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%V\" is not hexadecimal", &value[2]);
+            return NGX_CONF_ERROR;
+        }
+
+        p[i] = (u_char) n;
+    }
+
+    magic = &umcf->added[umcf->nadded++];
+    magic->name = (char *) value[1].data;
+    magic->octets = p;
+    magic->len = value[2].len / 2;
+    magic->offset = offset;
+
+    return NGX_CONF_OK;
+}
+
+
 char *
 ngx_http_icert_upload_types(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_icert_upload_conf_t  *ucf = conf;
 
-    ngx_str_t        *value;
-    ngx_uint_t        i;
-    enum sniff_type   type;
+    ngx_str_t   *value;
+    ngx_uint_t   i, bit;
 
     if (ucf->types) {
         return "is duplicate";
@@ -34,15 +140,15 @@ ngx_http_icert_upload_types(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (i = 1; i < cf->args->nelts; i++) {
 
-        type = sniff_by_name((char *) value[i].data, value[i].len);
+        bit = ngx_http_icert_upload_type_bit(cf, value[i].data, value[i].len);
 
-        if (type == SNIFF_OTHER) {
+        if (bit == 0) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "unknown type \"%V\"", &value[i]);
             return NGX_CONF_ERROR;
         }
 
-        ucf->types |= 1 << type;
+        ucf->types |= bit;
     }
 
     return NGX_CONF_OK;
@@ -52,11 +158,10 @@ ngx_http_icert_upload_types(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 /* types=A,B of a field */
 
 static ngx_uint_t
-ngx_http_icert_upload_field_types(ngx_str_t *s)
+ngx_http_icert_upload_field_types(ngx_conf_t *cf, ngx_str_t *s)
 {
-    u_char           *p, *end, *next;
-    ngx_uint_t        types;
-    enum sniff_type   type;
+    u_char      *p, *end, *next;
+    ngx_uint_t   types, bit;
 
     types = 0;
     end = s->data + s->len;
@@ -68,12 +173,12 @@ ngx_http_icert_upload_field_types(ngx_str_t *s)
             next = end;
         }
 
-        type = sniff_by_name((char *) p, next - p);
-        if (type == SNIFF_OTHER) {
+        bit = ngx_http_icert_upload_type_bit(cf, p, next - p);
+        if (bit == 0) {
             return 0;
         }
 
-        types |= 1 << type;
+        types |= bit;
     }
 
     return types;
@@ -106,8 +211,8 @@ ngx_http_icert_upload_field_min(ngx_http_icert_upload_field_t *f, ngx_str_t *s)
 
 
 static ngx_int_t
-ngx_http_icert_upload_field_parameter(ngx_http_icert_upload_field_t *f,
-    ngx_str_t *value)
+ngx_http_icert_upload_field_parameter(ngx_conf_t *cf,
+    ngx_http_icert_upload_field_t *f, ngx_str_t *value)
 {
     ssize_t    size;
     ngx_int_t  n;
@@ -143,7 +248,7 @@ ngx_http_icert_upload_field_parameter(ngx_http_icert_upload_field_t *f,
 
     } else if (ngx_strncmp(value->data, "types=", 6) == 0) {
 
-        f->types = ngx_http_icert_upload_field_types(&s);
+        f->types = ngx_http_icert_upload_field_types(cf, &s);
         if (f->types == 0) {
             return NGX_ERROR;
         }
@@ -201,7 +306,9 @@ ngx_http_icert_upload_field(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (i = 2; i < cf->args->nelts; i++) {
 
-        if (ngx_http_icert_upload_field_parameter(f, &value[i]) != NGX_OK) {
+        if (ngx_http_icert_upload_field_parameter(cf, f, &value[i])
+            != NGX_OK)
+        {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid parameter \"%V\"", &value[i]);
             return NGX_CONF_ERROR;
@@ -301,6 +408,7 @@ ngx_http_icert_upload_create_conf(ngx_conf_t *cf)
      */
 
     conf->enable = NGX_CONF_UNSET;
+    conf->session = NGX_CONF_UNSET_PTR;
     conf->discard = NGX_CONF_UNSET;
     conf->file_size = NGX_CONF_UNSET_SIZE;
     conf->files = NGX_CONF_UNSET_UINT;
@@ -323,6 +431,7 @@ ngx_http_icert_upload_merge_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_icert_upload_main_conf_t  *umcf;
 
     ngx_conf_merge_value(conf->enable, prev->enable, 0);
+    ngx_conf_merge_ptr_value(conf->session, prev->session, NULL);
     ngx_conf_merge_value(conf->discard, prev->discard, 0);
     ngx_conf_merge_size_value(conf->file_size, prev->file_size,
                               2 * 1024 * 1024);

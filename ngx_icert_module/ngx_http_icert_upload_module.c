@@ -8,7 +8,7 @@
 
 static ngx_int_t ngx_http_icert_upload_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
-static ngx_int_t ngx_http_icert_upload_discard_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_icert_upload_before_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_icert_upload_start(ngx_http_request_t *r,
     ngx_http_icert_upload_conf_t *ucf, ngx_http_icert_upload_ctx_t **pctx);
 static void ngx_http_icert_upload_plain(ngx_http_icert_upload_ctx_t *ctx,
@@ -107,6 +107,20 @@ static ngx_command_t  ngx_http_icert_upload_commands[] = {
       ngx_conf_set_size_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_icert_upload_conf_t, field_size),
+      NULL },
+
+    { ngx_string("icert_upload_session"),
+      NGX_HTTP_ICERT_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_http_set_complex_value_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_icert_upload_conf_t, session),
+      NULL },
+
+    { ngx_string("icert_upload_type"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE23,
+      ngx_http_icert_upload_type,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
       NULL },
 
     { ngx_string("icert_upload_types"),
@@ -225,8 +239,8 @@ ngx_http_icert_upload_filter(ngx_http_request_t *r, ngx_chain_t *in)
             }
 
             if (rc < 0) {
-                return ngx_http_icert_upload_refuse(ctx, NGX_HTTP_BAD_REQUEST,
-                                                    "upload_malformed",
+                return ngx_http_icert_upload_refuse(ctx,
+                                                    NGX_HTTP_ICERT_UPLOAD_MALFORMED,
                                                     ctx->parser.why);
             }
         }
@@ -255,18 +269,24 @@ ngx_http_icert_upload_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
 
 /*
+ * Before an octet of the body is read: who has no session sends no files.
+ *
  * Where a refusal is told, the body that was not read before is not read now:
  * fastcgi_pass reads it even with fastcgi_pass_request_body off.  What the
  * client still sends is read when the connection closes, in order.
  */
 
 static ngx_int_t
-ngx_http_icert_upload_discard_handler(ngx_http_request_t *r)
+ngx_http_icert_upload_before_handler(ngx_http_request_t *r)
 {
     ngx_int_t                      rc;
     ngx_http_icert_upload_conf_t  *ucf;
 
     ucf = ngx_http_get_module_loc_conf(r, ngx_http_icert_upload_module);
+
+    if (ucf->enable && ucf->session && r == r->main) {
+        return ngx_http_icert_upload_admit(r, ucf);
+    }
 
     if (!ucf->discard || r != r->main || r->request_body) {
         return NGX_DECLINED;
@@ -346,8 +366,9 @@ ngx_http_icert_upload_start(ngx_http_request_t *r,
     }
 
     if (rc < 0) {
-        return ngx_http_icert_upload_refuse(ctx, NGX_HTTP_BAD_REQUEST,
-                                            "upload_malformed", "boundary");
+        return ngx_http_icert_upload_refuse(ctx,
+                                            NGX_HTTP_ICERT_UPLOAD_MALFORMED,
+                                            "boundary");
     }
 
     if (ngx_array_init(&ctx->parts, r->pool, 4,
@@ -400,15 +421,17 @@ ngx_http_icert_upload_finish(ngx_http_icert_upload_ctx_t *ctx)
     ngx_http_icert_upload_field_t  *field;
 
     if (multipart_finish(&ctx->parser) != 0) {
-        return ngx_http_icert_upload_refuse(ctx, NGX_HTTP_BAD_REQUEST,
-                                            "upload_truncated", NULL);
+        return ngx_http_icert_upload_refuse(ctx,
+                                            NGX_HTTP_ICERT_UPLOAD_TRUNCATED,
+                                            NULL);
     }
 
     field = ngx_http_icert_upload_missing(ctx);
 
     if (field) {
-        return ngx_http_icert_upload_refuse_field(ctx, NGX_HTTP_BAD_REQUEST,
-                                                  "upload_missing", NULL,
+        return ngx_http_icert_upload_refuse_field(ctx,
+                                                  NGX_HTTP_ICERT_UPLOAD_MISSING,
+                                                  NULL,
                                                   (char *) field->name.data,
                                                   field->name.len);
     }
@@ -528,9 +551,9 @@ static void
 ngx_http_icert_upload_timer(ngx_event_t *ev)
 {
     ngx_msec_t                    elapsed;
-    const char                   *reason;
     ngx_connection_t             *c;
     ngx_http_request_t           *r;
+    ngx_http_icert_reason_e       reason;
     ngx_http_icert_upload_ctx_t  *ctx;
 
     ctx = ev->data;
@@ -539,13 +562,13 @@ ngx_http_icert_upload_timer(ngx_event_t *ev)
     elapsed = ngx_current_msec - ctx->start;
 
     if (elapsed >= ctx->conf->deadline) {
-        reason = "upload_deadline";
+        reason = NGX_HTTP_ICERT_UPLOAD_DEADLINE;
 
     } else if (elapsed > NGX_HTTP_ICERT_UPLOAD_GRACE
                && ctx->received < (off_t) (ctx->conf->min_rate
                                            * (elapsed / 1000)))
     {
-        reason = "upload_slow";
+        reason = NGX_HTTP_ICERT_UPLOAD_SLOW;
 
     } else {
         ngx_add_timer(ev, ngx_min(NGX_HTTP_ICERT_UPLOAD_TICK,
@@ -553,8 +576,7 @@ ngx_http_icert_upload_timer(ngx_event_t *ev)
         return;
     }
 
-    (void) ngx_http_icert_upload_refuse(ctx, NGX_HTTP_REQUEST_TIME_OUT, reason,
-                                        NULL);
+    (void) ngx_http_icert_upload_refuse(ctx, reason, NULL);
 
     c->timedout = 1;
 
@@ -607,7 +629,7 @@ ngx_http_icert_upload_init(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    *h = ngx_http_icert_upload_discard_handler;
+    *h = ngx_http_icert_upload_before_handler;
 
     ngx_http_next_request_body_filter = ngx_http_top_request_body_filter;
     ngx_http_top_request_body_filter = ngx_http_icert_upload_filter;

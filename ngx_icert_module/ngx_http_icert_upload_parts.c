@@ -3,7 +3,6 @@
 
 
 #define NGX_HTTP_ICERT_UPLOAD_NAME_MAX   120    /* octets of a cleaned name */
-#define NGX_HTTP_UNPROCESSABLE           422    /* RFC 9110, 15.5.21 */
 
 
 static ngx_int_t ngx_http_icert_upload_part(ngx_http_icert_upload_ctx_t *ctx,
@@ -29,19 +28,19 @@ static ngx_int_t ngx_http_icert_upload_part_end(
 
 ngx_int_t
 ngx_http_icert_upload_refuse(ngx_http_icert_upload_ctx_t *ctx,
-    ngx_int_t status, const char *reason, const char *detail)
+    ngx_http_icert_reason_e reason, const char *detail)
 {
     ngx_http_icert_upload_part_t  *part;
 
     if (ctx->parts.nelts == 0) {
-        return ngx_http_icert_upload_refuse_field(ctx, status, reason, detail,
-                                                  NULL, 0);
+        return ngx_http_icert_upload_refuse_field(ctx, reason, detail, NULL,
+                                                  0);
     }
 
     part = (ngx_http_icert_upload_part_t *) ctx->parts.elts
            + ctx->parts.nelts - 1;
 
-    return ngx_http_icert_upload_refuse_field(ctx, status, reason, detail,
+    return ngx_http_icert_upload_refuse_field(ctx, reason, detail,
                                               part->record.name.p,
                                               part->record.name.len);
 }
@@ -49,7 +48,7 @@ ngx_http_icert_upload_refuse(ngx_http_icert_upload_ctx_t *ctx,
 
 ngx_int_t
 ngx_http_icert_upload_refuse_field(ngx_http_icert_upload_ctx_t *ctx,
-    ngx_int_t status, const char *reason, const char *detail, const char *name,
+    ngx_http_icert_reason_e reason, const char *detail, const char *name,
     size_t len)
 {
     u_char                 *p;
@@ -58,7 +57,6 @@ ngx_http_icert_upload_refuse_field(ngx_http_icert_upload_ctx_t *ctx,
     ngx_http_icert_note_t  *note;
 
     r = ctx->request;
-    ctx->status = status;
 
     if (ctx->event.timer_set) {
         ngx_del_timer(&ctx->event);
@@ -79,12 +77,46 @@ ngx_http_icert_upload_refuse_field(ngx_http_icert_upload_ctx_t *ctx,
         }
     }
 
-    ngx_http_icert_refuse(r, reason, detail);
+    ctx->status = ngx_http_icert_refuse(r, reason, detail);
 
     r->keepalive = 0;
     r->lingering_close = 1;
 
-    return status;
+    return ctx->status;
+}
+
+
+ngx_int_t
+ngx_http_icert_upload_admit(ngx_http_request_t *r,
+    ngx_http_icert_upload_conf_t *ucf)
+{
+    size_t      len;
+    char        boundary[MULTIPART_BOUNDARY_MAX + 1];
+    ngx_str_t   value, *type;
+
+    if (r->headers_in.content_type == NULL) {
+        return NGX_DECLINED;
+    }
+
+    type = &r->headers_in.content_type->value;
+
+    if (multipart_boundary((char *) type->data, type->len, boundary, &len) == 0)
+    {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_complex_value(r, ucf->session, &value) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (value.len) {
+        return NGX_DECLINED;
+    }
+
+    r->keepalive = 0;
+    r->lingering_close = 1;
+
+    return ngx_http_icert_refuse(r, NGX_HTTP_ICERT_UPLOAD_SESSION, NULL);
 }
 
 
@@ -134,8 +166,7 @@ ngx_http_icert_upload_part(ngx_http_icert_upload_ctx_t *ctx,
 
     if (ctx->parts.nelts == ctx->conf->parts) {
         return ngx_http_icert_upload_refuse(ctx,
-                                            NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
-                                            "upload_parts", NULL);
+                                            NGX_HTTP_ICERT_UPLOAD_PARTS, NULL);
     }
 
     part = ngx_array_push(&ctx->parts);
@@ -161,13 +192,13 @@ ngx_http_icert_upload_part(ngx_http_icert_upload_ctx_t *ctx,
 
     if (ctx->field_octets > ctx->conf->field_size) {
         return ngx_http_icert_upload_refuse(ctx,
-                                            NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
-                                            "upload_fields", NULL);
+                                            NGX_HTTP_ICERT_UPLOAD_FIELDS,
+                                            NULL);
     }
 
     if (ngx_http_icert_upload_rule(ctx, &part->record.name) != NGX_OK) {
-        return ngx_http_icert_upload_refuse(ctx, NGX_HTTP_BAD_REQUEST,
-                                            "upload_field", NULL);
+        return ngx_http_icert_upload_refuse(ctx,
+                                            NGX_HTTP_ICERT_UPLOAD_FIELD, NULL);
     }
 
     if (ctx->file) {
@@ -269,8 +300,8 @@ ngx_http_icert_upload_measure(ngx_http_icert_upload_ctx_t *ctx,
 
     if (rc < 0 && f) {
         return ngx_http_icert_upload_refuse(ctx,
-                                            NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
-                                            "upload_type", "dimensions");
+                                            NGX_HTTP_ICERT_UPLOAD_TYPE,
+                                            "dimensions");
     }
 
     if (rc != 1) {
@@ -283,8 +314,8 @@ ngx_http_icert_upload_measure(ngx_http_icert_upload_ctx_t *ctx,
     if (f && (w < f->width || h < f->height)
         && (h < f->width || w < f->height))
     {
-        return ngx_http_icert_upload_refuse(ctx, NGX_HTTP_UNPROCESSABLE,
-                                            "upload_small", NULL);
+        return ngx_http_icert_upload_refuse(ctx,
+                                            NGX_HTTP_ICERT_UPLOAD_SMALL, NULL);
     }
 
     return NGX_OK;
@@ -310,8 +341,8 @@ ngx_http_icert_upload_data(ngx_http_icert_upload_ctx_t *ctx, const u_char *p,
 
     if (ctx->field_octets > ctx->conf->field_size) {
         return ngx_http_icert_upload_refuse(ctx,
-                                            NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
-                                            "upload_fields", NULL);
+                                            NGX_HTTP_ICERT_UPLOAD_FIELDS,
+                                            NULL);
     }
 
     if (part->record.value.len + len > part->room) {
@@ -350,13 +381,15 @@ ngx_http_icert_upload_file_data(ngx_http_icert_upload_ctx_t *ctx,
     ngx_uint_t       types;
     enum sniff_type  type;
 
+    ngx_http_icert_upload_main_conf_t  *umcf;
+
     n = (ctx->rule && ctx->rule->size) ? ctx->rule->size
                                        : ctx->conf->file_size;
 
     if (part->record.size + len > n) {
         return ngx_http_icert_upload_refuse(ctx,
-                                            NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
-                                            "upload_file_size", NULL);
+                                            NGX_HTTP_ICERT_UPLOAD_FILE_SIZE,
+                                            NULL);
     }
 
     part->record.size += len;
@@ -369,7 +402,10 @@ ngx_http_icert_upload_file_data(ngx_http_icert_upload_ctx_t *ctx,
         p += n;
         len -= n;
 
-        type = sniff(ctx->head, ctx->head_len);
+        umcf = ngx_http_get_module_main_conf(ctx->request,
+                                             ngx_http_icert_upload_module);
+
+        type = sniff_added(ctx->head, ctx->head_len, umcf->added, umcf->nadded);
 
         if (type == SNIFF_MORE) {
             return NGX_OK;
@@ -378,16 +414,18 @@ ngx_http_icert_upload_file_data(ngx_http_icert_upload_ctx_t *ctx,
         types = (ctx->rule && ctx->rule->types) ? ctx->rule->types
                                                 : ctx->conf->types;
 
-        if (type == SNIFF_OTHER || !(types & (1 << type))) {
+        if (type == SNIFF_OTHER || !(types & ((ngx_uint_t) 1 << type))) {
             return ngx_http_icert_upload_refuse(ctx,
-                                            NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
-                                            "upload_type", sniff_name(type));
+                             NGX_HTTP_ICERT_UPLOAD_TYPE,
+                             type >= SNIFF_ADDED
+                             ? umcf->added[type - SNIFF_ADDED].name
+                             : sniff_name(type));
         }
 
         if (ctx->files++ == ctx->conf->files) {
             return ngx_http_icert_upload_refuse(ctx,
-                                            NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
-                                            "upload_files", NULL);
+                                                NGX_HTTP_ICERT_UPLOAD_FILES,
+                                                NULL);
         }
 
         if (ctx->rule) {
@@ -396,8 +434,8 @@ ngx_http_icert_upload_file_data(ngx_http_icert_upload_ctx_t *ctx,
 
             if ((*seen)++ == ctx->rule->count) {
                 return ngx_http_icert_upload_refuse(ctx,
-                                            NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
-                                            "upload_files", NULL);
+                                                    NGX_HTTP_ICERT_UPLOAD_FILES,
+                                                    NULL);
             }
         }
 
@@ -409,8 +447,8 @@ ngx_http_icert_upload_file_data(ngx_http_icert_upload_ctx_t *ctx,
                                               ctx->request->connection->log);
         if (ctx->fd == NGX_INVALID_FILE) {
             return ngx_http_icert_upload_refuse(ctx,
-                                                NGX_HTTP_INSUFFICIENT_STORAGE,
-                                                "upload_spool", NULL);
+                                                NGX_HTTP_ICERT_UPLOAD_SPOOL,
+                                                NULL);
         }
 
         part->spooled = 1;
@@ -463,8 +501,8 @@ ngx_http_icert_upload_spooled(ngx_http_icert_upload_ctx_t *ctx,
             ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log,
                           ngx_errno, "the spool takes no more");
             return ngx_http_icert_upload_refuse(ctx,
-                                                NGX_HTTP_INSUFFICIENT_STORAGE,
-                                                "upload_spool", NULL);
+                                                NGX_HTTP_ICERT_UPLOAD_SPOOL,
+                                                NULL);
         }
 
         p += n;
@@ -492,8 +530,8 @@ ngx_http_icert_upload_part_end(ngx_http_icert_upload_ctx_t *ctx)
 
         if (ctx->named) {
             return ngx_http_icert_upload_refuse(ctx,
-                                            NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
-                                            "upload_empty", NULL);
+                                                NGX_HTTP_ICERT_UPLOAD_EMPTY,
+                                                NULL);
         }
 
         /* no file was chosen for this field */
@@ -504,16 +542,16 @@ ngx_http_icert_upload_part_end(ngx_http_icert_upload_ctx_t *ctx)
 
     if (!ctx->typed) {
         return ngx_http_icert_upload_refuse(ctx,
-                                            NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
-                                            "upload_type", "other");
+                                            NGX_HTTP_ICERT_UPLOAD_TYPE,
+                                            "other");
     }
 
     if (ctx->rule && ctx->rule->width && part->record.width == 0
-        && part->record.type != SNIFF_PDF)
+        && (part->record.type == SNIFF_JPEG || part->record.type == SNIFF_PNG))
     {
         return ngx_http_icert_upload_refuse(ctx,
-                                            NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
-                                            "upload_type", "dimensions");
+                                            NGX_HTTP_ICERT_UPLOAD_TYPE,
+                                            "dimensions");
     }
 
     if (EVP_DigestFinal_ex(ctx->md, part->sha256, NULL) != 1) {
@@ -524,8 +562,8 @@ ngx_http_icert_upload_part_end(ngx_http_icert_upload_ctx_t *ctx)
     ctx->fd = NGX_INVALID_FILE;
 
     if (close(fd) == -1) {
-        return ngx_http_icert_upload_refuse(ctx, NGX_HTTP_INSUFFICIENT_STORAGE,
-                                            "upload_spool", NULL);
+        return ngx_http_icert_upload_refuse(ctx,
+                                            NGX_HTTP_ICERT_UPLOAD_SPOOL, NULL);
     }
 
     return NGX_OK;

@@ -18,6 +18,13 @@ refuse(struct accepted *a, const char *reason)
 	return ICERT_E_INVALID;
 }
 
+/* Whether a document may be of it: a certificate request is none. */
+static bool
+document_type(enum sniff_type type)
+{
+	return type == SNIFF_PDF || type == SNIFF_JPEG || type == SNIFF_PNG;
+}
+
 /* What an extension claims; SNIFF_MORE when there is none. */
 static enum sniff_type
 claimed(const char *name)
@@ -107,14 +114,14 @@ accept_fd(const struct document_store *store, struct keyclient *checker, const u
 	if (memcmp(a->original_sha256, u->sha256, sizeof(u->sha256)) != 0)
 		return ICERT_E_MISMATCH;
 	type = sniff(bytes->p, bytes->len);
-	if (type <= SNIFF_OTHER)
+	if (!document_type(type))
 		return refuse(a, "upload.type");
 	if (claim != SNIFF_MORE && claim != type)
 		return refuse(a, "upload.extension");
 	if ((rv = checked_bytes(checker, fd, expected, purpose, a, bytes)) != 0)
 		return rv;
 	type = sniff(bytes->p, bytes->len);
-	if (type <= SNIFF_OTHER)
+	if (!document_type(type))
 		return refuse(a, "upload.broken");
 	a->type = sniff_media_type(type);
 	a->size = bytes->len;

@@ -137,6 +137,33 @@ test_spool_name(void **state)
 }
 
 static void
+test_sniff_added(void **state)
+{
+	static const struct sniff_magic added[] = {
+		{ "tar", (const uint8_t *)"ustar", 5, 40 },
+		{ "two", (const uint8_t *)"\xff\xd8", 2, 0 },
+		{ "late", (const uint8_t *)"x", 1, SNIFF_OCTETS - 1 },
+	};
+	uint8_t file[80];
+
+	(void)state;
+	memset(file, 'a', sizeof(file));
+	assert_int_equal(sniff_added(file, 63, added, 3), SNIFF_MORE);
+	assert_int_equal(sniff_added(file, 64, added, 3), SNIFF_OTHER);
+	file[63] = 'x';
+	assert_int_equal(sniff_added(file, 64, added, 3), SNIFF_ADDED + 2);
+	memcpy(file + 40, "ustar", 5);
+	assert_int_equal(sniff_added(file, 44, added, 3), SNIFF_MORE);
+	for (size_t len = 45; len <= sizeof(file); len++)
+		assert_int_equal(sniff_added(file, len, added, 3), SNIFF_ADDED);
+	/* the fewest octets decide, however many there are */
+	memcpy(file, "\xff\xd8\xff", 3);
+	for (size_t len = 2; len <= sizeof(file); len++)
+		assert_int_equal(sniff_added(file, len, added, 3), SNIFF_ADDED + 1);
+	assert_int_equal(sniff_added(file, sizeof(file), added, 1), SNIFF_JPEG);
+}
+
+static void
 test_sniff(void **state)
 {
 	static const struct {
@@ -155,12 +182,31 @@ test_sniff(void **state)
 		{ "\x89PNG\n", 5, SNIFF_OTHER },
 		{ "MZ", 2, SNIFF_OTHER },
 		{ " %PDF-1.7", 9, SNIFF_OTHER },
+		{ "-----BEGIN CERTIFICATE REQUEST----", 34, SNIFF_MORE },
+		{ "-----BEGIN CERTIFICATE REQUEST-----", 35, SNIFF_CSR_PEM },
+		{ "-----BEGIN NEW CERTIFICATE REQUEST-----\n", 40, SNIFF_CSR_PEM },
+		{ "-----BEGIN CERTIFICATE-----", 27, SNIFF_OTHER },
+		/* RSA-2048: lengths of two octets; then Ed25519's of one, then of an empty subject */
+		{ "\x30\x82\2\x5f\x30\x82\1\x47\2\1\0\x30\x1a\x31", 14, SNIFF_CSR_DER },
+		{ "\x30\x82\2\x5f\x30\x82\1\x47\2\1\0\x30\x1a", 13, SNIFF_MORE },
+		{ "\x30\x81\x98\x30\x4c\2\1\0\x30\x19\x31\x17", 12, SNIFF_CSR_DER },
+		{ "\x30\x81\x98\x30\x4c\2\1\0\x30\0", 10, SNIFF_CSR_DER },
+		/* a certificate numbered 0, a private key, lengths no DER has, an inside larger than its outside */
+		{ "\x30\x82\2\x5f\x30\x82\1\x47\2\1\0\x30\x0d\6", 14, SNIFF_OTHER },
+		{ "\x30\x82\4\xa2\2\1\0", 7, SNIFF_OTHER },
+		{ "\x30\x81\x7f", 3, SNIFF_OTHER },
+		{ "\x30\x82\0", 3, SNIFF_OTHER },
+		{ "\x30\x80", 2, SNIFF_OTHER },
+		{ "\x30\x83", 2, SNIFF_OTHER },
+		{ "\x30\x20\x30\x20", 4, SNIFF_OTHER },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		assert_int_equal(sniff((const uint8_t *)cases[i].octets, cases[i].len), cases[i].type);
 	assert_int_equal(sniff_by_name("jpeg", 4), SNIFF_JPEG);
+	assert_int_equal(sniff_by_name("csr-der", 7), SNIFF_CSR_DER);
+	assert_string_equal(sniff_name(SNIFF_CSR_PEM), "csr-pem");
 	assert_int_equal(sniff_by_name("jpegs", 5), SNIFF_OTHER);
 	assert_string_equal(sniff_media_type(SNIFF_PNG), "image/png");
 }
@@ -174,6 +220,7 @@ main(void)
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_spool_name),
 		cmocka_unit_test(test_sniff),
+		cmocka_unit_test(test_sniff_added),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,143 @@
+// A refusal leaves at the octet that decides it, while the sender still holds the rest: over HTTP/1.1 with a length, chunked, and HTTP/2.
+import { after, before, test } from 'node:test';
+import assert from 'node:assert/strict';
+import http2 from 'node:http2';
+import { connect } from 'node:net';
+import { UploadEdge } from '../lib/handover.mjs';
+import { until } from '../lib/http.mjs';
+
+const TOTAL = 8 << 20;	// what each sender promises, and never sends
+const config = (port, spool) => `
+	icert_upload_spool ${spool};
+	icert_upload_type dicom 4449434d offset=60;
+	client_max_body_size 20m;
+	lingering_time 2s;
+	lingering_timeout 1s;
+	server {
+		listen 127.0.0.1:${port};
+		listen 127.0.0.1:${port + 2} http2;
+		add_header X-Reason $icert_reason always;
+		add_header X-Field $icert_field always;
+		icert_upload_file_size 64k;
+		icert_upload_session $cookie_session;
+		location /rules {
+			icert_upload on;
+			icert_upload_field photo types=jpeg,png min=600x500;
+			icert_upload_field request types=csr-der,csr-pem,dicom;
+			icert_upload_field paper;
+			proxy_pass http://127.0.0.1:${port + 1};
+		}
+		location = /metrics { return 200 "$icert_status_counts"; }
+	}`;
+const edge = new UploadEdge('refusals', config, { workers: 1 });
+const { nginx } = edge;
+before(() => edge.start());
+after(() => edge.stop());
+
+const part = (name, data) => Buffer.concat([Buffer.from(`--b\r\nContent-Disposition: form-data; name="${name}"; filename="f"\r\n\r\n`), data]);
+const png = (w, h) => { const b = Buffer.alloc(100); Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex').copy(b); b.writeUInt32BE(w, 16); b.writeUInt32BE(h, 20); return b; };
+const dicom = Buffer.alloc(100); dicom.write('DICM', 60);
+const MORE = Buffer.alloc(20 << 10);	// of HTTP/2 nginx gathers client_body_buffer_size, or the end, before a filter sees it
+const TYPE = 'multipart/form-data; boundary=b';
+
+/** What is sent, and what has to come back before anything else is. */
+const CASES = {
+	'no session': { cookie: '', data: Buffer.alloc(0), want: [401, 'upload_session', ''] },
+	'no field of the form': { data: part('other', Buffer.alloc(0)), want: [400, 'upload_field', 'other'] },
+	'no type that is taken': { data: part('photo', Buffer.from('%PDF-')), want: [415, 'upload_type', 'photo'] },
+	'no request, but a certificate': { data: part('request', Buffer.from(`-----BEGIN CERTIFICATE-----\n${'A'.repeat(64)}`)), want: [415, 'upload_type', 'request'] },
+	'a request where none is taken': { data: part('paper', Buffer.from('308201223081cc0201003000', 'hex')), want: [415, 'upload_type', 'paper'] },
+	'an added type where it is not taken': { data: part('paper', dicom), want: [415, 'upload_type', 'paper'] },
+	'a picture too small': { data: part('photo', png(599, 499).subarray(0, 24)), want: [422, 'upload_small', 'photo'] },
+	'a file too long': { data: part('paper', Buffer.concat([Buffer.from('%PDF-'), Buffer.alloc(96 << 10)])), want: [413, 'upload_file_size', 'paper'] },
+	'no multipart': { data: Buffer.from('--c\r\n'), want: [400, 'upload_malformed', ''] },
+};
+
+/** HTTP/1.1 by hand; resolves with the answer as soon as its head is there, the connection still open. */
+function http1({ data, cookie = 'session=1' }, chunked) {
+	return new Promise((resolve, reject) => {
+		const socket = connect({ port: nginx.port, host: '127.0.0.1', allowHalfOpen: true });
+		let text = '';
+		socket.on('error', reject).on('data', (octets) => {
+			text += octets;
+			if (!text.includes('\r\n\r\n')) return;
+			const header = (name) => text.match(new RegExp(`^${name}: ?(.*)\r$`, 'mi'))?.[1] ?? '';
+			resolve({ socket, got: [Number(text.split(' ')[1]), header('X-Reason'), header('X-Field')], connection: header('Connection') });
+		});
+		socket.write(`POST /rules HTTP/1.1\r\nHost: a\r\nCookie: ${cookie}\r\nContent-Type: ${TYPE}\r\n${chunked ? 'Transfer-Encoding: chunked' : `Content-Length: ${TOTAL}`}\r\n\r\n`);
+		if (data.length) socket.write(chunked ? Buffer.concat([Buffer.from(`${data.length.toString(16)}\r\n`), data, Buffer.from('\r\n')]) : data);
+	});
+}
+
+for (const chunked of [false, true]) {
+	test(`HTTP/1.1 ${chunked ? 'chunked' : 'with a length'}: each refusal comes before the rest is asked for, and the connection is closed in order`, async () => {
+		await Promise.all(Object.entries(CASES).map(async ([name, sent]) => {
+			const { socket, got, connection } = await http1(sent, chunked);
+			assert.deepEqual(got, sent.want, name);
+			assert.equal(connection, 'close', name);
+			if (socket.readableEnded === false) await new Promise((resolve) => socket.once('end', resolve));
+			socket.destroy();
+		}));
+		await until(() => edge.spooled().length === 0, { what: 'an empty spool' });
+	});
+}
+
+test('who goes on sending after the answer is read for a moment, then cut off', async () => {
+	const { socket, got } = await http1(CASES['no field of the form'], false);
+	assert.equal(got[1], 'upload_field');
+	socket.removeAllListeners('error');
+	const gone = new Promise((resolve) => socket.on('error', resolve).on('close', resolve));
+	const sender = setInterval(() => socket.writable && socket.write(Buffer.alloc(1000)), 50);	// never as much as was promised
+	try { await until(async () => Promise.race([gone.then(() => true), new Promise((resolve) => setTimeout(resolve, 20, false))]), { what: 'the end of the connection', timeout: 20_000 }); } finally {
+		clearInterval(sender);
+		socket.destroy();
+	}
+});
+
+test('HTTP/2: the answer resets its stream alone, and the others of the connection go on', async () => {
+	const session = http2.connect(`http://127.0.0.1:${nginx.port + 2}`);
+	const open = (cookie = 'session=1') => {
+		const stream = session.request({ ':method': 'POST', ':path': '/rules', cookie, 'content-type': TYPE }, { endStream: false });
+		stream.answer = new Promise((resolve, reject) => stream.on('response', resolve).on('error', reject));
+		stream.closing = new Promise((resolve) => stream.on('close', resolve));
+		stream.resume();
+		return stream;
+	};
+	try {
+		const other = open();
+		other.write(part('photo', Buffer.concat([png(700, 600), MORE])));
+		for (const [name, sent] of Object.entries(CASES)) {
+			const stream = open(sent.cookie);
+			if (sent.data.length) stream.write(Buffer.concat([sent.data, MORE]));
+			const answer = await stream.answer;
+			assert.deepEqual([answer[':status'], answer['x-reason'], answer['x-field'] ?? ''], sent.want, name);
+			await stream.closing;
+			assert.equal(stream.rstCode, http2.constants.NGHTTP2_NO_ERROR, name);
+		}
+		assert.equal(edge.spooled().length, 1, 'the file of the one that is still being sent');
+		other.end('\r\n--b--\r\n');
+		assert.equal((await other.answer)[':status'], 200);
+		assert.equal(session.closed, false);
+	} finally { session.destroy(); }
+	await until(() => edge.spooled().length === 0, { what: 'an empty spool' });
+});
+
+test('requests and added types arrive where they are taken; each refusal is counted by its reason', async () => {
+	const session = http2.connect(`http://127.0.0.1:${nginx.port + 2}`);
+	try {
+		for (const [data, type] of [[Buffer.from('308201223081cc0201003000', 'hex'), 4], [Buffer.from('-----BEGIN CERTIFICATE REQUEST-----\n'), 5], [dicom, 16]]) {
+			const stream = session.request({ ':method': 'POST', ':path': '/rules', cookie: 'session=1', 'content-type': TYPE });
+			stream.end(Buffer.concat([part('request', data), Buffer.from('\r\n--b--\r\n')]));
+			const chunks = [];
+			for await (const chunk of stream) chunks.push(chunk);
+			assert.equal(Buffer.concat(chunks).at(-9 - 9), type, 'the type stands before width, height and the end');
+		}
+	} finally { session.destroy(); }
+	const counted = await (await fetch(`${nginx.url}/metrics`)).text();
+	const wanted = {};
+	for (const { want } of Object.values(CASES)) wanted[want[1]] = (wanted[want[1]] ?? 0) + 3;
+	wanted.upload_field++;	// of who went on sending
+	for (const [reason, n] of Object.entries(wanted))
+		assert.match(counted, new RegExp(`^icert_refusals_total\\{reason="${reason}"\\} ${n}$`, 'm'));
+	assert.match(counted, /^icert_refusals_total\{reason="upload_spool"\} 0$/m, 'what never was is 0');
+});
