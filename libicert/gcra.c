@@ -25,9 +25,11 @@ gcra_ask(const struct gcra *g, int64_t *tat, int64_t now, uint32_t cost, struct 
 	int64_t	start = *tat, next;
 
 	memset(a, 0, sizeof(*a));
-	/* A time further ahead than the rule can make it is not ours. */
-	if (start < now || start - now > g->tolerance)
-		start = start < now ? now : now + g->tolerance;
+	/* A time further ahead than the rule can make it is not ours, and is put right, or it would be so until then. */
+	if (start < now)
+		start = now;
+	else if (start - now > g->tolerance)
+		*tat = start = now + g->tolerance;
 	a->ahead = start - now;
 	if (cost > g->burst) {
 		a->never = 1;

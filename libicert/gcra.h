@@ -37,7 +37,7 @@ int	gcra_init(struct gcra *, uint32_t quota, uint32_t window, uint32_t burst);
 /*
  * Asks for a cost (0 asks only) at the monotonic time now.  *tat, 0 for a new
  * key, is the theoretical arrival time of the next request; it moves only when
- * the answer is yes.
+ * the answer is yes, or when the clock went back behind what the rule can explain.
  */
 void	gcra_ask(const struct gcra *, int64_t *tat, int64_t now, uint32_t cost, struct gcra_answer *);
 
