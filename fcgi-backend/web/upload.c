@@ -9,7 +9,7 @@
 #include "web/upload.h"
 
 int
-upload_store(struct act *act, const struct document_store *files, struct keyclient *checker, const struct application *a,
+upload_store(struct act *act, const struct document_store *files, struct keyclient *checker, const char *key_id,
     const struct upload *u, enum check_purpose purpose, uint64_t limit, struct accepted *got)
 {
 	struct upload_facts facts = { .spool = u->spool, .name = u->name, .size = u->size };
@@ -17,7 +17,7 @@ upload_store(struct act *act, const struct document_store *files, struct keyclie
 	int rv;
 
 	memcpy(facts.sha256, u->sha256, sizeof(facts.sha256));
-	if ((rv = datakey_open(act, a->key, key)) != 0)
+	if ((rv = datakey_open(act, key_id, key)) != 0)
 		return rv;
 	rv = document_accept(files, checker, key, &facts, CHECK_ANY, purpose, limit, got);
 	bytes_wipe(key, sizeof(key));

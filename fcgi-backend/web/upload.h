@@ -7,14 +7,14 @@
 #include "procedure/application/document.h"
 #include "web/request.h"
 
-/* A file that came with a form: checked, kept under the case's key, and its row. */
+/* A file that came with a form: checked, kept under the key of its case or order, and its row. */
 
 /*
  * Reads what the edge has put aside, has it checked and stores it; what is
  * known of it goes into *got.  ICERT_E_INVALID with got->reason (a key of the
- * catalogue) when the file is refused.  limit in bytes.
+ * catalogue) when the file is refused.  key: the data key's id; limit in bytes.
  */
-int upload_store(struct act *, const struct document_store *, struct keyclient *checker, const struct application *,
+int upload_store(struct act *, const struct document_store *, struct keyclient *checker, const char *key,
     const struct upload *, enum check_purpose, uint64_t limit, struct accepted *got);
 
 /*

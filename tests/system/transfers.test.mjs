@@ -4,9 +4,10 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { startInstance } from '../lib/instance.mjs';
 import { until } from '../lib/http.mjs';
+import * as files from '../lib/files.mjs';
 import { Applicant, Operator, expect } from './walk.mjs';
 
-let icert, finance, national, other, first, second;
+let icert, finance, first, second;
 const people = [];
 const sql = (query) => icert.sql(query);
 const sign = async (login) => {
@@ -26,10 +27,11 @@ const paste = async (statement, extra = {}) => (await finance.client.visit('/tra
 	account: sql("select id from icert.bank_account where state = 'confirmed'"), profile: 'date-reference-text-amount', decimal: 'comma', statement, ...extra });
 const lineOf = (reference) => sql(`select id from icert.bank_line where reference = '${reference}'`);
 const confirm = async (who, reference, values) => (await who.client.visit(`/transferencias/${lineOf(reference)}`)).form(/confirmar$/).submit(values);
-// Of two people in turn: a code of one would be waited for.
-let turn = 0;
+// Who logs in has one more code at once, and the next within half a minute: each confirmation is by somebody else of the national office.
+const waiting = ['central', 'central.segunda', 'operador.pichincha', 'director.pichincha', 'operador.guayas', 'director.guayas', 'auditor', 'administrador'];
+const next = () => sign(waiting.shift());
 const pays = async (reference, number) => {
-	const who = turn++ % 2 === 0 ? other : national;
+	const who = await next();
 	expect(await confirm(who, reference, { number, code: await icert.totp(who.account.login) }), 200, 'confirmed');
 };
 const verdict = (reference) => sql(`select verdict from icert.bank_line where reference = '${reference}'`);
@@ -50,8 +52,8 @@ before(async () => {
 	first = await sign('administrador');
 	second = await sign('administrador.segundo');
 	finance = await sign('finanzas');
-	national = await sign('central');
-	other = await sign('central.segunda');
+	sql(`insert into icert.staff_role (staff_id, role, since) select id, 'national', 0 from icert.staff
+		where login in (${waiting.map((login) => `'${login}'`)}) and login not like 'central%'`);
 });
 after(async () => {
 	for (const person of people) person.close();
@@ -91,18 +93,21 @@ test('who imported does not confirm, another does with a fresh code, and a line 
 	assert.ok(!(await finance.client.visit(`/transferencias/${lineOf(200)}`)).forms.some((f) => /confirmar$/.test(f.action)));
 	const by = (login) => as(login, `update icert.bank_line set state = 'confirmed', purchase_id = '${id}', decided_by = '${icert.staff(login).id}', decided_at = 1 where reference = '200'`);
 	assert.match(by('finanzas').error, /row-level security|check constraint/);
+	const national = await next();
 	const page = await national.client.visit(`/transferencias/${lineOf(200)}`);
 	assert.equal(page.form(/confirmar$/).value('number'), number, 'the order is proposed');
 	assert.equal((await page.form(/confirmar$/).submit({ code: '000000' })).status, 422);
 	assert.equal(state(id), 'created');
-	const none = await page.form(/confirmar$/).submit({ number: 'P-2000-000001-1', code: await icert.totp('central') });
+	const none = await page.form(/confirmar$/).submit({ number: 'P-2000-000001-1', code: await icert.totp(national.account.login) });
 	assert.equal(none.status, 422);
 	assert.match(none.errors.join(), /Ninguna orden/);
+	const late = await next();
+	const confirmOpen = await late.client.visit(`/transferencias/${lineOf(200)}`);
 	await pays(200, number);
 	await applied(200, 'pay');
 	assert.equal(state(id), 'paid');
 	assert.match((await buyer.client.visit(`/orden/${id}`)).main, /Pago recibido/);
-	const used = await page.form(/confirmar$/).submit({ number, code: await icert.totp('central') });
+	const used = await confirmOpen.form(/confirmar$/).submit({ number, code: await icert.totp(late.account.login) });
 	assert.equal(used.status, 409);
 	// A second transfer for it: nothing is counted twice, and the payer is told.
 	expect(await paste('22/11/2026;201;OTRA VEZ;31,05\n'), 200, 'imported');
@@ -127,16 +132,55 @@ test('short, excess and late each have their outcome, and two people return what
 	assert.equal(sql(`select string_agg(verdict || ' ' || cents, ', ' order by cents) from icert.payment where purchase_id = '${excess.id}'`), 'mismatch 895, pay 3105');
 	const rest = sql(`select id from icert.payment where purchase_id = '${excess.id}' and verdict = 'mismatch'`);
 	expect(await (await finance.client.visit(`/orden/${excess.id}/devolver?pago=${rest}`)).form(/devolver$/).submit({ reason: 'mismatch', words: 'Pagó de más' }), 200, 'asked');
+	const national = await next();
 	const page = await national.client.visit(`/orden/${excess.id}`);
 	assert.match(page.main, /Ordene antes la devolución en el banco/);
-	expect(await page.form(/confirmar$/).submit({ code: await icert.totp('central') }), 200, 'confirmed');
+	expect(await page.form(/confirmar$/).submit({ code: await icert.totp(national.account.login) }), 200, 'confirmed');
 	await until(() => sql(`select state from icert.refund where payment_id = '${rest}'`) === 'done', { what: 'the rest is back' });
 	assert.equal(state(excess.id), 'paid');
 	icert.moveClock(8 * 86400);
 	await until(() => state(late.id) === 'expired', { what: 'the order expires' });
-	national = await sign('central');
-	other = await sign('central.segunda');
 	await pays(302, late.number);
 	await applied(302, 'late');
 	assert.equal(state(late.id), 'expired');
+});
+
+test('a payer shows receipts; finance looks at them beside the line, and no order is paid by them', async () => {
+	const { buyer, id, number } = await ordered();
+	const stranger = await ordered();
+	const path = `/orden/${id}/comprobante`;
+	const load = async (file) => (await buyer.client.visit(path)).form(/comprobante$/).submit({ file });
+	const paper = files.cedulaPdf();
+	const count = () => sql(`select count(*) from icert.slip where purchase_id = '${id}'`);
+	for (const [file, status, sentence] of [[files.empty(), 415, /vacío/], [files.activePdf(), 422, /por seguridad/], [files.truncatedJpeg(), 422, /incompleto|dañado/]]) {
+		const page = await load(file);
+		assert.equal(page.status, status);
+		assert.match(page.errors.join(), sentence);
+	}
+	assert.equal(count(), '0');
+	const shown = expect(await load(paper), 200, 'a PDF');
+	assert.match(shown.main, /Recibimos su comprobante/);
+	const same = await load(paper);
+	assert.equal(same.status, 409);
+	assert.match(same.errors.join(), /ya lo recibimos/);
+	for (const file of [files.votingJpeg(), files.billPng(), files.photo(), files.photoPng()]) expect(await load(file), 200, 'another');
+	assert.equal(count(), '5');
+	assert.ok(!(await buyer.client.visit(path)).forms.some((f) => /comprobante$/.test(f.action)), 'five are enough');
+	assert.equal(state(id), 'created', 'a receipt pays nothing');
+	assert.equal((await stranger.buyer.client.get(path)).status, 404);
+
+	finance = await sign('finanzas');
+	expect(await paste(`22/11/2026;400;${number};31,05\n`), 200, 'imported');
+	const line = await finance.client.visit(`/transferencias/${lineOf(400)}`);
+	const hrefs = [...line.html.matchAll(new RegExp(`href="(/orden/${id}/comprobante/[^"]+)"`, 'g'))].map(([, href]) => href);
+	assert.equal(hrefs.length, 5);
+	assert.equal([...line.html.matchAll(/comprobante\/[^"]+\/imagen"/g)].length, 4, 'pictures are seen at once');
+	const pdf = await finance.client.get(hrefs[0]);
+	assert.equal(pdf.headers['content-type'], 'application/pdf');
+	assert.deepEqual(pdf.body, paper.data);
+	assert.match((await finance.client.get(`${hrefs[1]}/imagen`)).headers['content-type'], /^image\//);
+	assert.equal((await finance.client.get(`${hrefs[0]}/imagen`)).status, 404, 'a PDF is saved, never shown');
+	assert.equal((await finance.client.get(hrefs[0].replace(id, stranger.id))).status, 404, 'of that order alone');
+	assert.match((await finance.client.visit(`/orden/${id}`)).main, /Comprobantes que cargó el solicitante/);
+	assert.equal(sql(`select count(*) from icert.audit where action = 'order.slip_read' and outcome <> 'refused' and subject = '${id}'`), '3', 'each opening, also of what was not shown');
 });

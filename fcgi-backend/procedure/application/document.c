@@ -36,7 +36,8 @@ static const struct db_stmt mended = { "document_mended",
 	"update icert.observation set mended_at = $3 where application_id = $1 and target = $2 and mended_at is null" };
 
 static const struct db_stmt files = { "document_files",
-	"select f.file, exists (select from icert.document d where d.file = f.file), exists (select from icert.document)"
+	"select f.file, exists (select from icert.document d where d.file = f.file)"
+	" or exists (select from icert.slip r where r.file = f.file), exists (select from icert.document)"
 	" from unnest($1::uuid[]) with ordinality f (file, place) order by f.place" };
 
 static int

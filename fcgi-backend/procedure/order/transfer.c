@@ -41,7 +41,8 @@ static const struct db_stmt decide = { "transfer_decide",
 static const struct db_stmt wake = { "transfer_wake", "select pg_notify('icert_payment', $1)" };
 static const struct db_stmt word = { "transfer_word",
 	"select l.state, l.verdict, l.cents < p.total from icert.bank_line l join icert.purchase p on p.id = l.purchase_id where p.id = $1"
-	" order by l.decided_at desc limit 1" };
+	/* Of two in one second, what the payer has to be told of. */
+	" order by l.decided_at desc, l.verdict = 'pay' limit 1" };
 
 /* --- the import ------------------------------------------------------------ */
 

@@ -77,6 +77,9 @@ int desk_paper(struct request *, struct buf *bytes);
 /* A copy of the contract as the answer: of that id, or (NULL) the one that its holder has signed.  contrato-NAME.pdf. */
 int desk_paper_send(struct request *, const struct application *, const char *id, const char *name);
 
+/* What the payer of an order (an id) showed of transfers, in the arena; none for who may not open them. */
+int desk_slips(struct request *, const char *order, const struct view_slip **, size_t *n);
+
 /* The page of the order {id}, with errors noted before. */
 int desk_order_page(struct request *, int status);
 
@@ -104,7 +107,7 @@ int64_t desk_moment(const char *day, const char *hour);
 extern const struct route desk_login_routes[], desk_queue_routes[], desk_case_routes[], desk_review_routes[],
     desk_slot_routes[], desk_document_routes[], desk_upload_routes[], desk_identify_routes[], desk_issue_routes[], desk_token_routes[],
     desk_office_routes[], desk_clocks_routes[], desk_revoke_routes[], desk_extend_routes[], desk_outages_routes[], desk_template_routes[],
-    desk_price_routes[], desk_orders_routes[], desk_refund_routes[], desk_transfer_routes[], desk_account_routes[], desk_reconciliation_routes[], desk_totals_routes[], desk_waiting_routes[],
+    desk_price_routes[], desk_orders_routes[], desk_refund_routes[], desk_transfer_routes[], desk_slip_routes[], desk_account_routes[], desk_reconciliation_routes[], desk_totals_routes[], desk_waiting_routes[],
     desk_contract_routes[], desk_envelope_routes[], desk_troubles_routes[], desk_director_routes[], desk_signer_routes[];
 
 /* Documents of a case that are read at the desk, in the order of the text. */

@@ -151,6 +151,8 @@ line_page(struct request *rq, int status)
 	v.decided_at = t->decided_at;
 	v.decides = v.waits && (rq->session.roles & DECIDES) != 0;
 	v.may_confirm = v.decides && t->other;
+	if (t->order[0] != '\0' && (rv = desk_slips(rq, t->order, &v.slips, &v.nslips)) != 0)
+		return rv;
 	v.number = page_field(rq, "number", t->number);
 	v.code = page_field(rq, "code", NULL);
 	v.code.value = NULL;

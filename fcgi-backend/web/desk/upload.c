@@ -61,7 +61,7 @@ store(struct request *rq, const struct application *a, const struct upload *u, b
 	uint64_t limit = (uint64_t)config_int(k->config, "limits", face ? "photo_bytes" : "document_bytes",
 	    face ? 5242880 : 2097152, 1, 64 << 20);
 
-	return upload_store(desk_act(rq), &k->files, &k->checker, a, u, face ? CHECK_FACE : CHECK_DOCUMENT, limit, got);
+	return upload_store(desk_act(rq), &k->files, &k->checker, a->key, u, face ? CHECK_FACE : CHECK_DOCUMENT, limit, got);
 }
 
 /* What the checker measured, against the policy: light and even, or the operator says why not. */

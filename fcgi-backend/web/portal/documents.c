@@ -141,7 +141,7 @@ store(struct request *rq, const struct application *a, const struct upload *u, s
 	struct portal *p = portal_of(rq);
 	uint64_t limit = (uint64_t)config_int(p->config, "limits", "document_bytes", 2097152, 1, 64 << 20);
 
-	return upload_store(portal_act(rq), &p->files, &p->checker, a, u, CHECK_DOCUMENT, limit, got);
+	return upload_store(portal_act(rq), &p->files, &p->checker, a->key, u, CHECK_DOCUMENT, limit, got);
 }
 
 static int

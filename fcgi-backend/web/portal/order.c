@@ -5,6 +5,7 @@
 #include "payments/gateway.h"
 #include "payments/tariff.h"
 #include "procedure/order/account.h"
+#include "procedure/order/slip.h"
 #include "procedure/order/transfer.h"
 #include "procedure/application/anew.h"
 #include "procedure/order/purchase.h"
@@ -207,6 +208,17 @@ fill_transfer(struct request *rq, const struct purchase *p, struct view_portal_o
 	if ((rv = transfer_word(portal_act(rq), p->id, word)) != 0)
 		return rv;
 	v->transfer = word[0] != '\0' && strcmp(word, "pay") != 0 ? word : NULL;
+	if (slip_wanted(p)) {
+		struct slip *shown = arena_array(&rq->arena, struct slip, SLIPS_MAX);
+		size_t nshown = SLIPS_MAX;
+
+		if (shown == NULL)
+			return ICERT_E_MEMORY;
+		if ((rv = slip_list(portal_act(rq), p->id, shown, &nshown)) != 0)
+			return rv;
+		v->slips = (int64_t)nshown;
+		v->slip_href = arena_printf(&rq->arena, "/orden/%s/comprobante", p->id);
+	}
 	if (!open_for_payment(p))
 		return 0;
 	if ((rv = account_told(portal_act(rq), list, &n)) != 0)

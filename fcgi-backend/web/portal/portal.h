@@ -83,6 +83,6 @@ extern const struct route portal_public_routes[], portal_tariff_routes[], portal
     portal_order_routes[], portal_form_routes[], portal_document_routes[], portal_submit_routes[],
     portal_case_routes[], portal_mine_routes[], portal_slot_routes[], portal_accept_routes[], portal_envelope_routes[],
     portal_revoke_routes[], portal_contract_routes[], portal_again_routes[], portal_renewal_routes[],
-    portal_evidence_routes[];
+    portal_evidence_routes[], portal_slip_routes[];
 
 #endif
