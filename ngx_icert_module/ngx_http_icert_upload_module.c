@@ -559,6 +559,18 @@ ngx_http_icert_upload_timer(ngx_event_t *ev)
     ctx = ev->data;
     r = ctx->request;
     c = r->connection;
+
+    /*
+     * nginx may have refused it meanwhile, for its size or as chunks: the
+     * answer has left, or is being made elsewhere (error_page clears contexts)
+     */
+
+    if (r->header_sent
+        || ngx_http_get_module_ctx(r, ngx_http_icert_upload_module) != ctx)
+    {
+        return;
+    }
+
     elapsed = ngx_current_msec - ctx->start;
 
     if (elapsed >= ctx->conf->deadline) {

@@ -34,3 +34,24 @@ test('an upload that drips is cut by its least rate, long before its deadline', 
 		assert.match(edge.nginx.asked().join('\n'), /POST 408 "\/"/);
 	} finally { await edge.stop(); }
 });
+
+test('what nginx itself has refused is not refused again for being slow', async () => {
+	const edge = await new UploadEdge('refused', (port, spool) => `
+		icert_upload_spool ${spool};
+		client_max_body_size 1k;
+		server { listen 127.0.0.1:${port}; location / { icert_upload on; proxy_pass http://127.0.0.1:${port + 1}; } }`, { workers: 1 }).start();
+	try {
+		await Promise.all(['multipart/form-data; boundary=B', 'text/plain'].map((type) => new Promise((resolve, reject) => {
+			let said = '', drip;
+			const socket = connect({ port: edge.nginx.port, host: '127.0.0.1', allowHalfOpen: true }, () => {
+				socket.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Type: ${type}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n--B\r\n\r\n`);
+				// A second chunk that is too long by what it announces; then it drips while nginx waits for its end (lingering_time).
+				setTimeout(() => { socket.write('800\r\n'); drip = setInterval(() => socket.write('x'), 500); }, 200);
+			}).on('data', (text) => { said += text; }).on('error', () => {}).on('close', () => {
+				clearInterval(drip);
+				try { assert.deepEqual(said.match(/^HTTP\/1\.1 \d+/gm), ['HTTP/1.1 413']); resolve(); } catch (error) { reject(error); }
+			});
+		})));
+		assert.doesNotMatch(edge.nginx.logged(), /upload_slow/);
+	} finally { await edge.stop(); }
+});
