@@ -44,6 +44,12 @@ ngx_http_icert_limit_ask(ngx_http_request_t *r, ngx_http_icert_limit_zone_t *z,
     if (!q->answer.allowed) {
         sh->refused++;
 
+        /* unchanged, but for a clock that went back */
+
+        if (i) {
+            sh->nodes[i].tat = tat;
+        }
+
     } else if (commit) {
 
         if (i == 0) {
