@@ -1,10 +1,10 @@
 // Uploads of 3 files of 2 MB: the edge that takes them apart and a worker that moves the files, against what it replaces:
 // nginx that buffers the whole request and a worker that reads it from FastCGI, splits, hashes and writes (uploads.c).  The same nginx, the same
-// workers, the same tmpfs, buffers of one size: what is longer stands in a temporary file, which is on tmpfs too.  Without TLS, which would cost both the same.
+// workers, the same tmpfs: what is longer than the reference's buffer stands in a temporary file, which is on tmpfs too.  Without TLS, which would cost both the same.
 // REFERENCE_BUFFER=8m gives the reference a buffer that holds the whole request: quicker, at 6 MB of memory for every upload in flight.
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { UploadEdge } from '../lib/handover.mjs';
@@ -19,8 +19,9 @@ const OCTETS = 2_000_000;
 const CONNECTIONS = 4;
 const UPLOADS = 60;
 const GB = UPLOADS * FILES * OCTETS / 1e9;
-const SHIPPED = '32k';		// client_body_buffer_size of conf/
-const BUFFER = process.env.REFERENCE_BUFFER ?? SHIPPED;
+// What conf/ ships for uploads.
+const SHIPPED = /icert_upload on;[\s\S]*?client_body_buffer_size (\S+);/.exec(readFileSync(new URL('../../conf/nginx.conf.in', import.meta.url), 'utf8'))[1];
+const BUFFER = process.env.REFERENCE_BUFFER ?? '128k';	// four times ours; more makes a temporary file no quicker
 const WORKERS = availableParallelism();
 
 const config = (port, spool) => {
