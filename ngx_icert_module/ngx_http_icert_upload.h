@@ -4,6 +4,7 @@
 
 
 #include "ngx_http_icert.h"
+#include "ngx_http_icert_progress.h"
 
 #include <openssl/evp.h>
 
@@ -67,7 +68,7 @@ typedef struct {
 } ngx_http_icert_upload_field_t;
 
 
-#define NGX_HTTP_ICERT_UPLOAD_FIELDS  32
+#define NGX_HTTP_ICERT_UPLOAD_RULES  32
 
 
 typedef struct {
@@ -132,6 +133,7 @@ typedef struct {
     ngx_http_icert_upload_conf_t   *conf;
     ngx_http_icert_spool_t         *spool;
     struct multipart                parser;
+    ngx_http_icert_progress_t       progress;
     ngx_event_t                     event;   /* deadline and minimum rate */
     ngx_msec_t                      start;
     off_t                           received;
@@ -140,7 +142,7 @@ typedef struct {
     ngx_uint_t                      files;
     size_t                          field_octets;  /* names and values */
     ngx_int_t                       status;  /* HTTP, once refused */
-    u_char                          seen[NGX_HTTP_ICERT_UPLOAD_FIELDS];
+    u_char                          seen[NGX_HTTP_ICERT_UPLOAD_RULES];
 
     /* of the part being read */
 

@@ -285,7 +285,7 @@ ngx_http_icert_upload_field(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
-    if (ucf->fields->nelts == NGX_HTTP_ICERT_UPLOAD_FIELDS) {
+    if (ucf->fields->nelts == NGX_HTTP_ICERT_UPLOAD_RULES) {
         return "stands more than 32 times";
     }
 
