@@ -231,6 +231,7 @@ ngx_http_icert_upload_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
         if (len) {
             ctx->received += len;
+            ngx_http_icert_progress_moved(&ctx->progress, ctx->received);
             rc = multipart_feed(&ctx->parser, b->pos, len);
             b->pos = b->last;
 
@@ -353,6 +354,8 @@ ngx_http_icert_upload_start(ngx_http_request_t *r,
     ctx->start = ngx_current_msec;
     cln->handler = ngx_http_icert_upload_cleanup;
 
+    ngx_http_icert_progress_start(r, &ctx->progress);
+
     if (rc == 0) {
         ctx->plain = 1;
         ngx_http_icert_upload_clock(ctx);
@@ -437,6 +440,8 @@ ngx_http_icert_upload_finish(ngx_http_icert_upload_ctx_t *ctx)
     }
 
     ctx->done = 1;
+    ngx_http_icert_progress_end(&ctx->progress,
+                                NGX_HTTP_ICERT_PROGRESS_RECEIVED, 0);
 
     if (ctx->event.timer_set) {
         ngx_del_timer(&ctx->event);
@@ -604,6 +609,9 @@ ngx_http_icert_upload_cleanup(void *data)
 
     ngx_uint_t                     i;
     ngx_http_icert_upload_part_t  *part;
+
+    ngx_http_icert_progress_end(&ctx->progress,
+                                NGX_HTTP_ICERT_PROGRESS_ABORTED, 0);
 
     if (ctx->event.timer_set) {
         ngx_del_timer(&ctx->event);

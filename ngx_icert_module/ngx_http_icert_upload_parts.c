@@ -79,6 +79,9 @@ ngx_http_icert_upload_refuse_field(ngx_http_icert_upload_ctx_t *ctx,
 
     ctx->status = ngx_http_icert_refuse(r, reason, detail);
 
+    ngx_http_icert_progress_end(&ctx->progress,
+                                NGX_HTTP_ICERT_PROGRESS_REFUSED, reason);
+
     r->keepalive = 0;
     r->lingering_close = 1;
 

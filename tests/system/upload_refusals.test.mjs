@@ -10,6 +10,7 @@ const TOTAL = 8 << 20;	// what each sender promises, and never sends
 const config = (port, spool) => `
 	icert_upload_spool ${spool};
 	icert_upload_type dicom 4449434d offset=60;
+	icert_upload_progress_zone 64k;
 	client_max_body_size 20m;
 	lingering_time 2s;
 	lingering_timeout 1s;
@@ -20,6 +21,8 @@ const config = (port, spool) => `
 		add_header X-Field $icert_field always;
 		icert_upload_file_size 64k;
 		icert_upload_session $cookie_session;
+		icert_upload_progress $arg_id $cookie_session;
+		location = /progress { icert_upload_progress_report; }
 		location /rules {
 			icert_upload on;
 			icert_upload_field photo types=jpeg,png min=600x500;
@@ -50,6 +53,9 @@ const CASES = {
 	'an added type where it is not taken': { data: part('paper', dicom), want: [415, 'upload_type', 'paper'] },
 	'a picture too small': { data: part('photo', png(599, 499).subarray(0, 24)), want: [422, 'upload_small', 'photo'] },
 	'a file too long': { data: part('paper', Buffer.concat([Buffer.from('%PDF-'), Buffer.alloc(96 << 10)])), want: [413, 'upload_file_size', 'paper'] },
+	'ordinary fields too long': { data: Buffer.from(`--b\r\nContent-Disposition: form-data; name="note"\r\n\r\n${'x'.repeat(9000)}`), want: [413, 'upload_fields', 'note'] },
+	'a file too many': { data: Buffer.concat([part('paper', Buffer.from('%PDF-')), Buffer.from('\r\n'), part('paper', Buffer.from('%PDF-'))]), want: [413, 'upload_files', 'paper'] },
+	'a file without content': { data: Buffer.concat([part('paper', Buffer.alloc(0)), Buffer.from('\r\n--b\r\n')]), want: [415, 'upload_empty', 'paper'] },
 	'no multipart': { data: Buffer.from('--c\r\n'), want: [400, 'upload_malformed', ''] },
 };
 
@@ -122,6 +128,42 @@ test('HTTP/2: the answer resets its stream alone, and the others of the connecti
 	await until(() => edge.spooled().length === 0, { what: 'an empty spool' });
 });
 
+test('the owner of an upload sees how far it has come and how it ended, and nobody else does', async () => {
+	const asked = async (id, session = 'mine') => {
+		const res = await fetch(`${nginx.url}/progress?id=${id}`, { headers: { cookie: `session=${session}` } });
+		assert.equal(res.headers.get('cache-control'), 'no-store');
+		return { status: res.status, ...await res.json() };
+	};
+	const send = (id, length) => {
+		const socket = connect(nginx.port, '127.0.0.1').on('error', () => {}).resume();
+		socket.write(`POST /rules?id=${id} HTTP/1.1\r\nHost: a\r\nCookie: session=mine\r\nContent-Type: ${TYPE}\r\nContent-Length: ${length}\r\n\r\n`);
+		return socket;
+	};
+	const ends = async (id, want) => { await until(async () => (await asked(id)).state !== 'receiving', { what: 'its end', every: 20 }); assert.deepEqual(await asked(id), want); };
+	const [taken, small, left] = ['a', 'b', 'c'].map((letter) => letter.repeat(32));
+	const begun = part('photo', png(700, 600));
+	const end = Buffer.from('\r\n--b--\r\n');
+	const socket = send(taken, begun.length + end.length);
+	socket.write(begun);
+	await until(async () => (await asked(taken)).received === begun.length, { what: 'what came', every: 20 });
+	assert.deepEqual(await asked(taken), { status: 200, state: 'receiving', received: begun.length, size: begun.length + end.length });
+	assert.deepEqual(await asked(taken, 'another'), { status: 404, state: 'unknown' }, 'another session');
+	assert.deepEqual(await asked('short'), { status: 404, state: 'unknown' });
+	socket.write(end);
+	await ends(taken, { status: 200, state: 'received', received: begun.length + end.length, size: begun.length + end.length });
+	const refused = part('photo', png(599, 499));
+	send(small, TOTAL).write(refused);
+	await until(async () => (await asked(small)).status === 200, { what: 'its beginning', every: 20 });
+	await ends(small, { status: 200, state: 'refused', received: refused.length, size: TOTAL, reason: 'upload_small' });
+	const aborted = send(left, TOTAL);
+	aborted.write(begun);
+	await until(async () => (await asked(left)).received === begun.length, { what: 'what came', every: 20 });
+	aborted.destroy();
+	await ends(left, { status: 200, state: 'aborted', received: begun.length, size: TOTAL });
+	await until(() => edge.spooled().length === 0, { what: 'an empty spool' });
+	socket.destroy();
+});
+
 test('requests and added types arrive where they are taken; each refusal is counted by its reason', async () => {
 	const session = http2.connect(`http://127.0.0.1:${nginx.port + 2}`);
 	try {
@@ -137,6 +179,7 @@ test('requests and added types arrive where they are taken; each refusal is coun
 	const wanted = {};
 	for (const { want } of Object.values(CASES)) wanted[want[1]] = (wanted[want[1]] ?? 0) + 3;
 	wanted.upload_field++;	// of who went on sending
+	wanted.upload_small++;	// of who asked how far it had come
 	for (const [reason, n] of Object.entries(wanted))
 		assert.match(counted, new RegExp(`^icert_refusals_total\\{reason="${reason}"\\} ${n}$`, 'm'));
 	assert.match(counted, /^icert_refusals_total\{reason="upload_spool"\} 0$/m, 'what never was is 0');
