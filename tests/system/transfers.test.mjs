@@ -85,6 +85,9 @@ test('a statement with one wrong row is refused whole; lines of an earlier impor
 	assert.match(again.text, /no se repitieron/);
 	assert.equal(sql('select count(*) from icert.bank_line'), '3');
 	assert.equal(sql('select known from icert.bank_import order by imported_at desc, lines desc limit 1'), '2');
+	assert.match(expect(await paste('22/11/2026;103;B;8,00\n'), 200, 'all there').text, /ya estaba importado entero/);
+	assert.match(expect(await paste('22/11/2026;104;SALE;-8,00\n'), 200, 'no credit').text, /ningún ingreso/);
+	assert.equal(sql('select count(*) from icert.bank_line'), '3');
 });
 
 test('who imported does not confirm, another does with a fresh code, and a line pays once', async () => {
@@ -167,6 +170,7 @@ test('a payer shows receipts; finance looks at them beside the line, and no orde
 	assert.equal(count(), '5');
 	assert.ok(!(await buyer.client.visit(path)).forms.some((f) => /comprobante$/.test(f.action)), 'five are enough');
 	assert.equal(state(id), 'created', 'a receipt pays nothing');
+	assert.equal(icert.psql('begin; set local role icert_clerk; select count(file) from icert.slip; rollback').text, '5', 'the sweep of files knows them');
 	assert.equal((await stranger.buyer.client.get(path)).status, 404);
 
 	finance = await sign('finanzas');

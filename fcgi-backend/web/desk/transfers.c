@@ -118,7 +118,8 @@ import_done(struct request *rq)
 	rv = transfer_import(desk_act(rq), account, profile, strcmp(decimal, "comma") == 0 ? ',' : '.', statement, strlen(statement), &got);
 	if (rv != 0)
 		return (status = desk_refused(rq, import_refusals, rv)) != 0 ? transfers_page(rq, status, got.record) : rv;
-	return response_redirect(rq, "/transferencias?aviso=%s", got.known > 0 ? "desk-transfer-known" : "desk-transfer-imported");
+	return response_redirect(rq, "/transferencias?aviso=%s", got.lines == 0 ? "desk-transfer-none" :
+	    got.known == got.lines ? "desk-transfer-again" : got.known > 0 ? "desk-transfer-known" : "desk-transfer-imported");
 }
 
 static int
