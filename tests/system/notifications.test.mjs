@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
 import { until } from '../lib/http.mjs';
 import { startInstance } from '../lib/instance.mjs';
+import { children, signal, units } from '../lib/processes.mjs';
 import { edit, restart } from '../lib/reconfigure.mjs';
 
 let icert;
@@ -169,4 +170,27 @@ test('what has been kept as long as policy says can be read by nobody', async ()
 
 test('the secret does not stand in any log', () => {
 	assert.ok(!icert.logs(10_000).includes(secret.slice(6)));
+});
+
+test('what was answered 200 is on the disk: PostgreSQL killed right after it', async () => {
+	// Whoever else would write the log of transactions out stands still: the commit of the notification alone has to.
+	const clerk = units(icert).get('clerk').pid;
+	const clerks = [clerk, ...children(clerk).map((one) => one.pid)];
+	for (const pid of clerks) signal(pid, 'SIGSTOP');
+	try {
+		const server = units(icert).get('postgres').pid;
+		const writer = children(server).filter((one) => /walwriter/.test(one.title));
+		assert.equal(writer.length, 1, 'one writer of the log');
+		signal(writer[0].pid, 'SIGSTOP');
+		const id = `evt_${process.pid}_disk`;
+		const answer = await send(notice({ id }));
+		for (const pid of [server, ...children(server).map((one) => one.pid)]) signal(pid, 'SIGKILL');
+		assert.equal(answer.status, 200, answer.text);
+		const stored = `select count(*) from icert.payment_event where event_id = '${id}'`;
+		const count = () => { try { return icert.sql(stored); } catch { return ''; } };
+		await until(() => /^\d+$/.test(count()), { what: 'PostgreSQL is back' });
+		assert.equal(count(), '1');
+	} finally {
+		for (const pid of clerks) signal(pid, 'SIGCONT');
+	}
 });
