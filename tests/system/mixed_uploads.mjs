@@ -121,6 +121,8 @@ export async function mixedUploads({ count, seed, kills = Math.ceil(count / 250)
 	const leaving = new Set();
 	let begun = 0, killed = 0, lost = 0, acting = Promise.resolve();
 
+	const opens = (one) => one['anon_inode:[eventpoll]'] && one[`${edge.spool}/PID`];
+	await until(() => opens(opened(nginx.pids()[0])), { what: 'a worker that has opened what it needs', every: 50 });
 	const fresh = JSON.stringify(opened(nginx.pids()[0]));
 
 	const kill = async () => {
