@@ -351,10 +351,12 @@ for (const name of Object.keys(traits)) {
 		// Neither, and paid in the last of the form's ten minutes: the clerk asks often enough until then.
 		const third = await checkout(g);
 		for (const s of [540, 130]) {
-			const before = asked(third.payment);
+			const before = asked(third.payment), noted = () => icert.sql(`select coalesce(asked_at, 0) from icert.purchase where id = '${third.order}'`);
+			const when = noted();
 			if (s === 130) await sim.act(third.payment, 'callado');
 			icert.moveClock(icert.ahead + s);
 			await until(() => asked(third.payment) > before, { what: `asked again after ${s} s` });
+			await until(() => noted() !== when, { what: 'and it is noted when' });	// before the clock goes on
 		}
 		await until(() => third.payment.confirmed, { what: 'confirmed by asking' });
 		// Nobody in time.
