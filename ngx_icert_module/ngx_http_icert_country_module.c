@@ -246,6 +246,7 @@ ngx_http_icert_net_variable(ngx_http_request_t *r,
     ngx_uint_t            bits;
     struct sockaddr_in    in;
 #if (NGX_HAVE_INET6)
+    struct sockaddr_in    mapped;
     struct sockaddr_in6   in6;
 #endif
     struct sockaddr      *sa;
@@ -256,10 +257,28 @@ ngx_http_icert_net_variable(ngx_http_request_t *r,
     v->data = (u_char *) "local";
     v->len = sizeof("local") - 1;
 
-    switch (r->connection->sockaddr->sa_family) {
+    sa = r->connection->sockaddr;
+
+#if (NGX_HAVE_INET6)
+
+    /* what a listener of both families hears from the older one */
+
+    if (sa->sa_family == AF_INET6
+        && IN6_IS_ADDR_V4MAPPED(&((struct sockaddr_in6 *) sa)->sin6_addr))
+    {
+        ngx_memzero(&mapped, sizeof(struct sockaddr_in));
+        mapped.sin_family = AF_INET;
+        ngx_memcpy(&mapped.sin_addr,
+                   &((struct sockaddr_in6 *) sa)->sin6_addr.s6_addr[12], 4);
+        sa = (struct sockaddr *) &mapped;
+    }
+
+#endif
+
+    switch (sa->sa_family) {
 
     case AF_INET:
-        in = *(struct sockaddr_in *) r->connection->sockaddr;
+        in = *(struct sockaddr_in *) sa;
         bits = (data == NGX_HTTP_ICERT_NET_LOG) ? 24 : 32;
         in.sin_addr.s_addr &= htonl(0xffffffff << (32 - bits));
         sa = (struct sockaddr *) &in;
@@ -268,7 +287,7 @@ ngx_http_icert_net_variable(ngx_http_request_t *r,
 
 #if (NGX_HAVE_INET6)
     case AF_INET6:
-        in6 = *(struct sockaddr_in6 *) r->connection->sockaddr;
+        in6 = *(struct sockaddr_in6 *) sa;
         bits = (data == NGX_HTTP_ICERT_NET_LOG) ? 48 : 64;
         ngx_memzero(&in6.sin6_addr.s6_addr[bits / 8], 16 - bits / 8);
         sa = (struct sockaddr *) &in6;

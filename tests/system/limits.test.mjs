@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '../lib/http.mjs';
 import { writeCountries } from '../lib/mmdb.mjs';
@@ -91,6 +91,38 @@ test('a refusal by one policy costs nothing at the others', async () => {
 	assert.equal(over.status, 429);
 	assert.equal(over.headers['x-ratelimit-limit'], '100');
 	assert.ok(Number(over.headers['retry-after']) > 0);
+});
+
+const six = Object.values(networkInterfaces()).flat().some(({ address }) => address === '::1');
+test('addresses: a subscriber has a /64; the older family is the same through a listener of both', { skip: !six && 'no IPv6 here' }, async () => {
+	const both = await new Nginx(join(folder, 'both'), (port) => `
+		icert_limit_zone one key=address rate=1/h burst=2 size=64k;
+		icert_limit_zone subscriber key=$icert_subscriber rate=1/h burst=2 size=64k;
+		server {
+			listen [::]:${port} ipv6only=off;
+			root ${folder}/www;
+			location = /each { icert_limit one; }
+			location = /whole { icert_limit subscriber; }
+			location = /state { add_header X-Net "$icert_net $icert_subscriber"; }
+		}`).start();
+	const port = new URL(both.url).port;
+	const ask = (path, address, host) => new Promise((resolve, reject) => {
+		http.get({ host, port, path, localAddress: address, agent: false, family: host.includes(':') ? 6 : 4 }, (res) => { res.resume(); resolve(res); }).on('error', reject);
+	});
+	try {
+		for (const path of ['/each', '/whole']) {
+			const got = [];
+			for (const address of ['127.0.1.1', '127.0.1.1', '127.0.1.1', '127.0.1.2']) got.push((await ask(path, address, '127.0.0.1')).statusCode);
+			assert.deepEqual(got, [200, 200, 429, 200], path);
+			const newer = [];
+			for (let i = 0; i < 3; i++) newer.push((await ask(path, '::1', '::1')).statusCode);
+			assert.deepEqual(newer, [200, 200, 429], path);
+		}
+		assert.equal((await ask('/state', '127.0.1.7', '127.0.0.1')).headers['x-net'], '127.0.1.0/24 127.0.1.7/32');
+		assert.equal((await ask('/state', '::1', '::1')).headers['x-net'], '::/48 ::/64');
+	} finally {
+		await both.stop();
+	}
 });
 
 test('a country as a whole', async () => {
