@@ -184,6 +184,24 @@ test('submitting twice sends one application and one mail', async () => {
 	assert.equal((await box.list({ to: who.email, subject: /solicitud/i })).length, 1);
 });
 
+test('an invoice to the final consumer names nobody, and prefills nothing', async () => {
+	const who = person();
+	const form = await signIn(who, new URL((await who.client.visit('/tarifas')).link(/Comprar/)).pathname);
+	const wrong = await form.form(/comprar/).submit({ ...billing, id_kind: 'consumer', telephone: '12' });
+	assert.equal(wrong.status, 422);
+	const order = await wrong.form(/comprar/).submit({ id_kind: 'consumer', telephone: '0991234567' });
+	assert.match(order.main, /CONSUMIDOR FINAL/);
+	assert.doesNotMatch(order.main, /Pe\u00f1afiel/i);
+	const gateway = await order.form(/pagar/).submit();
+	await (await who.client.visit(gateway.link(/Ir a la página/))).form(/aprobar/).submit();
+	const paidPage = await until(async () => {
+		const page = await who.client.visit(order.path);
+		return page.forms.some((f) => /solicitud$/.test(f.action)) && page;
+	}, { what: 'the payment' });
+	const start = await paidPage.form(/solicitud$/).submit();
+	assert.doesNotMatch(start.html, /9999999999999|1710034065/);
+});
+
 test('a second open application of the same person is told, with choices', async () => {
 	const who = person();
 	const first = await draft(who, '1713175071');

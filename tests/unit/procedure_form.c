@@ -223,6 +223,25 @@ test_billing(void **state)
 	assert_string_equal(faults[2].field, "id_number");
 }
 
+/* The final consumer is nobody: what was typed of a person is not kept. */
+static void
+test_consumer(void **state)
+{
+	struct billing_fault faults[BILLING_FAULTS_MAX];
+	struct billing b = { "consumer", "1710034065", "Ana", "Quito", "099 123 4567", "", "yes" };
+
+	(void)state;
+	assert_int_equal(billing_check(&b, faults), 0);
+	assert_string_equal(b.id_number, "9999999999999");
+	assert_string_equal(b.name, "CONSUMIDOR FINAL");
+	assert_string_equal(b.address, "");
+	assert_string_equal(b.for_me, "no");
+	assert_string_equal(b.telephone, "+593991234567");
+	strcpy(b.telephone, "1");
+	assert_int_equal(billing_check(&b, faults), 1);
+	assert_string_equal(faults[0].field, "telephone");
+}
+
 static void
 test_kept_pages(void **state)
 {
@@ -265,6 +284,7 @@ main(void)
 		cmocka_unit_test(test_json_and_back),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_billing),
+		cmocka_unit_test(test_consumer),
 		cmocka_unit_test(test_kept_pages),
 	};
 

@@ -61,13 +61,44 @@ known_kind(const char *kind)
 	return is(kind, "cedula") || is(kind, "ruc") || is(kind, "passport");
 }
 
+/* How the payer is reached: after n faults, all of them. */
+static size_t
+check_reach(struct billing *b, struct billing_fault faults[BILLING_FAULTS_MAX], size_t n)
+{
+	char one[NORMALISED_MAX], telephone[20];
+
+	if (identifier_telephone(b->telephone, telephone, sizeof telephone) != NULL)
+		faults[n++] = (struct billing_fault){ "telephone", "billing.telephone.telephone" };
+	else
+		memcpy(b->telephone, telephone, strlen(telephone) + 1);
+	if (b->email[0] != '\0') {
+		if (normalise_email(b->email, one, sizeof one) != 0 || identifier_email(one) != NULL)
+			faults[n++] = (struct billing_fault){ "email", "billing.email.email" };
+		else
+			memcpy(b->email, one, strlen(one) + 1);
+	}
+	return n;
+}
+
+static size_t
+check_consumer(struct billing *b, struct billing_fault faults[BILLING_FAULTS_MAX])
+{
+	strcpy(b->id_number, BILLING_CONSUMER_ID);
+	strcpy(b->name, BILLING_CONSUMER_NAME);
+	b->address[0] = '\0';
+	strcpy(b->for_me, "no");
+	return check_reach(b, faults, 0);
+}
+
 size_t
 billing_check(struct billing *b, struct billing_fault faults[BILLING_FAULTS_MAX])
 {
-	char one[NORMALISED_MAX], telephone[20];
+	char one[NORMALISED_MAX];
 	const char *code;
 	size_t n = 0;
 
+	if (is(b->id_kind, "consumer"))
+		return check_consumer(b, faults);
 	if (!is(b->for_me, "yes") && !is(b->for_me, "no"))
 		faults[n++] = (struct billing_fault){ "for_me", "billing.for_me.missing" };
 	if (!known_kind(b->id_kind))
@@ -82,17 +113,7 @@ billing_check(struct billing *b, struct billing_fault faults[BILLING_FAULTS_MAX]
 		faults[n++] = (struct billing_fault){ "address", "billing.address.missing" };
 	else
 		memcpy(b->address, one, strlen(one) + 1);
-	if (identifier_telephone(b->telephone, telephone, sizeof telephone) != NULL)
-		faults[n++] = (struct billing_fault){ "telephone", "billing.telephone.telephone" };
-	else
-		memcpy(b->telephone, telephone, strlen(telephone) + 1);
-	if (b->email[0] != '\0') {
-		if (normalise_email(b->email, one, sizeof one) != 0 || identifier_email(one) != NULL)
-			faults[n++] = (struct billing_fault){ "email", "billing.email.email" };
-		else
-			memcpy(b->email, one, strlen(one) + 1);
-	}
-	return n;
+	return check_reach(b, faults, n);
 }
 
 int

@@ -9,7 +9,7 @@
 
 /* Sizes are bytes of UTF-8 with the NUL. */
 struct billing {
-	char	id_kind[12];	/* "cedula", "ruc", "passport" */
+	char	id_kind[12];	/* "cedula", "ruc", "passport"; "consumer": to the final consumer, who is not named */
 	char	id_number[24];
 	char	name[200];	/* as on the invoice */
 	char	address[256];
@@ -18,8 +18,13 @@ struct billing {
 	char	for_me[4];	/* "is the invoice for you?": "yes" prefills the application, "no" */
 };
 
+/* What an invoice to the final consumer says (the tax authority's table of identifications, 07). */
+#define BILLING_CONSUMER_ID	"9999999999999"
+#define BILLING_CONSUMER_NAME	"CONSUMIDOR FINAL"
+
 /* Checks, and brings to the one form; returns the number of faults.  code is a
- * key of the catalogue: "billing.id_number.cedula". */
+ * key of the catalogue: "billing.id_number.cedula".  Of the final consumer number, name and address are what they always are, whatever was typed;
+ * for whom the invoice is then says nothing. */
 struct billing_fault { const char *field, *code; };
 #define BILLING_FAULTS_MAX 8
 size_t	billing_check(struct billing *, struct billing_fault faults[BILLING_FAULTS_MAX]);
