@@ -5,6 +5,7 @@
 #define NGX_HTTP_ICERT_VAR_EPOCH  0
 #define NGX_HTTP_ICERT_VAR_AGE    1
 #define NGX_HTTP_ICERT_VAR_STATE  2
+#define NGX_HTTP_ICERT_VAR_STATES 3
 
 
 static ngx_int_t ngx_http_icert_store_variable(ngx_http_request_t *r,
@@ -96,6 +97,9 @@ static ngx_http_variable_t  ngx_http_icert_store_vars[] = {
 
     { ngx_string("icert_status_state"), NULL, ngx_http_icert_store_variable,
       NGX_HTTP_ICERT_VAR_STATE, 0, 0 },
+
+    { ngx_string("icert_status_states"), NULL, ngx_http_icert_store_variable,
+      NGX_HTTP_ICERT_VAR_STATES, 0, 0 },
 
       ngx_http_null_variable
 };
@@ -220,6 +224,40 @@ ngx_http_icert_store_state(ngx_http_icert_store_t *store)
 }
 
 
+/* every state in every answer, one of them 1: a series never comes or goes */
+
+static ngx_int_t
+ngx_http_icert_store_states(ngx_http_request_t *r, ngx_str_t *state,
+    ngx_http_variable_value_t *v)
+{
+    u_char      *p;
+    ngx_uint_t   i;
+
+    static ngx_str_t  *states[] = {
+        &ngx_http_icert_store_fresh, &ngx_http_icert_store_stale,
+        &ngx_http_icert_store_silent, &ngx_http_icert_store_refused,
+        &ngx_http_icert_store_absent
+    };
+
+    p = ngx_pnalloc(r->pool, 64 + 5 * 64);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    v->data = p;
+    p = ngx_sprintf(p, "# TYPE icert_status_state gauge\n");
+
+    for (i = 0; i < 5; i++) {
+        p = ngx_sprintf(p, "icert_status_state{state=\"%V\"} %d\n",
+                        states[i], states[i] == state);
+    }
+
+    v->len = p - v->data;
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_http_icert_store_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
@@ -235,8 +273,13 @@ ngx_http_icert_store_variable(ngx_http_request_t *r,
     v->no_cacheable = 0;
     v->not_found = 0;
 
-    if (data == NGX_HTTP_ICERT_VAR_STATE) {
+    if (data == NGX_HTTP_ICERT_VAR_STATE || data == NGX_HTTP_ICERT_VAR_STATES) {
         state = ngx_http_icert_store_state(scf->store);
+
+        if (data == NGX_HTTP_ICERT_VAR_STATES) {
+            return ngx_http_icert_store_states(r, state, v);
+        }
+
         v->data = state->data;
         v->len = state->len;
         return NGX_OK;

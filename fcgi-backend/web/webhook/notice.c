@@ -92,6 +92,13 @@ send(struct FCGX_Request *request, int status, const char *code, const char *goo
 	FCGX_PutStr(body, len, request->out);
 }
 
+/* What is logged from now on is about this one; NULL: about none of them. */
+static void
+about(struct FCGX_Request *request)
+{
+	log_request(request == NULL ? NULL : param(request, "ICERT_REQUEST_ID"));
+}
+
 static void
 audit_refusal(struct notice_context *context, struct FCGX_Request *request, const char *gateway, const char *code)
 {
@@ -143,6 +150,7 @@ take(struct notice_context *context, struct FCGX_Request *request, struct taken 
 	struct gateway_notice notice = { .header = header, .header_arg = request };
 	const char *method = param(request, "REQUEST_METHOD");
 
+	about(request);
 	*t = (struct taken){ .request = request, .which = find(context, param(request, "REQUEST_URI")), .body = BUF_INIT };
 	if (t->which < 0) {
 		t->status = 404;
@@ -197,19 +205,24 @@ keep(struct notice_context *context, struct taken *all, size_t n)
 	qsort(good, m, sizeof(good[0]), by_event);
 	for (i = 0; i < m; i++)
 		notices[i] = as_stored(context, good[i]);
+	about(m == 1 ? good[0]->request : NULL);
 	error = inbox_store(context->db, &context->inbox, notices, m, &fresh);
 	for (i = 0; i < m; i++) {
 		if (error != 0 && error != ICERT_E_UNAVAILABLE && error != ICERT_E_TIMEOUT && m > 1) {
 			size_t one;
 
+			about(good[i]->request);
 			good[i]->error = inbox_store(context->db, &context->inbox, &notices[i], 1, &one);
 			fresh += one;
 		} else
 			good[i]->error = error;
 		good[i]->status = good[i]->error == 0 ? 200 : 503;
 	}
-	if (error == 0 && fresh < m)
-		log_info("notice_repeated", "%zu of %zu, gateway %s", m - fresh, m, context->names[good[0]->which]);
+	/* Which of them it was, nobody asked: each one's line says so. */
+	for (i = 0; error == 0 && fresh < m && i < m; i++) {
+		about(good[i]->request);
+		log_info("notice_repeated", "%zu of %zu, gateway %s", m - fresh, m, context->names[good[i]->which]);
+	}
 }
 
 static void
@@ -217,6 +230,7 @@ answer(struct notice_context *context, const struct taken *t)
 {
 	const char *code;
 
+	about(t->request);
 	if (t->which < 0 || t->status == 405) {
 		send(t->request, t->status, t->which < 0 ? icert_err_code(ICERT_E_NOT_FOUND) : "method", NULL);
 		return;
@@ -250,4 +264,5 @@ notice_answer(struct notice_context *context, struct FCGX_Request *requests, siz
 		answer(context, &all[i]);
 		buf_free(&all[i].body);
 	}
+	about(NULL);
 }

@@ -1,0 +1,110 @@
+// What whoever watches an instance has: where a request comes from, in the access log and in the audit row of a log-in; one id that
+// joins the edge's line, the program's lines and the page a person sees; metrics, with the sample dashboard that shows them.
+// The instance gets a database of its own that knows the loopback.
+import { after, before, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { readFileSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { startInstance } from '../lib/instance.mjs';
+import { Client, until } from '../lib/http.mjs';
+import { writeCountries } from '../lib/mmdb.mjs';
+import { Operator } from './walk.mjs';
+
+let icert;
+
+const metrics = async () => (await fetch(`${icert.state}/metrics`)).text();
+const lines = (name) => readFileSync(join(icert.prefix, 'log', name), 'utf8').split('\n').filter((text) => text.startsWith('{')).map((text) => JSON.parse(text));
+const accessLine = (id) => until(() => lines('access.log').find(({ request }) => request === id), { what: `a line of request ${id}` });
+const ID = /^[0-9a-f]{32}$/;
+
+before(async () => {
+	icert = await startInstance();
+	shipped = await metrics();
+	await icert.down();
+	writeCountries(join(icert.prefix, 'etc/country.mmdb'), [['127.0.0.0/8', 'EC'], ['::1/128', 'PE']]);
+	await icert.up();
+});
+let shipped;
+after(() => icert?.stop());
+
+test('an instance begins with the country data that was installed', () => {
+	const epoch = Number(/^icert_country_database_epoch_seconds (\d+)$/m.exec(shipped)[1]);
+	assert.ok(epoch > Date.UTC(2024, 0) / 1000, `${epoch}`);
+	assert.match(shipped, /^icert_country_database_refused 0$/m);
+});
+
+test('the access log names the country, and no address', async () => {
+	await (await fetch(`${icert.status}/ca/raiz.cer`)).arrayBuffer();
+	const line = await until(() => [...lines('access.log'), ...lines('status.log')].findLast((entry) => entry.country === 'EC'), { what: 'a line from EC' });
+	assert.equal(line.net, '127.0.0.0/24');
+});
+
+test('the audit row of a log-in names the country', async () => {
+	const page = await new Operator(icert, 'auditor').signIn();
+	assert.equal(page.status, 200);
+	const rows = icert.sql("select country from icert.audit where action like '%login%' or action like '%log_in%'").split('\n');
+	assert.ok(rows.length > 0 && rows.every((country) => ['EC', 'PE'].includes(country)), `countries: ${rows}`);
+});
+
+// Whatever a client calls an id.
+const forged = { 'X-Request-ID': 'forged', 'Request-Id': 'forged', 'ICERT-Request-ID': 'forged', 'ICERT_REQUEST_ID': 'forged', 'HTTP-ICERT-REQUEST-ID': 'forged', 'X-Correlation-ID': 'forged', 'Traceparent': `00-${'f'.repeat(32)}-${'f'.repeat(16)}-01` };
+const reference = (page) => /mencione la referencia (\S+?) ?\./.exec(page.main)?.[1];
+
+for (const [program, table, path, base] of [['portal', 'tariff', '/tarifas', 'portal'], ['desk', 'staff', '/entrar', 'desk']]) {
+	test(`${program}: the page of a failure, the edge's line and every line of the program have one id`, async () => {
+		const client = new Client({ base: icert[base], ca: icert.ca, headers: forged });
+		const ids = new Set();
+		const form = program === 'desk' ? (await client.get(path)).forms[0] : undefined;
+		const ask = () => (form ? form.send({ user: 'nadie', password: 'ninguna', code: '000000' }) : client.get(path));
+		const before = lines(`${program}.log`).length;
+		icert.sql(`alter table icert.${table} rename to ${table}_away`);
+		try {
+			for (let n = 0; n < 2; n++) {
+				const page = await ask();
+				assert.ok(page.status >= 500, `${page.status} ${page.main}`);
+				assert.match(reference(page) ?? page.main, ID);
+				ids.add(reference(page));
+				const at = await accessLine(reference(page));
+				assert.equal(at.status, page.status);
+				assert.equal(at.program, 'nginx');
+			}
+		} finally {
+			icert.sql(`alter table icert.${table}_away rename to ${table}`);
+			client.close();
+		}
+		assert.equal(ids.size, 2, 'each request has its own');
+		// The programs ask about nothing by themselves: what they wrote meanwhile is about these two.
+		const wrote = await until(() => { const all = lines(`${program}.log`).slice(before); return [...ids].every((id) => all.some(({ request }) => request === id)) && all; }, { what: `lines of ${program}` });
+		for (const line of wrote) assert.ok(ids.has(line.request), JSON.stringify(line));
+		assert.ok(!JSON.stringify(wrote).includes('forged'));
+	});
+}
+
+test('webhook: a refused notification is found by the edge\'s id', async () => {
+	const before = lines('webhook.log').length;
+	const client = new Client({ base: icert.portal, ca: icert.ca, headers: forged });
+	const { status } = await client.post('/avisos/demo', '{"forged":true}', { headers: { 'Content-Type': 'application/json' } });
+	client.close();
+	assert.ok(status >= 400 && status < 500, `${status}`);
+	const line = await until(() => lines('webhook.log').slice(before).find(({ code }) => code === 'notice_refused'), { what: 'the refusal' });
+	assert.match(line.request, ID);
+	assert.equal((await accessLine(line.request)).status, status);
+	for (const each of lines('webhook.log').slice(before)) assert.equal(each.request, line.request, JSON.stringify(each));
+});
+
+test('without a program the edge\'s own page says the id of its line', async () => {
+	const socket = join(icert.run, 'portal.fcgi');
+	const client = new Client({ base: icert.portal, ca: icert.ca, headers: forged });
+	renameSync(socket, `${socket}.away`);
+	try {
+		const page = await client.get('/');
+		assert.equal(page.status, 503);
+		assert.match(reference(page) ?? page.main, ID);
+		assert.equal((await accessLine(reference(page))).status, 503);
+		const json = await client.get('/', { headers: { Accept: 'application/json' } });
+		assert.notEqual(reference(json), reference(page));
+	} finally {
+		renameSync(`${socket}.away`, socket);
+		client.close();
+	}
+});
