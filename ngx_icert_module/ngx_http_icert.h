@@ -33,6 +33,8 @@ typedef struct {
     int64_t     retry;         /* seconds; 0: no promise */
 
     unsigned    limited:1;
+    unsigned    headers:1;     /* as the location that asked has it, whatever answers */
+    unsigned    legacy_headers:1;
     unsigned    upload:1;      /* the body is a hand-over stream */
 } ngx_http_icert_note_t;
 

@@ -166,6 +166,8 @@ ngx_http_icert_limit_handler(ngx_http_request_t *r)
     }
 
     note->limited = 1;
+    note->headers = lcf->headers;
+    note->legacy_headers = lcf->legacy_headers;
 
     if (lcf->allow && ngx_cidr_match(r->connection->sockaddr, lcf->allow)
                       == NGX_OK)
@@ -463,8 +465,7 @@ ngx_http_icert_limit_now(void)
 static ngx_int_t
 ngx_http_icert_limit_header_filter(ngx_http_request_t *r)
 {
-    ngx_http_icert_note_t        *note;
-    ngx_http_icert_limit_conf_t  *lcf;
+    ngx_http_icert_note_t  *note;
 
     if (r != r->main) {
         return ngx_http_next_header_filter(r);
@@ -476,8 +477,6 @@ ngx_http_icert_limit_header_filter(ngx_http_request_t *r)
         return ngx_http_next_header_filter(r);
     }
 
-    lcf = ngx_http_get_module_loc_conf(r, ngx_http_icert_limit_module);
-
     if (note->retry
         && ngx_http_icert_limit_header(r, "Retry-After", "%L", note->retry)
            != NGX_OK)
@@ -485,7 +484,7 @@ ngx_http_icert_limit_header_filter(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    if (lcf->headers
+    if (note->headers
         && (ngx_http_icert_limit_header(r, "RateLimit-Policy",
                                         "\"%V\";q=%uD;w=%L",
                                         &note->policy_name, note->policy_quota,
@@ -499,7 +498,7 @@ ngx_http_icert_limit_header_filter(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    if (lcf->legacy_headers
+    if (note->legacy_headers
         && (ngx_http_icert_limit_header(r, "X-RateLimit-Limit", "%uD",
                                         note->policy_quota)
             != NGX_OK

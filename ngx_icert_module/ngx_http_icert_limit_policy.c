@@ -140,6 +140,21 @@ ngx_http_icert_limit_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "has a name of more than 64 octets";
     }
 
+    /* it stands between quotes in headers and in metrics */
+
+    for (i = 0; i < z->name.len; i++) {
+        u_char  c = z->name.data[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+              || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.'))
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid name \"%V\" of a limit: letters, "
+                               "digits, \"_\", \"-\" and \".\"", &z->name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
     for (i = 2; i < cf->args->nelts; i++) {
 
         if (ngx_strncmp(value[i].data, "key=", 4) == 0) {

@@ -40,6 +40,9 @@ const config = (port, more = '') => `${zones}
 		location = /allowed { icert_limit tight; icert_limit_allow 127.0.2.0/24 ::1; }
 		location = /cookie { icert_limit cookie; icert_limit_status 503; icert_limit_headers off; }
 		location = /tight { icert_limit tight; }
+		location = /quiet { icert_limit tight; icert_limit_headers off; error_page 429 /refused; try_files /tight =404; }
+		location = /loud { icert_limit tight; icert_limit_legacy_headers on; error_page 429 /refused; try_files /tight =404; }
+		location = /refused { internal; icert_limit_legacy_headers off; return 200 "no\n"; }
 		location = /state { add_header X-Counts "$icert_country_epoch $icert_country_refused $icert_country"; }
 		location = /counts { add_header X-Counts "."; default_type text/plain; if ($icert_limit_counts) { return 200 $icert_limit_counts; } }
 		${more}
@@ -154,6 +157,19 @@ test('a dry run refuses nobody and says whom it would', async () => {
 
 const logged = () => run('cat', [join(folder, 'limits.log')]).stdout.split('\n');
 
+test('whichever location answers, the headers are as the one that asked has them, and each once', async () => {
+	const raw = (path) => new Promise((resolve, reject) => {
+		http.get(`${nginx.url}${path}`, { agent: false }, (res) => { res.resume(); resolve({ status: res.statusCode, names: res.rawHeaders.filter((_, i) => i % 2 === 0).map((name) => name.toLowerCase()) }); }).on('error', reject);
+	});
+	const limits = ({ names }) => names.filter((name) => name.includes('ratelimit') || name === 'retry-after').sort();
+	assert.equal((await raw('/quiet?k=quiet')).status, 200);
+	const quiet = await raw('/quiet?k=quiet');
+	assert.equal(quiet.status, 429);
+	assert.deepEqual(limits(quiet), ['retry-after'], 'an error page elsewhere adds none');
+	assert.equal((await raw('/loud?k=loud')).status, 200);
+	assert.deepEqual(limits(await raw('/loud?k=loud')), ['ratelimit', 'ratelimit-policy', 'retry-after', 'x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset']);
+});
+
 test('networks that are never limited', async () => {
 	assert.equal(statuses(await many(4, '/allowed?k=a', '127.0.2.9')), '200 200 200 200');
 	assert.equal(statuses(await many(2, '/allowed?k=a', '127.0.1.9')), '200 429');
@@ -217,6 +233,7 @@ test('the database of countries is replaced while it runs; one that is not one i
 test('a configuration that cannot be is refused with the name of what is wrong', async () => {
 	for (const [line, words] of [
 		['icert_limit_zone a key=address rate=1/d burst=1;', 'invalid parameter "rate=1/d"'],
+		['icert_limit_zone a"b key=address rate=1/s burst=1;', 'invalid name "a"b" of a limit'],
 		['icert_limit_zone a key=address rate=1/s burst=0;', 'invalid parameter "burst=0"'],
 		['icert_limit_zone a key=address rate=1/s burst=1; icert_limit a cost=2;', 'cost 2 is above the burst'],
 		['icert_limit_zone a key=address rate=1/s burst=5; icert_limit_country a EC rate=1/s burst=1; icert_limit a cost=2;', 'cost 2 is above the burst'],
@@ -234,5 +251,6 @@ test('a configuration that cannot be is refused with the name of what is wrong',
 		const { code, stderr } = run('nginx', ['-t', '-e', 'stderr', '-p', other.folder, '-c', other.config], { env: nginxEnv() });
 		assert.notEqual(code, 0, line);
 		assert.ok(stderr.includes(words), `${line}: ${stderr}`);
+		assert.match(stderr, /in \S+nginx\.conf:\d+/, `${line}: where it stands`);
 	}
 });

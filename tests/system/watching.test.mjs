@@ -4,11 +4,15 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { readFileSync, renameSync } from 'node:fs';
+import https from 'node:https';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { startInstance } from '../lib/instance.mjs';
 import { Client, until } from '../lib/http.mjs';
 import { writeCountries } from '../lib/mmdb.mjs';
 import { Operator } from './walk.mjs';
+
+const dashboard = JSON.parse(readFileSync(new URL('../../conf/grafana/icert.json', import.meta.url), 'utf8'));
 
 let icert;
 
@@ -107,4 +111,82 @@ test('without a program the edge\'s own page says the id of its line', async () 
 		renameSync(`${socket}.away`, socket);
 		client.close();
 	}
+});
+
+/** Prometheus' text: { series: Map of the name with its labels → value, types: Map of name → type }; throws for a line that is none. */
+function prometheus(text) {
+	const types = new Map(), series = new Map();
+	for (const line of text.trimEnd().split('\n')) {
+		const type = /^# TYPE ([a-z_]+) (counter|gauge)$/.exec(line);
+		if (type) {
+			assert.ok(!types.has(type[1]), `${type[1]} is declared twice`);
+			types.set(type[1], type[2]);
+			continue;
+		}
+		const one = /^(([a-z_]+)(?:\{[a-z_]+="[^"\\]*"(?:,[a-z_]+="[^"\\]*")*\})?) (NaN|[0-9.]+)$/.exec(line);
+		assert.ok(one, `not a line of Prometheus' text: ${line}`);
+		assert.ok(types.has(one[2]), `${one[2]} comes before its type`);
+		assert.ok(!series.has(one[1]), `${one[1]} stands twice`);
+		series.set(one[1], Number(one[3]));
+	}
+	return { types, series };
+}
+
+test('metrics are Prometheus\' text, and the same series before anything happened and after', async () => {
+	const first = prometheus(shipped), now = prometheus(await metrics());
+	assert.deepEqual([...now.series.keys()], [...first.series.keys()]);
+	for (const [name, type] of now.types) assert.equal(type === 'counter', name.endsWith('_total'), name);
+	const states = [...now.series].filter(([name]) => name.startsWith('icert_status_state{'));
+	assert.equal(states.length, 5);
+	assert.deepEqual(states.filter(([, value]) => value === 1).map(([name]) => name), ['icert_status_state{state="fresh"}']);
+	const version = [...now.series.keys()].find((name) => name.startsWith('icert_edge_info{'));
+	assert.match(version, /version="\d+\.\d+\.\d+"/);
+});
+
+test('every metric and label of the sample dashboard is one that is counted, and the other way round', async () => {
+	const { types, series } = prometheus(await metrics());
+	const shown = new Set();
+	const labels = (name) => new Set([...series.keys()].filter((key) => key.startsWith(`${name}{`)).flatMap((key) => [...key.matchAll(/([a-z_]+)="/g)].map(([, label]) => label)));
+	const expressions = dashboard.panels.flatMap((panel) => (panel.targets ?? []).map(({ expr, legendFormat }) => ({ expr, legendFormat })));
+	assert.ok(expressions.length > 10);
+	for (const { expr, legendFormat } of expressions) {
+		const names = [...expr.matchAll(/\b(icert_[a-z_]+)\b/g)].map(([, name]) => name);
+		assert.ok(names.length > 0 || /^up\{/.test(expr), expr);
+		for (const name of names) {
+			assert.ok(types.has(name), `${name} in ${expr}`);
+			assert.equal(/_total$/.test(name), new RegExp(`(rate|increase)\\(${name}\\b`).test(expr), `a counter is shown as a rate: ${expr}`);
+			shown.add(name);
+		}
+		const known = new Set(['instance', ...names.flatMap((name) => [...labels(name)])]);
+		for (const [, label] of [...expr.matchAll(/[{,] ?([a-z_]+)(?:=|!)/g), ...[...expr.matchAll(/by \(([^)]*)\)/g)].flatMap(([, list]) => list.split(/, */).map((label) => [0, label])), ...legendFormat.matchAll(/\{\{([a-z_]+)\}\}/g)])
+			assert.ok(known.has(label), `${label} in ${expr} ${legendFormat}`);
+	}
+	assert.deepEqual([...types.keys()].filter((name) => !shown.has(name)), [], 'counted and not shown');
+});
+
+test('who comes from abroad is counted with his country, who is at home is not; a refusal says once when to come again', async () => {
+	const passed = async (policy) => prometheus(await metrics()).series.get(`icert_limit_requests_total{policy="${policy}",result="passed"}`);
+	const room = prometheus(await metrics()).series.get('icert_limit_keys_room{policy="abroad"}');
+	assert.ok(room >= 250, `room for ${room} countries`);
+	const agent = new https.Agent({ keepAlive: true, maxSockets: 16 });
+	const ask = (host, path = '/nada') => new Promise((resolve, reject) => {
+		https.get({ host, port: icert.portBase, path, family: host.includes(':') ? 6 : 4, rejectUnauthorized: false, agent }, (res) => { res.resume(); res.on('end', () => resolve(res)); }).on('error', reject);
+	});
+	const before = await passed('abroad');
+	await ask('127.0.0.1');
+	assert.equal(await passed('abroad'), before);
+	const six = Object.values(networkInterfaces()).flat().some(({ address }) => address === '::1');
+	if (six) {
+		await ask('::1');
+		assert.equal(await passed('abroad'), before + 1);
+	}
+	const refused = await until(async () => (await Promise.all(Array.from({ length: 64 }, () => ask('127.0.0.1')))).find((res) => res.statusCode === 429), { what: 'a refusal', every: 0 });
+	agent.destroy();
+	const heads = refused.rawHeaders.filter((name, i) => i % 2 === 0 && /^retry-after$/i.test(name));
+	assert.equal(heads.length, 1);
+	assert.match(refused.headers['content-type'], /^text\/html/);
+	// The desk has a measure of its own.
+	const desk = await new Client({ base: icert.desk, ca: icert.ca }).get('/entrar');
+	assert.equal(desk.status, 200);
+	assert.match(desk.headers.ratelimit, /^"desk";r=1\d\d;/);
 });
