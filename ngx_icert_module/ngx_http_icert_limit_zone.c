@@ -44,10 +44,14 @@ ngx_http_icert_limit_ask(ngx_http_request_t *r, ngx_http_icert_limit_zone_t *z,
     if (!q->answer.allowed) {
         sh->refused++;
 
-        /* unchanged, but for a clock that went back */
+        /*
+         * Unchanged, but for a clock that went back.  Who goes on asking is
+         * remembered: forgotten, he would have a whole burst again.
+         */
 
         if (i) {
             sh->nodes[i].tat = tat;
+            ngx_http_icert_limit_newest(sh, i);
         }
 
     } else if (commit) {

@@ -197,13 +197,69 @@ test('a full zone forgets whoever was here longest ago, counts it and goes on de
 	const room = Number(/icert_limit_keys_room\{policy="tight"\} (\d+)/.exec(await counts())[1]);
 	assert.ok(room > 100 && room < 2000, `room for ${room}`);
 	assert.equal((await get('/tight?k=first')).status, 200);
-	for (let n = 0; n < room; n += 50)
+	assert.equal((await get('/tight?k=stubborn')).status, 200);
+	for (let n = 0; n < room; n += 50) {
 		await Promise.all(Array.from({ length: 50 }, (_, i) => get(`/tight?k=n${n + i}`)));
+		assert.equal((await get('/tight?k=stubborn')).status, 429, 'who goes on asking is remembered');
+	}
 	const text = await counts();
 	assert.match(text, new RegExp(`icert_limit_keys\\{policy="tight"\\} ${room}\n`));
 	assert.ok(Number(/icert_limit_evicted_total\{policy="tight"\} (\d+)/.exec(text)[1]) >= 1, text);
 	assert.equal((await get('/tight?k=first')).status, 200, 'it was forgotten');
 	assert.equal((await get('/tight?k=first')).status, 429, 'and is counted anew');
+});
+
+test('two workers at once let through what one would: not one more, not one less, also when one of them is killed', async () => {
+	const two = await new Nginx(join(folder, 'two'), (port) => `
+		icert_limit_zone first key=$arg_k rate=1/h burst=400 size=64k;
+		icert_limit_zone second key=$arg_k rate=1/h burst=600 size=64k;
+		server {
+			listen 127.0.0.1:${port} reuseport;
+			root ${folder}/www;
+			add_header X-Pid $pid always;
+			location = /each { icert_limit second; }
+			location = /whole { icert_limit second; icert_limit first; }
+			location = /counts { default_type text/plain; if ($icert_limit_counts) { return 200 $icert_limit_counts; } }
+		}`).start();
+	const ask = (path) => new Promise((resolve) => {
+		http.get(`${two.url}${path}`, { agent: false }, (res) => { res.resume(); resolve({ status: res.statusCode, pid: res.headers['x-pid'] }); }).on('error', () => resolve({}));
+	});
+	/** So many of each path, 32 under way: the answers. */
+	const hammer = async (total, paths, during = () => {}) => {
+		const answers = [];
+		let sent = 0;
+		await Promise.all(Array.from({ length: 32 }, async () => {
+			while (sent < total) {
+				const n = sent++;
+				if (n === total >> 2) during();
+				answers.push(await ask(paths[n % paths.length]));
+			}
+		}));
+		return answers;
+	};
+	const passed = (answers) => answers.filter(({ status }) => status === 200).length;
+	const count = async (policy, result) => Number(new RegExp(`icert_limit_requests_total\\{policy="${policy}",result="${result}"\\} (\\d+)`).exec(await (await fetch(`${two.url}/counts`)).text())[1]);
+	try {
+		const one = await hammer(1000, ['/each?k=a']);
+		assert.equal(new Set(one.map(({ pid }) => pid)).size, 2, 'both took part');
+		assert.equal(passed(one), 600);
+		assert.equal(await count('second', 'passed'), 600);
+		assert.equal(await count('second', 'refused'), 400);
+
+		// The tighter of two policies decides.  Only those that both workers have in hand at once may be charged to one and refused by the other.
+		const both = await hammer(800, ['/whole?k=b']);
+		const through = passed(both);
+		assert.ok(through <= 400 && through >= 400 - two.workers, `${through}`);
+
+		const victim = two.pids()[0];
+		const killed = await hammer(1200, ['/each?k=c'], () => process.kill(victim, 'SIGKILL'));
+		const lost = killed.filter(({ status }) => status === undefined).length;
+		assert.ok(passed(killed) <= 600 && passed(killed) >= 600 - lost, `${passed(killed)} passed, ${lost} lost`);
+		await until(() => two.pids().length === two.workers && !two.pids().includes(victim), { what: 'its successor' });
+		assert.deepEqual(new Set((await hammer(64, ['/each?k=c'])).map(({ status }) => status)), new Set([429]), 'the zone goes on deciding');
+	} finally {
+		await two.stop();
+	}
 });
 
 test('the database of countries is replaced while it runs; one that is not one is not taken', async () => {
