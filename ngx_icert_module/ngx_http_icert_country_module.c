@@ -1,12 +1,10 @@
 
 #include "ngx_http_icert.h"
 
-#include <maxminddb.h>
+#include <libicert/country.h>
 
 
 #define NGX_HTTP_ICERT_COUNTRY_CHECK  60000   /* ms between looks at the file */
-#define NGX_HTTP_ICERT_COUNTRY_MIN_SIZE  128
-#define NGX_HTTP_ICERT_COUNTRY_MAX_SIZE  (1024 * 1024 * 1024)
 
 
 typedef struct {
@@ -30,8 +28,6 @@ static ngx_int_t ngx_http_icert_net_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static void ngx_http_icert_country_load(
     ngx_http_icert_country_main_conf_t *mcf, ngx_log_t *log);
-static const char *ngx_http_icert_country_fault(
-    ngx_http_icert_country_main_conf_t *mcf, MMDB_s *db);
 static ngx_int_t ngx_http_icert_country_state(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static void ngx_http_icert_country_timer(ngx_event_t *ev);
@@ -120,50 +116,6 @@ ngx_module_t  ngx_http_icert_country_module = {
 static ngx_str_t  ngx_http_icert_country_unknown = ngx_string("unknown");
 
 
-static ngx_int_t
-ngx_http_icert_country_value(MMDB_entry_s *entry, ngx_pool_t *pool,
-    ngx_str_t *value)
-{
-    int                 rc;
-    u_char             *p;
-    const char        **path;
-    MMDB_entry_data_s   data;
-
-    static const char  *nested[] = { "country", "iso_code", NULL };
-    static const char  *flat[] = { "country_code", NULL };
-
-    for (path = flat; path; path = (path == flat) ? nested : NULL) {
-
-        rc = MMDB_aget_value(entry, &data, path);
-
-        if (rc != MMDB_SUCCESS || !data.has_data
-            || data.type != MMDB_DATA_TYPE_UTF8_STRING || data.data_size != 2
-            || data.utf8_string[0] < 'A' || data.utf8_string[0] > 'Z'
-            || data.utf8_string[1] < 'A' || data.utf8_string[1] > 'Z')
-        {
-            continue;
-        }
-
-        /* the database may be replaced before the request ends */
-
-        p = ngx_pnalloc(pool, 2);
-        if (p == NULL) {
-            return NGX_ERROR;
-        }
-
-        p[0] = data.utf8_string[0];
-        p[1] = data.utf8_string[1];
-
-        value->data = p;
-        value->len = 2;
-
-        return NGX_OK;
-    }
-
-    return NGX_DECLINED;
-}
-
-
 ngx_int_t
 ngx_http_icert_country(ngx_http_request_t *r, ngx_str_t *value)
 {
@@ -189,31 +141,31 @@ ngx_http_icert_country(ngx_http_request_t *r, ngx_str_t *value)
 static ngx_int_t
 ngx_http_icert_country_find(ngx_http_request_t *r, ngx_str_t *value)
 {
-    int                                  error;
-    ngx_int_t                            rc;
-    struct sockaddr                     *sa;
-    MMDB_lookup_result_s                 result;
+    char                                 code[COUNTRY_CODE];
     ngx_http_icert_country_main_conf_t  *mcf;
 
     mcf = ngx_http_get_module_main_conf(r, ngx_http_icert_country_module);
 
     *value = ngx_http_icert_country_unknown;
 
-    sa = r->connection->sockaddr;
-
-    if (!mcf->open || (sa->sa_family != AF_INET && sa->sa_family != AF_INET6)) {
+    if (!mcf->open || !country_find(&mcf->db[mcf->current],
+                                    r->connection->sockaddr, code))
+    {
         return NGX_OK;
     }
 
-    result = MMDB_lookup_sockaddr(&mcf->db[mcf->current], sa, &error);
+    /* the database may be replaced before the request ends */
 
-    if (error != MMDB_SUCCESS || !result.found_entry) {
-        return NGX_OK;
+    value->data = ngx_pnalloc(r->pool, COUNTRY_CODE);
+    if (value->data == NULL) {
+        value->len = 0;
+        return NGX_ERROR;
     }
 
-    rc = ngx_http_icert_country_value(&result.entry, r->pool, value);
+    ngx_memcpy(value->data, code, COUNTRY_CODE);
+    value->len = COUNTRY_CODE;
 
-    return (rc == NGX_ERROR) ? NGX_ERROR : NGX_OK;
+    return NGX_OK;
 }
 
 
@@ -316,7 +268,6 @@ static void
 ngx_http_icert_country_load(ngx_http_icert_country_main_conf_t *mcf,
     ngx_log_t *log)
 {
-    int              rc;
     ngx_uint_t       next;
     const char      *fault;
     ngx_file_info_t  fi;
@@ -334,31 +285,11 @@ ngx_http_icert_country_load(ngx_http_icert_country_main_conf_t *mcf,
 
     mcf->seen = fi;
     next = !mcf->current;
-    fault = NULL;
 
-    if (!ngx_is_file(&fi)) {
-        fault = "is no regular file";
-
-    } else if (ngx_file_size(&fi) < NGX_HTTP_ICERT_COUNTRY_MIN_SIZE
-               || ngx_file_size(&fi) > NGX_HTTP_ICERT_COUNTRY_MAX_SIZE)
-    {
-        fault = "has no size of a database";
-
-    } else {
-        rc = MMDB_open((char *) mcf->path.data, MMDB_MODE_MMAP,
-                       &mcf->db[next]);
-
-        if (rc != MMDB_SUCCESS) {
-            fault = MMDB_strerror(rc);
-
-        } else {
-            fault = ngx_http_icert_country_fault(mcf, &mcf->db[next]);
-
-            if (fault) {
-                MMDB_close(&mcf->db[next]);
-            }
-        }
-    }
+    fault = country_open(&mcf->db[next], (char *) mcf->path.data,
+                         mcf->open ? mcf->db[mcf->current].metadata.build_epoch
+                                   : 0,
+                         (uint64_t) ngx_time());
 
     mcf->refused = (fault != NULL);
 
@@ -379,36 +310,6 @@ ngx_http_icert_country_load(ngx_http_icert_country_main_conf_t *mcf,
     ngx_log_error(NGX_LOG_NOTICE, log, 0,
                   "icert country database opened: \"%V\", of %uL", &mcf->path,
                   (uint64_t) mcf->db[next].metadata.build_epoch);
-}
-
-
-/*
- * What opens may still be another thing: a list of cities has countries too,
- * one of anonymous networks has none.
- */
-
-static const char *
-ngx_http_icert_country_fault(ngx_http_icert_country_main_conf_t *mcf,
-    MMDB_s *db)
-{
-    const char  *type;
-
-    type = db->metadata.database_type ? db->metadata.database_type : "";
-
-    if (ngx_strcasestrn((u_char *) type, "country", 7 - 1) == NULL
-        && ngx_strcasestrn((u_char *) type, "city", 4 - 1)
-           == NULL)
-    {
-        return "is of a type that names no country";
-    }
-
-    if (mcf->open && db->metadata.build_epoch
-                     < mcf->db[mcf->current].metadata.build_epoch)
-    {
-        return "is older than the one in use (a reload takes it)";
-    }
-
-    return NULL;
 }
 
 

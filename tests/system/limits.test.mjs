@@ -128,6 +128,39 @@ test('addresses: a subscriber has a /64; the older family is the same through a 
 	}
 });
 
+// What the package has is real: the networks of Ecuador's own providers, and of others.
+const packaged = new URL('../../node_modules/@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb', import.meta.url).pathname;
+for (const [what, file, expected] of [['the data that was installed', packaged, { '200.7.192.1': 'EC', '186.4.128.1': 'EC', '200.48.225.130': 'PE', '8.8.8.8': 'US', '127.0.0.1': 'unknown' }],
+	['without data', join(folder, 'absent.mmdb'), { '200.7.192.1': 'unknown', '8.8.8.8': 'unknown' }]])
+	test(`countries: ${what}`, async () => {
+		const real = await new Nginx(join(folder, 'real'), (port) => `
+			icert_country_database ${file};
+			icert_limit_zone each key=address rate=1/h burst=2 size=64k;
+			icert_limit_country each EC rate=1/h burst=3;
+			set_real_ip_from 127.0.0.0/8;
+			real_ip_header X-Real-IP;
+			server {
+				listen 127.0.0.1:${port};
+				root ${folder}/www;
+				location = /each { icert_limit each; add_header X-Country $icert_country always; }
+			}`).start();
+		try {
+			for (const [address, country] of Object.entries(expected)) {
+				const got = [];
+				for (let n = 0; n < 4; n++) {
+					const res = await fetch(`${real.url}/each`, { headers: { 'X-Real-IP': address } });
+					await res.arrayBuffer();
+					assert.equal(res.headers.get('x-country'), country, address);
+					got.push(res.status);
+				}
+				assert.deepEqual(got, country === 'EC' ? [200, 200, 200, 429] : [200, 200, 429, 429], address);
+			}
+			assert.equal(real.logged().includes('country database is absent'), file !== packaged);
+		} finally {
+			await real.stop();
+		}
+	});
+
 test('a country as a whole', async () => {
 	const from = (n) => get('/whole', `127.0.3.${n}`);
 	const answers = [];
@@ -279,7 +312,10 @@ test('the database of countries is replaced while it runs; one that is not one i
 	await until(() => nginx.logged().includes('is of a type that names no country'), { what: 'the wrong type' });
 	writeCountries(countries, [['127.0.1.0/24', 'AR']], { epoch: Number(epoch) - 86400 });
 	await until(() => nginx.logged().includes('is older than the one in use'), { what: 'the older one' });
+	writeCountries(countries, [['127.0.1.0/24', 'AR']], { epoch: Number(epoch) + 10 * 86400 });
+	await until(() => nginx.logged().includes('was built in the future'), { what: 'the one that would keep all others out' });
 	assert.equal((await state())[2], 'BR');
+	writeCountries(countries, [['127.0.1.0/24', 'AR']], { epoch: Number(epoch) - 86400 });
 	await reloaded();
 	await until(async () => (await state())[2] === 'AR', { what: 'what a reload takes' });
 	rmSync(countries);
