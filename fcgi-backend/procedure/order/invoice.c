@@ -1,0 +1,89 @@
+#include "procedure/order/invoice.h"
+
+#include <string.h>
+
+#include "libicert/access_key.h"
+#include "libicert/error.h"
+#include "procedure/people/name.h"
+
+/* The tax authority's table of identifications; a foreigner's passport is a passport (06) or an identification from abroad (08). */
+static const struct { const char *kind, *code, *other; } kinds[] = {
+	{ "ruc", "04", NULL }, { "cedula", "05", NULL }, { "passport", "06", "08" }, { "consumer", "07", NULL },
+};
+
+static int
+is(const char *a, const char *b)
+{
+	return strcmp(a, b) == 0;
+}
+
+static const char *
+key_differs(const struct invoice *v)
+{
+	struct access_key key;
+
+	switch (access_key_read(&key, v->access_key)) {
+	case 0:
+		break;
+	case ICERT_E_MISMATCH:
+		return "access_key.check";
+	default:
+		return "access_key.form";
+	}
+	if (!is(key.document, v->document) || !is(key.ruc, v->ruc) || !is(key.place, v->place) || !is(key.sequence, v->sequence) ||
+	    !is(key.production ? "2" : "1", v->environment))
+		return "access_key.other";
+	return NULL;
+}
+
+static int
+kind_is(const char *kind, const char *code)
+{
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+		if (is(kinds[i].kind, kind))
+			return is(kinds[i].code, code) || (kinds[i].other != NULL && is(kinds[i].other, code));
+	return 0;
+}
+
+/* Systems for accounts write names in capitals, whatever the payer typed. */
+static int
+name_is(const char *one, const char *other)
+{
+	char a[sizeof ((struct invoice *)0)->buyer_name], b[sizeof a];
+
+	return name_upper(one, a, sizeof a) == 0 && name_upper(other, b, sizeof b) == 0 && is(a, b);
+}
+
+static const char *
+buyer_differs(const struct invoice *v, const struct billing *b)
+{
+	if (!kind_is(b->id_kind, v->buyer_kind))
+		return "buyer_kind";
+	if (!is(b->id_number, v->buyer))
+		return "buyer";
+	return name_is(b->name, v->buyer_name) ? NULL : "buyer_name";
+}
+
+const char *
+invoice_differs(const struct invoice *v, const struct invoice_due *due)
+{
+	const char *what;
+
+	if ((what = key_differs(v)) != NULL)
+		return what;
+	if (!is(v->document, ACCESS_KEY_INVOICE))
+		return "document";
+	if (!is(v->ruc, due->ruc))
+		return "issuer";
+	if (!is(v->environment, due->production ? "2" : "1"))
+		return "environment";
+	if ((what = buyer_differs(v, due->billing)) != NULL)
+		return what;
+	if (v->currency[0] != '\0' && !is(v->currency, "DOLAR") && !is(v->currency, "USD"))
+		return "currency";
+	if (v->net != due->net)
+		return "net";
+	if (v->tax != due->tax)
+		return "tax";
+	return v->total == due->total ? NULL : "total";
+}
