@@ -2,7 +2,7 @@
 // networks that are never limited, several policies, a reload, a full zone, and a database of countries replaced while it runs.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,6 +42,10 @@ const config = (port, more = '') => `${zones}
 		location = /tight { icert_limit tight; }
 		location = /quiet { icert_limit tight; icert_limit_headers off; error_page 429 /refused; try_files /tight =404; }
 		location = /loud { icert_limit tight; icert_limit_legacy_headers on; error_page 429 /refused; try_files /tight =404; }
+		location = /chain { icert_limit wide; auth_request /ask; set $told "$icert_limit_status $icert_country $icert_net $icert_subscriber"; error_page 404 =200 /chain/page; try_files /nothing =404; }
+		location = /chain/tight { icert_limit tight; error_page 429 /chain/page; try_files /tight =404; }
+		location = /ask { internal; icert_limit wide cost=50; return 204; }
+		location = /chain/page { internal; icert_limit wide; add_header X-Told "$icert_limit_status $icert_country $icert_net $icert_subscriber" always; try_files /tight =404; }
 		location = /refused { internal; icert_limit_legacy_headers off; return 200 "no\n"; }
 		location = /state { add_header X-Counts "$icert_country_epoch $icert_country_refused $icert_country"; }
 		location = /counts { add_header X-Counts "."; default_type text/plain; if ($icert_limit_counts) { return 200 $icert_limit_counts; } }
@@ -203,6 +207,19 @@ test('whichever location answers, the headers are as the one that asked has them
 	assert.deepEqual(limits(await raw('/loud?k=loud')), ['ratelimit', 'ratelimit-policy', 'retry-after', 'x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset']);
 });
 
+test('what a request was told stays so through internal redirects and subrequests, and is counted once', async () => {
+	const told = (res) => res.headers['x-told'].split(' ');
+	const first = await get('/chain?k=chain', '127.0.1.77');
+	assert.equal(first.status, 200);
+	assert.match(first.headers.ratelimit, /^"wide";r=99;t=3600$/, 'one of a hundred, whatever was gone through');
+	assert.deepEqual(told(first), ['PASSED', 'EC', '127.0.1.0/24', '127.0.1.77/32']);
+	// The error page is another location, with a limit of its own, which is not asked again.
+	await get('/chain/tight?k=told');
+	const refused = await get('/chain/tight?k=told', '127.0.1.77');
+	assert.equal(refused.status, 429);
+	assert.deepEqual(told(refused), ['REJECTED', 'EC', '127.0.1.0/24', '127.0.1.77/32']);
+});
+
 test('networks that are never limited', async () => {
 	assert.equal(statuses(await many(4, '/allowed?k=a', '127.0.2.9')), '200 200 200 200');
 	assert.equal(statuses(await many(2, '/allowed?k=a', '127.0.1.9')), '200 429');
@@ -320,6 +337,21 @@ test('the database of countries is replaced while it runs; one that is not one i
 	await until(async () => (await state())[2] === 'AR', { what: 'what a reload takes' });
 	rmSync(countries);
 	assert.equal((await state())[2], 'AR', 'gone from its place: what is open stays');
+});
+
+test('every directive and variable of the module stands in its README', () => {
+	const top = new URL('../../ngx_icert_module/', import.meta.url);
+	const readme = readFileSync(new URL('README.md', top), 'utf8');
+	const names = new Set();
+	for (const file of readdirSync(top).filter((name) => name.endsWith('.c'))) {
+		const source = readFileSync(new URL(file, top), 'utf8');
+		for (const [, name, next] of source.matchAll(/ngx_string\("(icert_[a-z_]+)"\),\s*(\w+)/g)) names.add(/^NGX_/.test(next) ? name : `$${name}`);
+		// Names of shared memory look the same, and nobody writes them.
+		for (const [, name] of source.matchAll(/ngx_str_t +name = ngx_string\("(icert_[a-z_]+)"\);\s+(?:\w+ +\**\w+;\s+)*ngx_http_variable_t/g)) names.add(`$${name}`);
+	}
+	assert.ok(names.size > 50, `${names.size}`);
+	const absent = [...names].filter((name) => !new RegExp(`\`${name.replace('$', '\\$')}[\` ]`).test(readme));
+	assert.deepEqual(absent, []);
 });
 
 test('a configuration that cannot be is refused with the name of what is wrong', async () => {
