@@ -5,22 +5,8 @@
  */
 #include <stdint.h>
 
+#include "libicert/invoice.h"
 #include "procedure/order/billing.h"
-
-/* What an invoice's XML (SRI, factura 1.1.0) says, each as text of the element named; sizes are bytes of UTF-8 with the NUL. */
-struct invoice {
-	char	access_key[64];		/* claveAcceso */
-	char	document[4];		/* codDoc */
-	char	environment[4];		/* ambiente: "1" trial, "2" production */
-	char	ruc[16];		/* of the issuer */
-	char	place[8];		/* estab and ptoEmi, one after the other */
-	char	sequence[12];		/* secuencial */
-	char	buyer_kind[4];		/* tipoIdentificacionComprador */
-	char	buyer[24];		/* identificacionComprador */
-	char	buyer_name[304];	/* razonSocialComprador */
-	char	currency[16];		/* moneda; "" not said, as the schema allows */
-	int64_t	net, tax, total;	/* cents: totalSinImpuestos, the sum of its VAT, importeTotal */
-};
 
 /* What it has to say. */
 struct invoice_due {
