@@ -24,6 +24,8 @@ static ngx_int_t ngx_http_icert_limit_preconf(ngx_conf_t *cf);
 static void *ngx_http_icert_limit_create_main_conf(ngx_conf_t *cf);
 static int64_t ngx_http_icert_limit_now(void);
 static ngx_int_t ngx_http_icert_limit_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_icert_limit_headers(ngx_http_request_t *r,
+    ngx_http_icert_note_t *note);
 static ngx_int_t ngx_http_icert_limit_header(ngx_http_request_t *r,
     const char *name, const char *fmt, ...);
 static void *ngx_http_icert_limit_create_conf(ngx_conf_t *cf);
@@ -484,17 +486,7 @@ ngx_http_icert_limit_header_filter(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    if (note->headers
-        && (ngx_http_icert_limit_header(r, "RateLimit-Policy",
-                                        "\"%V\";q=%uD;w=%L",
-                                        &note->policy_name, note->policy_quota,
-                                        note->policy_window)
-            != NGX_OK
-            || ngx_http_icert_limit_header(r, "RateLimit", "\"%V\";r=%uD;t=%L",
-                                           &note->policy_name, note->remaining,
-                                           note->reset)
-               != NGX_OK))
-    {
+    if (note->headers && ngx_http_icert_limit_headers(r, note) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -513,6 +505,83 @@ ngx_http_icert_limit_header_filter(ngx_http_request_t *r)
     }
 
     return ngx_http_next_header_filter(r);
+}
+
+
+static u_char *
+ngx_http_icert_limit_number(u_char *p, uint64_t n)
+{
+    u_char  text[NGX_INT64_LEN], *d;
+
+    d = text + NGX_INT64_LEN;
+
+    do {
+        *--d = (u_char) ('0' + n % 10);
+        n /= 10;
+    } while (n);
+
+    return ngx_cpymem(p, d, text + NGX_INT64_LEN - d);
+}
+
+
+/* "name"; one parameter; another */
+
+static u_char *
+ngx_http_icert_limit_item(u_char *p, ngx_str_t *name, const char *first,
+    uint64_t one, const char *second, uint64_t other)
+{
+    *p++ = '"';
+    p = ngx_cpymem(p, name->data, name->len);
+    *p++ = '"';
+    p = ngx_cpymem(p, first, 3);
+    p = ngx_http_icert_limit_number(p, one);
+    p = ngx_cpymem(p, second, 3);
+
+    return ngx_http_icert_limit_number(p, other);
+}
+
+
+/* RateLimit-Policy and RateLimit: on every answer, so by hand and at once */
+
+static ngx_int_t
+ngx_http_icert_limit_headers(ngx_http_request_t *r,
+    ngx_http_icert_note_t *note)
+{
+    u_char           *p, *end;
+    ngx_table_elt_t  *policy, *limit;
+
+    p = ngx_pnalloc(r->pool, 2 * (note->policy_name.len + sizeof("\"\";q=;w=")
+                                  + 2 * NGX_INT64_LEN));
+    policy = ngx_list_push(&r->headers_out.headers);
+
+    if (p == NULL || policy == NULL) {
+        return NGX_ERROR;
+    }
+
+    end = ngx_http_icert_limit_item(p, &note->policy_name, ";q=",
+                                    note->policy_quota, ";w=",
+                                    note->policy_window);
+
+    policy->hash = 1;
+    ngx_str_set(&policy->key, "RateLimit-Policy");
+    policy->value.data = p;
+    policy->value.len = end - p;
+
+    limit = ngx_list_push(&r->headers_out.headers);
+    if (limit == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = end;
+    end = ngx_http_icert_limit_item(p, &note->policy_name, ";r=",
+                                    note->remaining, ";t=", note->reset);
+
+    limit->hash = 1;
+    ngx_str_set(&limit->key, "RateLimit");
+    limit->value.data = p;
+    limit->value.len = end - p;
+
+    return NGX_OK;
 }
 
 

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -129,7 +128,9 @@ process_start(const struct process_spec *spec)
 	child_env(spec);
 	if (chdir("/") != 0)
 		child_fail("/");
-	if (spec->niceness > 0 && setpriority(PRIO_PROCESS, 0, spec->niceness) != 0)
+	/* Above the starter's own, which may be anything; beyond the last it stays there. */
+	errno = 0;
+	if (spec->niceness > 0 && nice(spec->niceness) == -1 && errno != 0)
 		child_fail("niceness");
 	child_rights(spec);
 	/* After the change of user, which would have cleared it. */
