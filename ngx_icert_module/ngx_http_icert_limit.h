@@ -130,6 +130,10 @@ void ngx_http_icert_limit_ask(ngx_http_request_t *r,
 ngx_int_t ngx_http_icert_limit_counts(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 
+/* what is said of a policy on every answer: RateLimit and its like; once */
+
+void ngx_http_icert_limit_headers_init(void);
+
 /* shared memory: kept over a reload, empty when new or of another size */
 
 ngx_int_t ngx_http_icert_limit_init_zone(ngx_shm_zone_t *zone,
