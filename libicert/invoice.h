@@ -11,9 +11,10 @@ struct invoice {
 	char	ruc[16];		/* of the issuer */
 	char	place[8];		/* estab and ptoEmi, one after the other */
 	char	sequence[12];		/* secuencial */
+	char	day[11];		/* fechaEmision, "2026-11-23" */
 	char	buyer_kind[4];		/* tipoIdentificacionComprador */
 	char	buyer[24];		/* identificacionComprador */
-	char	buyer_name[304];	/* razonSocialComprador */
+	char	buyer_name[1204];	/* razonSocialComprador: 300 letters */
 	char	currency[16];		/* moneda; "" not said, as the schema allows */
 	int64_t	net, tax, total;	/* cents: totalSinImpuestos, the sum of its taxes, importeTotal */
 };

@@ -2,7 +2,9 @@
 
 #include <libxml/parser.h>
 #include <libxml/tree.h>
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "libicert/error.h"
 #include "libicert/utf8.h"
@@ -41,14 +43,29 @@ text_of(const xmlNode *e)
 	return e != NULL ? xmlNodeGetContent(e) : NULL;
 }
 
+/* Without the white space around it. */
+static char *
+trimmed(char *text)
+{
+	size_t n;
+
+	text += strspn(text, " \t\r\n");
+	n = strlen(text);
+	while (n > 0 && strchr(" \t\r\n", text[n - 1]) != NULL)
+		n--;
+	text[n] = '\0';
+	return text;
+}
+
 static int
 take(const xmlNode *parent, const char *name, char *out, size_t size)
 {
 	xmlChar *text = text_of(child(parent, name));
+	char *one = text != NULL ? trimmed((char *)text) : NULL;
 	int error = ICERT_E_MALFORMED;
 
-	if (text != NULL && strlen((char *)text) < size && utf8_printable(text, strlen((char *)text))) {
-		strcpy(out, (char *)text);
+	if (one != NULL && strlen(one) < size && utf8_printable(one, strlen(one))) {
+		strcpy(out, one);
 		error = 0;
 	}
 	xmlFree(text);
@@ -95,13 +112,25 @@ take_head(struct invoice *v, const xmlNode *head)
 	return 0;
 }
 
+/* "23/11/2026" as "2026-11-23"; whether it is a day, the key says. */
+static int
+take_day(struct invoice *v, const xmlNode *body)
+{
+	char text[11];
+
+	if (take(body, "fechaEmision", text, sizeof text) != 0 || strlen(text) != 10 || text[2] != '/' || text[5] != '/')
+		return ICERT_E_MALFORMED;
+	snprintf(v->day, sizeof v->day, "%.4s-%.2s-%.2s", text + 6, text + 3, text);
+	return 0;
+}
+
 static int
 take_body(struct invoice *v, const xmlNode *body)
 {
 	const xmlNode *taxes = child(body, "totalConImpuestos");
 	int64_t one;
 
-	if (take(body, "tipoIdentificacionComprador", v->buyer_kind, sizeof v->buyer_kind) != 0 ||
+	if (take_day(v, body) != 0 || take(body, "tipoIdentificacionComprador", v->buyer_kind, sizeof v->buyer_kind) != 0 ||
 	    take(body, "identificacionComprador", v->buyer, sizeof v->buyer) != 0 ||
 	    take(body, "razonSocialComprador", v->buyer_name, sizeof v->buyer_name) != 0 ||
 	    cents(body, "totalSinImpuestos", &v->net) != 0 || cents(body, "importeTotal", &v->total) != 0 || taxes == NULL)
@@ -132,6 +161,20 @@ declares(const char *xml, size_t n)
 	return 0;
 }
 
+/* What the XML declaration says of the encoding, where it says anything, is UTF-8. */
+static int
+declared_otherwise(const char *xml, size_t n)
+{
+	const char *end, *at;
+
+	if (n < 6 || memcmp(xml, "<?xml", 5) != 0 || (end = memmem(xml, n, "?>", 2)) == NULL ||
+	    (at = memmem(xml, (size_t)(end - xml), "encoding", 8)) == NULL)
+		return 0;
+	for (at += 8; at < end && strchr(" \t\r\n=\"'", *at) != NULL; at++)
+		continue;
+	return end - at < 5 || strncasecmp(at, "UTF-8", 5) != 0;
+}
+
 static int
 read_at(struct invoice *v, const char *xml, size_t n, int wrapped)
 {
@@ -139,7 +182,7 @@ read_at(struct invoice *v, const char *xml, size_t n, int wrapped)
 	xmlNode *root;
 	xmlChar *inner = NULL;
 	int error = ICERT_E_MALFORMED;
-	char state[16];
+	char state[32], number[128], *within;
 
 	if (n > INVOICE_XML_MAX)
 		return ICERT_E_TOO_LARGE;
@@ -147,7 +190,7 @@ read_at(struct invoice *v, const char *xml, size_t n, int wrapped)
 		xml += 3;
 		n -= 3;
 	}
-	if (!utf8_text(xml, n) || declares(xml, n))
+	if (!utf8_text(xml, n) || declares(xml, n) || declared_otherwise(xml, n))
 		return ICERT_E_MALFORMED;
 	doc = xmlReadMemory(xml, (int)n, NULL, "UTF-8", XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
 	if (doc != NULL && (root = xmlDocGetRootElement(doc)) != NULL) {
@@ -158,8 +201,13 @@ read_at(struct invoice *v, const char *xml, size_t n, int wrapped)
 		} else if (!wrapped && named(root, "autorizacion")) {
 			if (take(root, "estado", state, sizeof state) != 0 || strcmp(state, "AUTORIZADO") != 0)
 				error = ICERT_E_MISMATCH;
-			else if ((inner = text_of(child(root, "comprobante"))) != NULL)
-				error = read_at(v, (char *)inner, strlen((char *)inner), 1);
+			else if ((inner = text_of(child(root, "comprobante"))) != NULL) {
+				within = trimmed((char *)inner);
+				error = read_at(v, within, strlen(within), 1);
+			}
+			/* Of another invoice than the one within. */
+			if (error == 0 && (take(root, "numeroAutorizacion", number, sizeof number) != 0 || strcmp(number, v->access_key) != 0))
+				error = ICERT_E_MALFORMED;
 		}
 	}
 	xmlFree(inner);

@@ -11,6 +11,7 @@
 #include "checker/invoice.h"
 #include "libicert/error.h"
 
+#define KEY	"0312202201019007200200120029020004874985766297216"
 #define HEAD	"<factura id=\"comprobante\" version=\"1.1.0\"><infoTributaria><ambiente>2</ambiente><ruc>0190072002001</ruc>" \
 	"<claveAcceso>0312202201019007200200120029020004874985766297216</claveAcceso><codDoc>01</codDoc><estab>002</estab>" \
 	"<ptoEmi>902</ptoEmi><secuencial>000487498</secuencial></infoTributaria><infoFactura>"
@@ -18,9 +19,10 @@
 	"<identificacionComprador>1710034065</identificacionComprador>"
 #define MONEY(total) "<totalSinImpuestos>20</totalSinImpuestos><totalConImpuestos><totalImpuesto><codigo>2</codigo><valor>3.0</valor>" \
 	"</totalImpuesto></totalConImpuestos><importeTotal>" total "</importeTotal>"
+#define DAY	"<fechaEmision>03/12/2022</fechaEmision>"
 #define TAIL	"</infoFactura></factura>"
-#define GOOD	HEAD BUYER("JOSÉ &amp; NÚÑEZ") MONEY("23.00") "<moneda>DOLAR</moneda>" TAIL
-#define WRAPPED(state, inner) "<?xml version=\"1.0\" encoding=\"UTF-8\"?><autorizacion><estado>" state "</estado><comprobante><![CDATA[" inner \
+#define GOOD	HEAD DAY BUYER("JOSÉ &amp; NÚÑEZ") MONEY("23.00") "<moneda>DOLAR</moneda>" TAIL
+#define WRAPPED(state, inner) "<?xml version=\"1.0\" encoding=\"UTF-8\"?><autorizacion><estado>" state "</estado><numeroAutorizacion>" KEY "</numeroAutorizacion><comprobante><![CDATA[" inner \
 	"]]></comprobante></autorizacion>"
 
 static int
@@ -38,6 +40,7 @@ expect_good(const char *text)
 	assert_string_equal(v.access_key, "0312202201019007200200120029020004874985766297216");
 	assert_string_equal(v.place, "002902");
 	assert_string_equal(v.sequence, "000487498");
+	assert_string_equal(v.day, "2022-12-03");
 	assert_string_equal(v.buyer_name, "JOSÉ & NÚÑEZ");
 	assert_string_equal(v.currency, "DOLAR");
 	assert_int_equal(v.net, 2000);
@@ -53,6 +56,7 @@ test_read(void **state)
 	expect_good("\xef\xbb\xbf<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" GOOD);
 	expect_good(WRAPPED("AUTORIZADO", GOOD));
 	expect_good(WRAPPED("AUTORIZADO", "<?xml version=\"1.0\"?>" GOOD));
+	expect_good(WRAPPED("\n AUTORIZADO ", "\n  <?xml version='1.0' encoding='utf-8'?>" GOOD "\n"));
 }
 
 static void
@@ -60,13 +64,16 @@ test_refused(void **state)
 {
 	static const char *const bad[] = {
 		"", "x", "<factura/>", "<nota/>", GOOD "<x/>", WRAPPED("AUTORIZADO", WRAPPED("AUTORIZADO", "")),
-		"<!DOCTYPE factura [<!ENTITY a \"x\"><!ENTITY b \"&a;&a;&a;\">]>" HEAD BUYER("&b;") MONEY("23.00") TAIL,
-		"<!DOCTYPE factura [<!ENTITY a SYSTEM \"file:///etc/passwd\">]>" HEAD BUYER("&a;") MONEY("23.00") TAIL,
+		"<!DOCTYPE factura [<!ENTITY a \"x\"><!ENTITY b \"&a;&a;&a;\">]>" HEAD DAY BUYER("&b;") MONEY("23.00") TAIL,
+		"<!DOCTYPE factura [<!ENTITY a SYSTEM \"file:///etc/passwd\">]>" HEAD DAY BUYER("&a;") MONEY("23.00") TAIL,
 		WRAPPED("AUTORIZADO", "<!DOCTYPE factura SYSTEM \"http://127.0.0.1/x\">" GOOD),
-		HEAD BUYER("A") BUYER("B") MONEY("23.00") TAIL, HEAD BUYER("A<b/>") MONEY("23.00") TAIL,
-		HEAD BUYER("A\xff") MONEY("23.00") TAIL, HEAD BUYER("A") MONEY("-23.00") TAIL, HEAD BUYER("A") MONEY("23.001") TAIL,
-		HEAD BUYER("A") MONEY("23.") TAIL, HEAD BUYER("A") MONEY("23,00") TAIL, HEAD BUYER("A") MONEY("99999999999") TAIL,
-		"<f xmlns=\"u\">" GOOD "</f>",
+		HEAD DAY BUYER("A") BUYER("B") MONEY("23.00") TAIL, HEAD DAY BUYER("A<b/>") MONEY("23.00") TAIL,
+		HEAD DAY BUYER("A\xff") MONEY("23.00") TAIL, HEAD DAY BUYER("A") MONEY("-23.00") TAIL, HEAD DAY BUYER("A") MONEY("23.001") TAIL,
+		HEAD DAY BUYER("A") MONEY("23.") TAIL, HEAD DAY BUYER("A") MONEY("23,00") TAIL, HEAD DAY BUYER("A") MONEY("99999999999") TAIL,
+		"<f xmlns=\"u\">" GOOD "</f>", HEAD BUYER("A") MONEY("23.00") TAIL,
+		"<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>" GOOD, "<?xml version='1.0' encoding = 'utf-16'?>" GOOD,
+		"<autorizacion><estado>AUTORIZADO</estado><numeroAutorizacion>1" KEY "</numeroAutorizacion><comprobante><![CDATA[" GOOD "]]></comprobante></autorizacion>",
+		"<autorizacion><estado>AUTORIZADO</estado><comprobante><![CDATA[" GOOD "]]></comprobante></autorizacion>",
 	};
 	static const char wide[] = "\xff\xfe<\0f\0a\0c\0t\0u\0r\0a\0/\0>\0";
 	struct invoice v;

@@ -25,7 +25,7 @@ setup(void **state)
 	due = (struct invoice_due){ "0190072002001", 1, &billing, 2000, 300, 2300 };
 	/* Its key is one that was issued. */
 	invoice = (struct invoice){ "0312202201019007200200120029020004874985766297216", "01", "2", "0190072002001", "002902",
-	    "000487498", "05", "1710034065", "JOSÉ ÁNGEL NÚÑEZ", "DOLAR", 2000, 300, 2300 };
+	    "000487498", "2022-12-03", "05", "1710034065", "JOSÉ ÁNGEL NÚÑEZ", "DOLAR", 2000, 300, 2300 };
 	return 0;
 }
 
@@ -53,6 +53,8 @@ test_taken(void **state)
 	assert_null(invoice_differs(&invoice, &due));
 	invoice.currency[0] = '\0';
 	assert_null(invoice_differs(&invoice, &due));
+	strcpy(invoice.buyer_name, "JOSE ANGEL NUNEZ");
+	assert_null(invoice_differs(&invoice, &due));
 }
 
 static void
@@ -71,6 +73,9 @@ test_key(void **state)
 	expect("access_key.other");
 	setup(NULL);
 	strcpy(invoice.ruc, "1790016919001");
+	expect("access_key.other");
+	setup(NULL);
+	strcpy(invoice.day, "2022-12-04");
 	expect("access_key.other");
 }
 

@@ -31,7 +31,7 @@ key_differs(const struct invoice *v)
 		return "access_key.form";
 	}
 	if (!is(key.document, v->document) || !is(key.ruc, v->ruc) || !is(key.place, v->place) || !is(key.sequence, v->sequence) ||
-	    !is(key.production ? "2" : "1", v->environment))
+	    !is(key.day, v->day) || !is(key.production ? "2" : "1", v->environment))
 		return "access_key.other";
 	return NULL;
 }
@@ -45,13 +45,40 @@ kind_is(const char *kind, const char *code)
 	return 0;
 }
 
-/* Systems for accounts write names in capitals, whatever the payer typed. */
+/* Capitals without their accents: Á to A, Ñ to N. */
+static void
+plain(char *text)
+{
+	static const struct { unsigned char second; char letter; } letters[] = {
+		{ 0x81, 'A' }, { 0x89, 'E' }, { 0x8d, 'I' }, { 0x93, 'O' }, { 0x9a, 'U' }, { 0x9c, 'U' }, { 0x91, 'N' },
+	};
+	char *to = text;
+
+	for (const char *from = text; *from != '\0'; from++) {
+		size_t i = 0, n = sizeof letters / sizeof letters[0];
+
+		while ((unsigned char)*from == 0xc3 && i < n && letters[i].second != (unsigned char)from[1])
+			i++;
+		if ((unsigned char)*from == 0xc3 && i < n) {
+			*to++ = letters[i].letter;
+			from++;
+		} else
+			*to++ = *from;
+	}
+	*to = '\0';
+}
+
+/* Systems for accounts write names in capitals, and many without accents, whatever the payer typed. */
 static int
 name_is(const char *one, const char *other)
 {
 	char a[sizeof ((struct invoice *)0)->buyer_name], b[sizeof a];
 
-	return name_upper(one, a, sizeof a) == 0 && name_upper(other, b, sizeof b) == 0 && is(a, b);
+	if (name_upper(one, a, sizeof a) != 0 || name_upper(other, b, sizeof b) != 0)
+		return 0;
+	plain(a);
+	plain(b);
+	return is(a, b);
 }
 
 static const char *

@@ -18,7 +18,7 @@ struct invoice_due {
 
 /*
  * NULL: the invoice is the order's.  Else the first thing that is not, as a code: "access_key.form", "access_key.check",
- * "access_key.other" (the key says another issuer, number, document or environment than the invoice around it), "document" (no invoice),
+ * "access_key.other" (the key says another day, issuer, number, document or environment than the invoice around it), "document" (no invoice),
  * "environment", "issuer", "buyer_kind", "buyer", "buyer_name", "currency", "net", "tax", "total".  Whether a key was
  * used before, and whether the order is paid, only the database knows.
  */
