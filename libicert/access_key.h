@@ -7,6 +7,7 @@
 
 #define ACCESS_KEY_DIGITS	49
 #define ACCESS_KEY_INVOICE	"01"
+#define ACCESS_KEY_CREDIT_NOTE	"04"
 
 struct access_key {
 	char	text[ACCESS_KEY_DIGITS + 1];

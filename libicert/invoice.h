@@ -1,9 +1,9 @@
 #ifndef LIBICERT_INVOICE_H
 #define LIBICERT_INVOICE_H
-/* An electronic invoice of Ecuador's tax authority, as far as an order is compared with it. */
+/* An electronic invoice or credit note of Ecuador's tax authority, as far as an order is compared with it. */
 #include <stdint.h>
 
-/* What an invoice's XML (SRI, factura 1.1.0) says, each as text of the element named; sizes are bytes of UTF-8 with the NUL. */
+/* What its XML (SRI, factura 1.1.0, notaCredito 1.1.0) says, each as text of the element named; sizes are bytes of UTF-8 with the NUL. */
 struct invoice {
 	char	access_key[64];		/* claveAcceso */
 	char	document[4];		/* codDoc */
@@ -16,7 +16,8 @@ struct invoice {
 	char	buyer[24];		/* identificacionComprador */
 	char	buyer_name[1204];	/* razonSocialComprador: 300 letters */
 	char	currency[16];		/* moneda; "" not said, as the schema allows */
-	int64_t	net, tax, total;	/* cents: totalSinImpuestos, the sum of its taxes, importeTotal */
+	char	modifies[20];		/* numDocModificado, of a credit note: "001-002-000000123"; "" an invoice */
+	int64_t	net, tax, total;	/* cents: totalSinImpuestos, the sum of its taxes, importeTotal (of a credit note valorModificacion) */
 };
 
 #endif
