@@ -3,6 +3,7 @@
 #include "libicert/approval.h"
 #include "libicert/csr.h"
 #include "libicert/id.h"
+#include "libicert/invoice.h"
 #include "libicert/sealed.h"
 
 #include <stdio.h>
@@ -88,6 +89,9 @@ RULES(status_install, SPAN(TAG_CERT, 1, CERT_MAX), MAYBE(TAG_ISSUER, 8));
 RULES(check, ONE(TAG_KIND, 1), ONE(TAG_PURPOSE, 1));
 RULES(check_reply, ONE(TAG_TYPE, 1), NUM(TAG_FLAGS), NUM(TAG_WIDTH), NUM(TAG_HEIGHT), NUM(TAG_PAGES),
     NUM(TAG_MEAN), NUM(TAG_DEVIATION));
+RULES(invoice_reply, SPAN(TAG_LABEL, 0, sizeof ((struct invoice_fault *)0)->code - 1),
+    SPAN(TAG_DETAIL, 0, sizeof ((struct invoice_fault *)0)->element - 1),
+    MANY(TAG_TEXT, 0, INVOICE_TEXTS, 0, sizeof ((struct invoice *)0)->buyer_name - 1), MANY(TAG_NUMBER, 0, INVOICE_AMOUNTS, 8, 8));
 
 static const struct keyproto_spec specs[] = {
 	{ OP_PING, "ping", nothing, nothing, 0, 0 },
@@ -123,7 +127,8 @@ static const struct keyproto_spec specs[] = {
 	{ OP_STATUS_SIGN, "status-sign", status_sign, status_sign_reply, 0, 0 },
 	{ OP_STATUS_NEW_KEY, "status-new-key", status_issuer, status_new_key_reply, 0, 0 },
 	{ OP_STATUS_INSTALL, "status-install", status_install, nothing, 0, 0 },
-	{ OP_CHECK, "check", check, check_reply, 1, 1 }
+	{ OP_CHECK, "check", check, check_reply, 1, 1 },
+	{ OP_INVOICE, "invoice", nothing, invoice_reply, 1, 0 }
 };
 
 const struct keyproto_spec *

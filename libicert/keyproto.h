@@ -49,7 +49,8 @@ enum keyproto_op {
 	OP_STATUS_NEW_KEY = 0x0403,
 	OP_STATUS_INSTALL = 0x0404,
 
-	OP_CHECK = 0x0501
+	OP_CHECK = 0x0501,
+	OP_INVOICE = 0x0502
 };
 
 enum keyproto_tag {

@@ -14,15 +14,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int
-read_file(int fd, struct buf *out)
+int
+check_read(int fd, size_t most, struct buf *out)
 {
 	struct stat st;
 	size_t size;
 
 	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 		return ICERT_E_INVALID;
-	if (st.st_size < 0 || (uint64_t)st.st_size > CHECK_BYTES)
+	if (st.st_size < 0 || (uint64_t)st.st_size > most)
 		return ICERT_E_TOO_LARGE;
 	size = (size_t)st.st_size;
 	if (buf_room(out, size) == NULL)
@@ -121,7 +121,7 @@ int
 check_file(int fd, enum check_kind expected, enum check_purpose purpose, struct check *out, int *out_fd)
 {
 	struct buf file = BUF_INIT;
-	int error = read_file(fd, &file);
+	int error = check_read(fd, CHECK_BYTES, &file);
 
 	memset(out, 0, sizeof(*out));
 	*out_fd = -1;

@@ -1,6 +1,7 @@
 #ifndef CHECKER_CHECK_H
 #define CHECKER_CHECK_H
 
+#include "libicert/buf.h"
 #include "libicert/keyproto.h"
 
 #include <stddef.h>
@@ -29,5 +30,11 @@ struct check {
  * ICERT_E_SYSTEM, ICERT_E_MEMORY.
  */
 int check_file(int fd, enum check_kind expected, enum check_purpose, struct check *out, int *out_fd);
+
+/*
+ * The bytes of a file, from its start, appended to *out: 0, ICERT_E_INVALID (no plain file), ICERT_E_TOO_LARGE (more than most),
+ * ICERT_E_SYSTEM, ICERT_E_MEMORY.
+ */
+int check_read(int fd, size_t most, struct buf *out);
 
 #endif

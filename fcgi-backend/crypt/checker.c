@@ -2,11 +2,30 @@
 
 #include "crypt/call.h"
 #include "libicert/error.h"
+#include "libicert/utf8.h"
 
 #include <string.h>
 
 /* The child's own limit is shorter; files queue. */
 #define CHECK_TIMEOUT 24000	/* above the life of a checker's child, below the edge's patience */
+
+static void
+ask(struct call *c, struct keyclient *client, uint16_t op, int fd)
+{
+	call_begin(c, client, op);
+	c->timeout_ms = CHECK_TIMEOUT;
+	c->probe = 1;
+	c->fd_in = fd;
+}
+
+static int
+end(struct call *c)
+{
+	/* Said by the checker, it speaks of the file; said here, of a checker that does not answer. */
+	if (c->error == ICERT_E_TIMEOUT && c->reply.status == 0)
+		c->error = ICERT_E_UNAVAILABLE;
+	return call_end(c);
+}
 
 int
 checker_check(struct keyclient *client, int fd, enum check_kind expected, enum check_purpose purpose, struct checked *out, int *out_fd)
@@ -15,10 +34,7 @@ checker_check(struct keyclient *client, int fd, enum check_kind expected, enum c
 	struct call c;
 
 	memset(out, 0, sizeof(*out));
-	call_begin(&c, client, OP_CHECK);
-	c.timeout_ms = CHECK_TIMEOUT;
-	c.probe = 1;
-	c.fd_in = fd;
+	ask(&c, client, OP_CHECK, fd);
 	c.fd_out = out_fd;
 	call_byte(&c, TAG_KIND, (int)expected);
 	call_byte(&c, TAG_PURPOSE, (int)purpose);
@@ -37,8 +53,25 @@ checker_check(struct keyclient *client, int fd, enum check_kind expected, enum c
 		out->broken = (out->flags & CHECK_BROKEN) != 0;
 		out->too_big = (out->flags & CHECK_TOO_BIG) != 0;
 	}
-	/* Said by the checker, it speaks of the file; said here, of a checker that does not answer. */
-	if (c.error == ICERT_E_TIMEOUT && c.reply.status == 0)
-		c.error = ICERT_E_UNAVAILABLE;
-	return call_end(&c);
+	return end(&c);
+}
+
+int
+checker_invoice(struct keyclient *client, int fd, struct invoice *out, struct invoice_fault *fault)
+{
+	struct call c;
+
+	memset(out, 0, sizeof *out);
+	memset(fault, 0, sizeof *fault);
+	ask(&c, client, OP_INVOICE, fd);
+	if (call_do(&c, 1) == 0) {
+		if (message_string(&c.reply, TAG_LABEL, fault->code, sizeof fault->code) != 0 ||
+		    message_string(&c.reply, TAG_DETAIL, fault->element, sizeof fault->element) != 0 ||
+		    !utf8_printable(fault->element, strlen(fault->element)) || (fault->code[0] == '\0' && invoice_get(out, &c.reply) != 0))
+			c.error = ICERT_E_CRASHED;
+		else if (fault->code[0] != '\0')
+			c.error = ICERT_E_MALFORMED;
+	} else if (c.error == ICERT_E_MALFORMED)	/* an answer, not a file, of the wrong form */
+		c.error = ICERT_E_CRASHED;
+	return end(&c);
 }

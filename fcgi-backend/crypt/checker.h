@@ -2,6 +2,7 @@
 #define CRYPT_CHECKER_H
 
 #include "crypt/keyclient.h"
+#include "libicert/invoice.h"
 
 #include <stdbool.h>
 
@@ -28,5 +29,11 @@ struct checked {
  * ICERT_E_UNAVAILABLE when the checker itself is down or silent.
  */
 int checker_check(struct keyclient *, int fd, enum check_kind expected, enum check_purpose, struct checked *out, int *out_fd);
+
+/*
+ * Has the XML of an invoice or a credit note read (fd as above, at most 512 KiB), on the desk's socket.  0: *out is what it says, printable UTF-8 and
+ * amounts not below zero whatever the child did; ICERT_E_MALFORMED: it is none, and *fault says why; else as above.
+ */
+int checker_invoice(struct keyclient *, int fd, struct invoice *out, struct invoice_fault *fault);
 
 #endif

@@ -3,6 +3,7 @@
  * It holds no secret and, once started, no right but to fork such children.  docs/key-protocol.md.
  */
 #include "checker/check.h"
+#include "checker/invoice.h"
 #include "checker/walls.h"
 #include "keys/serve.h"
 #include "libicert/config.h"
@@ -36,9 +37,30 @@ on_check(void *ctx, const struct serve_request *q, struct serve_reply *r)
 	return 0;
 }
 
+static int
+on_invoice(void *ctx, const struct serve_request *q, struct serve_reply *r)
+{
+	struct invoice_fault fault;
+	struct invoice invoice;
+	int error = invoice_file(q->fd, &invoice, &fault);
+
+	(void)ctx;
+	if (error != 0 && fault.code[0] == '\0')
+		return error;
+	message_put_string(&r->body, TAG_LABEL, fault.code);
+	message_put_string(&r->body, TAG_DETAIL, fault.element);
+	if (error == 0)
+		invoice_put(&r->body, &invoice);
+	return 0;
+}
+
 static const struct serve_op ops[] = {
 	{
 		.op = OP_CHECK, .sockets = "checker-portal checker-desk checker-clerk", .handler = on_check,
+		.forked = 1, .seconds = CHECKER_SECONDS, .enter = checker_enter_child
+	},
+	{
+		.op = OP_INVOICE, .sockets = "checker-desk", .handler = on_invoice,
 		.forked = 1, .seconds = CHECKER_SECONDS, .enter = checker_enter_child
 	}
 };
@@ -46,7 +68,7 @@ static const struct serve_op ops[] = {
 int
 main(int argc, char *argv[])
 {
-	const struct serve serve = { .ops = ops, .n = 1 };
+	const struct serve serve = { .ops = ops, .n = sizeof ops / sizeof ops[0] };
 	struct serve_sockets sockets;
 	static struct config config;	/* for as long as the program runs */
 	int error;
