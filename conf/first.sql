@@ -72,6 +72,7 @@ insert into icert.policy (key, valid_from, number) values
 	('renewal.signed', 0, 1),
 	('renewal.signed_years', 0, 3),
 	('delivery.days', 0, 15),
+	('invoice.production', 0, 1),
 	('identified.hours', 0, 24),
 	('appointment.minutes', 0, 30),
 	('appointment.ahead_days', 0, 30),

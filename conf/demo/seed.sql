@@ -36,3 +36,7 @@ insert into icert.staff_role (staff_id, role, province, since) values
 	('57000000-0000-4000-8000-000000000009', 'national', null, 0),
 	('57000000-0000-4000-8000-00000000000a', 'administrator', null, 0)
 on conflict do nothing;
+
+-- Invoices of a sample issuer, in the tax authority's trial environment.
+insert into icert.policy (key, valid_from, text) values ('invoice.ruc', 0, '1769999930001') on conflict do nothing;
+insert into icert.policy (key, valid_from, number) values ('invoice.production', 1, 0) on conflict do nothing;

@@ -129,6 +129,27 @@ attach_certificate(const struct sender_parts *parts, struct db *db, const struct
 	return 0;
 }
 
+/* An invoice: as a person reads it, and as a tax authority does. */
+static int
+attach_invoice(const struct sender_parts *parts, struct db *db, struct letter_variables *variables, struct attachments *out)
+{
+	const char *id = letter_variables_get(variables, "invoice"), *serial = letter_variables_get(variables, "serial");
+	const char *note = letter_variables_get(variables, "note");
+	const char *what = note != NULL && note[0] != '\0' ? "nota-de-credito" : "factura";
+	char filename[64];
+	int error;
+
+	if (parts->invoice == NULL || id == NULL || serial == NULL)
+		return ICERT_E_UNSUPPORTED;
+	if ((error = parts->invoice(parts->document_arg, db, id, &out->data[out->n], &out->data[out->n + 1])) != 0)
+		return error;
+	snprintf(filename, sizeof(filename), "%s-%s.pdf", what, serial);
+	named(out, filename, "application/pdf");
+	snprintf(filename, sizeof(filename), "%s-%s.xml", what, serial);
+	named(out, filename, "application/xml");
+	return 0;
+}
+
 static const char *
 type_of(const char *filename)
 {
@@ -180,6 +201,8 @@ attach_make(const struct sender_parts *parts, struct db *db, const struct attach
 		error = attach_pkcs12(parts, db, row, number == NULL ? "icert" : number, out);
 	else if (row->template == MAIL_TOKEN_CERTIFICATE)
 		error = attach_certificate(parts, db, row, number == NULL ? "icert" : number, out);
+	else if (row->template == MAIL_INVOICE || row->template == MAIL_INVOICE_PAYER || row->template == MAIL_INVOICE_COPY)
+		error = attach_invoice(parts, db, variables, out);
 	else if (row->template == MAIL_SLOT_CONFIRMED)
 		error = attach_calendar(parts, row, variables, out);
 	if (error == 0)

@@ -39,6 +39,9 @@ static const char *const names[MAIL_TEMPLATES] = {
 	[MAIL_CONTRACT_RETURNED] = "contract_returned",
 	[MAIL_CONTRACT_COMPLETE] = "contract_complete",
 	[MAIL_TOKEN_CERTIFICATE] = "token_certificate",
+	[MAIL_INVOICE] = "invoice",
+	[MAIL_INVOICE_PAYER] = "invoice_payer",
+	[MAIL_INVOICE_COPY] = "invoice_copy",
 };
 
 const char *

@@ -54,6 +54,9 @@ enum mail_template {
 	MAIL_ENVELOPE_CODE,      /* number, event ("locked": stands ("1": the clock does); "renewed": until (of the clock, "" none)), telephone, hours, token */
 	MAIL_RENEWAL,            /* number, serial (of the certificate that signs), until, telephone, hours, token; the PDF among its documents */
 	MAIL_STAFF_JOURNAL,      /* nothing: lines are missing from the signer's journal */
+	MAIL_INVOICE,            /* number, invoice (uuid), serial, total, currency, note ("1": a credit note), token; attaches its PDF and XML */
+	MAIL_INVOICE_PAYER,      /* the same without a token: to the address that the order's payer gave for it */
+	MAIL_INVOICE_COPY,       /* number, application (its number), invoice, serial, note; attaches the same, for the province */
 	MAIL_TEMPLATES           /* one above the last */
 };
 

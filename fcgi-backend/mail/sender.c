@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <openssl/evp.h>
 
@@ -62,7 +63,7 @@ static const struct db_stmt take = { "outbox_take",
 	" (select k.wrapped from icert.contact c join icert.data_key k on k.id = c.key_id where c.id = o.contact_id),"
 	" (select k.wrapped from icert.data_key k where k.id = o.key_id),"
 	" (select p.mailbox from icert.province p where p.id = o.province),"
-	" coalesce(o.application_id, o.purchase_id, o.contact_id)::text, o.dedup" };
+	" coalesce(o.application_id, o.purchase_id, o.contact_id)::text, o.dedup, o.purchase_id::text" };
 
 static const struct db_stmt finish = { "outbox_finish",
 	"update icert.outbox set state = $2, outcome = $3, sent_at = case when $2 = 'sent' then $4::bigint end where id = $1" };
@@ -179,8 +180,26 @@ open_column(struct job *job, int col, const uint8_t key[32], const char *place, 
 	return open_field(key, place, sealed, len, out);
 }
 
+/* The payer of an order, who may be another than who ordered: one mail is enough for one mailbox. */
 static int
-job_address(struct job *job, const uint8_t key[32])
+payer_address(const struct sender *sender, struct db *db, struct job *job)
+{
+	char payer[sizeof(job->to)];
+	int error;
+
+	if (sender->parts.payer == NULL || db_is_null(job->r, 0, 14))
+		return ICERT_E_UNSUPPORTED;
+	error = sender->parts.payer(sender->parts.document_arg, db, db_text(job->r, 0, 14), payer, sizeof(payer));
+	if (error == 0 && (payer[0] == '\0' || strcasecmp(payer, job->to) == 0))
+		error = ICERT_E_EXPIRED;
+	if (error == 0)
+		snprintf(job->to, sizeof(job->to), "%s", payer);
+	bytes_wipe(payer, sizeof(payer));
+	return error;
+}
+
+static int
+job_address(const struct sender *sender, struct db *db, struct job *job, const uint8_t key[32])
 {
 	struct buf plain = BUF_INIT;
 	char place[64];
@@ -194,7 +213,7 @@ job_address(struct job *job, const uint8_t key[32])
 	if ((error = open_column(job, 8, key, place, &plain)) == 0)
 		snprintf(job->to, sizeof(job->to), "%s", buf_str(&plain));
 	buf_free(&plain);
-	return error;
+	return error != 0 || job->template != MAIL_INVOICE_PAYER ? error : payer_address(sender, db, job);
 }
 
 /* Sealed variables, and what every view may use. */
@@ -230,12 +249,12 @@ job_variables(struct sender *sender, struct job *job, const uint8_t key[32])
 }
 
 static int
-job_open(struct sender *sender, struct job *job)
+job_open(struct sender *sender, struct db *db, struct job *job)
 {
 	uint8_t keys[2][32];
 	int error;
 
-	if ((error = job_keys(sender, job, keys)) == 0 && (error = job_address(job, keys[0])) == 0)
+	if ((error = job_keys(sender, job, keys)) == 0 && (error = job_address(sender, db, job, keys[0])) == 0)
 		error = job_variables(sender, job, keys[1]);
 	bytes_wipe(keys, sizeof(keys));
 	return error;
@@ -251,7 +270,7 @@ job_send(struct sender *sender, struct db *db, struct job *job, struct smtp_resu
 	char message_id[256];
 	int error;
 
-	if ((error = job_open(sender, job)) != 0)
+	if ((error = job_open(sender, db, job)) != 0)
 		return error;
 	if ((error = attach_make(&sender->parts, db, &row, job->variables, &attachments)) == 0)
 		error = letter_compose(job->template, letter_variables_get, job->variables, &message);

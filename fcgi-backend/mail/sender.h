@@ -21,12 +21,19 @@ typedef int sender_document_fn(void *arg, struct db *db, const char *id, struct 
 /* The DER of a published certificate, and as PEM with the authority's. */
 typedef int sender_certificate_fn(void *arg, struct db *db, const char *id, struct buf *cer, struct buf *chain);
 
+/* Both files of an invoice. */
+typedef int sender_invoice_fn(void *arg, struct db *db, const char *id, struct buf *pdf, struct buf *xml);
+/* Where an order's payer wants its invoice; "" where who ordered does. */
+typedef int sender_payer_fn(void *arg, struct db *db, const char *order, char *out, size_t size);
+
 struct sender_parts {
 	const struct config *config;
 	struct keyclient *keeper;       /* socket keeper-clerk */
 	sender_document_fn *document;
 	sender_certificate_fn *certificate;
-	void *document_arg;             /* of both */
+	sender_invoice_fn *invoice;
+	sender_payer_fn *payer;
+	void *document_arg;             /* of all four */
 };
 
 struct sender;

@@ -15,8 +15,9 @@ mailing_moment(int64_t at, char out[MAILING_MOMENT])
 	return out;
 }
 
-int
-mailing_contact(struct act *act, const struct mailing *m, enum mail_template template,
+/* with_token: a link that logs in, for whose mailbox it is. */
+static int
+to_contact(struct act *act, const struct mailing *m, enum mail_template template, int with_token,
     const struct outbox_variable *extra, size_t n, const char *dedup, const char *certificate)
 {
 	struct outbox_variable variables[OUTBOX_VARIABLES_MAX];
@@ -34,7 +35,7 @@ mailing_contact(struct act *act, const struct mailing *m, enum mail_template tem
 		.dedup = dedup,
 	};
 	struct province province = { .id = 0 };
-	char token[LINK_TOKEN];
+	char token[LINK_TOKEN] = "";
 	size_t count = 0;
 	int error;
 
@@ -42,7 +43,7 @@ mailing_contact(struct act *act, const struct mailing *m, enum mail_template tem
 		return ICERT_E_INVALID;
 	if (m->province != 0 && (error = province_get(act, m->province, &province)) != 0)
 		return error;
-	if ((error = login_link_new(act, m->contact, m->application, m->purchase, token)) != 0)
+	if (with_token && (error = login_link_new(act, m->contact, m->application, m->purchase, token)) != 0)
 		return error;
 	variables[count++] = (struct outbox_variable){ "number", m->number };
 	variables[count++] = (struct outbox_variable){ "token", token };
@@ -60,6 +61,20 @@ mailing_contact(struct act *act, const struct mailing *m, enum mail_template tem
 	error = outbox_add(act->db, &mail, NULL);
 	bytes_wipe(token, sizeof token);
 	return error;
+}
+
+int
+mailing_contact(struct act *act, const struct mailing *m, enum mail_template template, const struct outbox_variable *extra, size_t n,
+    const char *dedup, const char *certificate)
+{
+	return to_contact(act, m, template, 1, extra, n, dedup, certificate);
+}
+
+int
+mailing_payer(struct act *act, const struct mailing *m, enum mail_template template, const struct outbox_variable *extra, size_t n,
+    const char *dedup)
+{
+	return to_contact(act, m, template, 0, extra, n, dedup, NULL);
 }
 
 static int

@@ -31,6 +31,9 @@ struct mailing {
 int	mailing_contact(struct act *, const struct mailing *, enum mail_template,
 	    const struct outbox_variable *extra, size_t n, const char *dedup, const char *certificate);
 
+/* To the address that an order's payer gave for its invoice, looked up at sending: it may be anybody's, so nothing in it logs in. */
+int	mailing_payer(struct act *, const struct mailing *, enum mail_template, const struct outbox_variable *extra, size_t n, const char *dedup);
+
 /* To the province's staff: something new in a queue ("review", "issue"). */
 int	mailing_staff(struct act *, const struct mailing *, const char *queue, const char *dedup);
 

@@ -36,6 +36,7 @@
 #include "procedure/journal_cut.h"
 #include "procedure/clock/outage.h"
 #include "procedure/certificate/renewal.h"
+#include "procedure/order/invoicing.h"
 #include "procedure/order/reconciliation.h"
 #include "procedure/order/refund.h"
 #include "procedure/order/settlement.h"
@@ -114,6 +115,25 @@ read_certificate(void *arg, struct db *db, const char *id, struct buf *cer, stru
 }
 
 static int
+read_invoice(void *arg, struct db *db, const char *id, struct buf *pdf, struct buf *xml)
+{
+	struct hand *hand = arg;
+	struct act act = by_clerk(hand);
+
+	act.db = db;
+	return invoicing_files(&act, &hand->documents, id, pdf, xml);
+}
+
+static int
+read_payer(void *arg, struct db *db, const char *order, char *out, size_t size)
+{
+	struct act act = by_clerk(arg);
+
+	act.db = db;
+	return invoicing_address(&act, order, out, size);
+}
+
+static int
 files_open(struct hand *hand)
 {
 	return document_store_open(&hand->documents, config_require(&hand->config, "paths", "documents"), NULL);
@@ -123,7 +143,7 @@ static int
 mail_start(struct hand *hand)
 {
 	struct sender_parts parts = { .config = &hand->config, .keeper = &hand->keeper, .document = read_document,
-		.certificate = read_certificate,
+		.certificate = read_certificate, .invoice = read_invoice, .payer = read_payer,
 		.document_arg = hand };
 
 	if (files_open(hand) != 0)
@@ -161,9 +181,11 @@ mail_watch(struct hand *hand)
 static int
 mail_round(struct hand *hand)
 {
-	int error = sender_run(hand->sender, hand->db, AT_ONCE, NULL), watched = mail_watch(hand);
+	struct act act = by_clerk(hand);
+	size_t done;
+	int error = sender_run(hand->sender, hand->db, AT_ONCE, NULL), invoiced = invoicing_run(&act, AT_ONCE, &done), watched = mail_watch(hand);
 
-	return error != 0 ? error : watched;
+	return error != 0 ? error : invoiced != 0 ? invoiced : watched;
 }
 
 static int

@@ -22,10 +22,10 @@ setup(void **state)
 	(void)state;
 	billing = (struct billing){ "cedula", "1710034065", "José  Ángel Núñez", "Av. Amazonas N24-155", "0991234567", "", "yes" };
 	assert_int_equal(billing_check(&billing, faults), 0);
-	due = (struct invoice_due){ "0190072002001", 1, &billing, 2000, 300, 2300 };
+	due = (struct invoice_due){ ACCESS_KEY_INVOICE, "0190072002001", 1, &billing, 2000, 300, 2300 };
 	/* Its key is one that was issued. */
 	invoice = (struct invoice){ "0312202201019007200200120029020004874985766297216", "01", "2", "0190072002001", "002902",
-	    "000487498", "2022-12-03", "05", "1710034065", "JOSÉ ÁNGEL NÚÑEZ", "DOLAR", 2000, 300, 2300 };
+	    "000487498", "2022-12-03", "05", "1710034065", "JOSÉ ÁNGEL NÚÑEZ", "DOLAR", "", 2000, 300, 2300 };
 	return 0;
 }
 

@@ -37,7 +37,8 @@ static const struct db_stmt mended = { "document_mended",
 
 static const struct db_stmt files = { "document_files",
 	"select f.file, exists (select from icert.document d where d.file = f.file)"
-	" or exists (select from icert.slip r where r.file = f.file), exists (select from icert.document)"
+	" or exists (select from icert.slip r where r.file = f.file)"
+	" or exists (select from icert.invoice i where i.pdf = f.file) or exists (select from icert.invoice i where i.xml = f.file), exists (select from icert.document)"
 	" from unnest($1::uuid[]) with ordinality f (file, place) order by f.place" };
 
 static int

@@ -98,7 +98,7 @@ invoice_differs(const struct invoice *v, const struct invoice_due *due)
 
 	if ((what = key_differs(v)) != NULL)
 		return what;
-	if (!is(v->document, ACCESS_KEY_INVOICE))
+	if (!is(v->document, due->document))
 		return "document";
 	if (!is(v->ruc, due->ruc))
 		return "issuer";

@@ -9,6 +9,7 @@
 #include "libicert/error.h"
 #include "procedure/datakey.h"
 #include "procedure/mailing.h"
+#include "procedure/order/invoicing.h"
 #include "procedure/order/purchase.h"
 
 static const struct db_stmt lock = { "purchase_lock",
@@ -123,7 +124,7 @@ act_on(struct act *act, const struct found *f, const char *gateway, const struct
 	switch (verdict) {
 	case PAYMENT_PAY:
 		if ((error = note(act, f, gateway, payment, verdict)) != 0 ||
-		    (error = change(act, &pay, f, gateway, payment)) != 0)
+		    (error = change(act, &pay, f, gateway, payment)) != 0 || (error = invoicing_paid(act, f->p.id)) != 0)
 			return error;
 		return purchase_mail(act, &f->p, f->key, MAIL_PAYMENT_RECEIVED, "paid");
 	case PAYMENT_PENDING:
@@ -144,7 +145,7 @@ act_on(struct act *act, const struct found *f, const char *gateway, const struct
 		return note(act, f, gateway, payment, verdict);
 	case PAYMENT_REFUNDED:
 		if ((error = note(act, f, gateway, payment, verdict)) != 0 || (error = change(act, &refunded, f, gateway, payment)) != 0 ||
-		    (error = to_finance(act, f, verdict)) != 0)
+		    (error = invoicing_returned(act, f->p.id)) != 0 || (error = to_finance(act, f, verdict)) != 0)
 			return error;
 		return purchase_mail(act, &f->p, f->key, MAIL_REFUNDED, dedup);
 	case PAYMENT_DISPUTED:

@@ -9,6 +9,7 @@
 #include "libicert/log.h"
 #include "procedure/datakey.h"
 #include "procedure/mailing.h"
+#include "procedure/order/invoicing.h"
 #include "procedure/order/refund.h"
 #include "procedure/order/transfer.h"
 
@@ -103,7 +104,8 @@ ended(struct act *act, const struct given *g, const char *refund, int refused)
 	if ((error = act_begin(act)) == 0 &&
 	    (error = DB_QUERY(act->db, &end, NULL, P_TEXT(g->id), P_TEXT(done ? "done" : "failed"), P_TEXT(refund),
 	    P_TEXT(done ? "" : icert_err_code(refused)), P_INT(clock_business()))) == 0 &&
-	    (!done || !g->own || (error = DB_QUERY(act->db, &returned, NULL, P_TEXT(g->order), P_INT(clock_business()))) == 0) &&
+	    (!done || !g->own || ((error = DB_QUERY(act->db, &returned, NULL, P_TEXT(g->order), P_INT(clock_business()))) == 0 &&
+	    (error = invoicing_returned(act, g->order)) == 0)) &&
 	    (error = tell(act, g, done)) == 0 &&
 	    (error = act_audit(act, done ? "order.refund_done" : "order.refund_failed", "order", g->order, NULL, 0,
 	    done ? NULL : icert_err_code(refused), NULL)) == 0)

@@ -8,7 +8,7 @@
 
 #define READERS		(BY_FINANCE | BY_NATIONAL | BY_AUDITOR)
 
-const char *const waiting_names[] = { "transfer", "difference", "refund", "failed", "payment", "dispute", NULL };
+const char *const waiting_names[] = { "transfer", "difference", "refund", "failed", "payment", "dispute", "invoice", "credit_note", NULL };
 
 /* The number that a line names is the payer's word: the order is the one of that number, if there is one. */
 #define WAITING \
@@ -32,10 +32,16 @@ const char *const waiting_names[] = { "transfer", "difference", "refund", "faile
 	"   and o.verdict = 'refunded' and y.verdict <> 'again') and" RECEIVED("y") \
 	" union all" \
 	" select 5, p.state_since, p.total, '', '', p.id, p.number from icert.purchase p where p.state = 'disputed'" \
+	" union all" \
+	" select 6, i.created_at, p.total, '', '', p.id, p.number from icert.invoice i join icert.purchase p on p.id = i.purchase_id" \
+	" where i.state = 'awaited' and p.state in ('paid', 'used')" \
+	" union all" \
+	" select 7, p.state_since, i.total, '', '', p.id, p.number from icert.invoice i join icert.purchase p on p.id = i.purchase_id" \
+	" where i.voids is null and i.state in ('filed', 'mailed') and p.state = 'refunded'" \
 	") "
 
 static const struct db_stmt oldest = { "waiting_oldest", WAITING
-	"select kind, coalesce(since, 0), cents, id, word, coalesce(order_id::text, ''), number from waiting order by since, kind, number limit $1" };
+	"select kind, coalesce(since, 0), cents, id, word, coalesce(order_id::text, ''), number from waiting order by kind >= 6, since, kind, number limit $1" };
 static const struct db_stmt count = { "waiting_count", WAITING "select kind, count(*) from waiting group by kind" };
 
 #define COPY(field, column) snprintf(field, sizeof field, "%s", db_text(r, i, column))

@@ -2,7 +2,7 @@
 #define ICERT_PROCEDURE_WAITING_H
 /*
  * What waits for somebody of finance, of every kind in one list: lines of statements, differences with a gateway, refunds that
- * another person has to confirm or that a gateway refused, payments that paid no order, orders in dispute.  A payment
+ * another person has to confirm or that a gateway refused, payments that paid no order, orders in dispute, invoices.  A payment
  * for no order of ours is none of it: it waits as a difference, when the gateway lists it.
  * Finance, national office, auditor.
  */
@@ -20,6 +20,8 @@ enum waiting_kind {
 	WAITING_FAILED,		/* a gateway refused it, and it was not asked for again */
 	WAITING_PAYMENT,	/* received, and paid no order: again, late, another amount */
 	WAITING_DISPUTE,
+	WAITING_INVOICE,	/* a paid order has none yet */
+	WAITING_CREDIT_NOTE,	/* the money of one that has an invoice was given back */
 	WAITING_KINDS
 };
 
@@ -34,7 +36,7 @@ struct waiting {
 	char	order[ID_TEXT], number[NUMBER_TEXT];	/* "" none */
 };
 
-/* The oldest first.  *n: room, then filled; counts, by kind, are of all of them. */
+/* The oldest first, invoices after all else: there are many, and nobody's money waits for them.  *n: room, then filled; counts, by kind, are of all of them. */
 int	waiting_list(struct act *, struct waiting *, size_t *n, int64_t counts[WAITING_KINDS]);
 
 #endif

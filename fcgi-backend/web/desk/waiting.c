@@ -15,6 +15,8 @@ static const char *const pages[WAITING_KINDS] = {
 	[WAITING_FAILED] = "/devoluciones",
 	[WAITING_PAYMENT] = NULL,		/* each on its order's page */
 	[WAITING_DISPUTE] = "/ordenes?estado=disputed",
+	[WAITING_INVOICE] = NULL,		/* the same */
+	[WAITING_CREDIT_NOTE] = NULL,
 };
 
 static const char *
@@ -28,6 +30,9 @@ place(struct request *rq, const struct waiting *w)
 	case WAITING_REFUND:
 	case WAITING_FAILED:
 		return arena_printf(&rq->arena, "/orden/%s#devoluciones", w->order);
+	case WAITING_INVOICE:
+	case WAITING_CREDIT_NOTE:
+		return arena_printf(&rq->arena, "/orden/%s#facturas", w->order);
 	case WAITING_PAYMENT:
 	case WAITING_DISPUTE:
 	case WAITING_KINDS:
