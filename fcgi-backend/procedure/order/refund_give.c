@@ -16,10 +16,12 @@
 #define RETRY_S		30
 #define RETRY_MAX_S	3600
 
-/* Taken with its next try pushed away: a crash after this only asks again, under the same key. */
+/* Taken with its next try pushed away: a crash after this only asks again, under the same key.  What a bank holds in dispute waits for the
+ * dispute's end: it may take the money itself. */
 static const struct db_stmt take = { "refund_take",
 	"update icert.refund set tries = tries + 1, next_try_at = $1 + least($2::bigint << least(tries, 12), $3::bigint) where id = (select id"
-	" from icert.refund where state = 'confirmed' and next_try_at <= $1 order by next_try_at limit 1 for update skip locked)"
+	" from icert.refund q where state = 'confirmed' and next_try_at <= $1 and not (own and exists (select from icert.purchase p"
+	" where p.id = q.purchase_id and p.state = 'disputed')) order by next_try_at limit 1 for update skip locked)"
 	" returning id, purchase_id, payment_id, own, cents, currency" };
 static const struct db_stmt around = { "refund_around",
 	"select p.number, p.contact_id, p.key_id, k.wrapped, y.gateway, y.gateway_payment from icert.purchase p"
