@@ -32,7 +32,7 @@ refused(const char **reason, const char *why)
 }
 
 int
-upload_pdf(const struct document_store *files, const struct upload *u, uint64_t limit, struct buf *out, const char **reason)
+upload_bytes(const struct document_store *files, const struct upload *u, uint64_t limit, struct buf *out, const char **reason)
 {
 	uint8_t sha256[32];
 	int fd, rv;
@@ -51,9 +51,15 @@ upload_pdf(const struct document_store *files, const struct upload *u, uint64_t 
 	if (rv != 0)
 		return rv;
 	crypto_hash_sha256(sha256, out->p, out->len);
-	if (memcmp(sha256, u->sha256, sizeof(sha256)) != 0)
-		return ICERT_E_MISMATCH;
-	return sniff(out->p, out->len) == SNIFF_PDF ? 0 : refused(reason, "upload.contract_pdf");
+	return memcmp(sha256, u->sha256, sizeof(sha256)) == 0 ? 0 : ICERT_E_MISMATCH;
+}
+
+int
+upload_pdf(const struct document_store *files, const struct upload *u, uint64_t limit, struct buf *out, const char **reason)
+{
+	int rv = upload_bytes(files, u, limit, out, reason);
+
+	return rv != 0 || sniff(out->p, out->len) == SNIFF_PDF ? rv : refused(reason, "upload.contract_pdf");
 }
 
 struct document *

@@ -18,9 +18,10 @@ int upload_store(struct act *, const struct document_store *, struct keyclient *
     const struct upload *, enum check_purpose, uint64_t limit, struct accepted *got);
 
 /*
- * The bytes of an upload as they came, for what is judged later: at most limit, hashed again, a PDF by its
+ * The bytes of an upload as they came, for what is judged later: at most limit, hashed again; upload_pdf: a PDF by its
  * first bytes.  ICERT_E_INVALID with *reason, a key of the catalogue.
  */
+int upload_bytes(const struct document_store *, const struct upload *, uint64_t limit, struct buf *out, const char **reason);
 int upload_pdf(const struct document_store *, const struct upload *, uint64_t limit, struct buf *out, const char **reason);
 
 /* The document's row for it, in the request's arena; NULL without memory. */

@@ -32,7 +32,7 @@ static const struct db_stmt about = { "invoicing_about",
 	" from icert.purchase p join icert.data_key k on k.id = p.key_id left join icert.invoice l on l.purchase_id = p.id and l.voids is null"
 	" and l.state not in ('voided', 'dropped') where p.id = $1" };
 static const struct db_stmt used = { "invoicing_used",
-	"select p.id, p.number from icert.invoice i join icert.purchase p on p.id = i.purchase_id where i.access_key = $1" };
+	"select p.id, p.number, i.state from icert.invoice i join icert.purchase p on p.id = i.purchase_id where i.access_key = $1" };
 #define PARTS	"pdf = $9, pdf_size = $10, pdf_sha256 = $11, xml = $12, xml_size = $13, xml_sha256 = $14, filed_by = $15, filed_at = $16"
 static const struct db_stmt fill_awaited = { "invoicing_fill",
 	"update icert.invoice set state = 'filed', access_key = $3, serial = $4, day = $5, net = $6, tax = $7, total = $8, " PARTS
@@ -279,7 +279,7 @@ key_is_free(struct act *act, const struct about *a, const struct invoice *v, str
 	if ((error = DB_QUERY(act->db, &used, &r, P_TEXT(v->access_key))) != 0)
 		return error;
 	if (db_rows(r) > 0 && is(db_text(r, 0, 0), a->order))
-		error = ICERT_E_EXISTS;
+		error = is(db_text(r, 0, 2), "voided") ? refused(why, "access_key.voided") : ICERT_E_EXISTS;
 	else if (db_rows(r) > 0) {
 		snprintf(why->number, sizeof why->number, "%s", db_text(r, 0, 1));
 		error = refused(why, "access_key.used");
@@ -347,11 +347,11 @@ write_rows(struct act *act, const struct about *a, const struct invoice *v, int 
 	char next[ID_TEXT];
 	int error, one;
 
-	/* The credit note's row first: its key may be used, and then nothing else is done. */
+	/* The credit note's row first: when its key was used meanwhile, nothing else is done. */
 	if (note && (error = db_query(act->db, &add_note, params, n, NULL)) != 0)
-		return error;
+		return error == ICERT_E_EXISTS ? ICERT_E_CONFLICT : error;
 	if ((error = note ? DB_QUERY(act->db, &void_it, &r, P_TEXT(a->living)) : db_query(act->db, &fill_awaited, params, n - 1, &r)) != 0)
-		return error;
+		return error == ICERT_E_EXISTS ? ICERT_E_CONFLICT : error;
 	one = db_affected(r) == 1;
 	db_result_free(r);
 	if (!one)

@@ -57,7 +57,7 @@ int	invoicing_read(struct act *, const struct document_store *, const char *orde
 /*
  * Why one is not filed.  code: invoice_differs()'s, or
  * "unset" (no policy says who makes invoices), "unpaid", "returned" (money given back, on its way back or in dispute: no invoice),
- * "standing" (the order has one; a credit note comes first), "access_key.used" (there: the number of that order),
+ * "standing" (the order has one; a credit note comes first), "access_key.used" (there: the number of that order), "access_key.voided",
  * "nothing_to_void", "modifies" (a credit note of another invoice).
  */
 struct invoicing_refusal {
@@ -69,7 +69,7 @@ struct invoicing_refusal {
 
 /*
  * Finance files an invoice (codDoc 01) or a credit note (04), as checker_invoice() read it.  Both files are stored already; the caller drops
- * them unless 0 comes back.  ICERT_E_EXISTS: that very document is filed with this order: end as the first time did;
+ * them unless 0 comes back.  ICERT_E_EXISTS: that very document is filed with this order, and stands: end as the first time did;
  * ICERT_E_MISMATCH: *why says what is wrong; ICERT_E_CONFLICT: somebody was faster.  id (may be NULL): the row's.
  */
 int	invoicing_file(struct act *, const char *order, const struct invoice *, const struct invoicing_file part[INVOICING_PARTS],

@@ -13,7 +13,7 @@
 const struct route *const desk_routes[] = {
 	desk_login_routes, desk_queue_routes, desk_case_routes, desk_review_routes, desk_slot_routes,
 	desk_document_routes, desk_upload_routes, desk_identify_routes, desk_issue_routes, desk_token_routes, desk_office_routes, desk_clocks_routes, desk_revoke_routes,
-	desk_extend_routes, desk_outages_routes, desk_template_routes, desk_price_routes, desk_orders_routes, desk_refund_routes, desk_transfer_routes, desk_slip_routes, desk_account_routes, desk_reconciliation_routes, desk_totals_routes, desk_waiting_routes, desk_contract_routes, desk_envelope_routes, desk_troubles_routes, desk_director_routes, desk_signer_routes,
+	desk_extend_routes, desk_outages_routes, desk_template_routes, desk_price_routes, desk_orders_routes, desk_refund_routes, desk_transfer_routes, desk_slip_routes, desk_invoice_routes, desk_account_routes, desk_reconciliation_routes, desk_totals_routes, desk_waiting_routes, desk_contract_routes, desk_envelope_routes, desk_troubles_routes, desk_director_routes, desk_signer_routes,
 	NULL
 };
 

@@ -6,6 +6,7 @@
 #include "procedure/act.h"
 #include "procedure/application/application.h"
 #include "procedure/application/document.h"
+#include "procedure/order/purchase.h"
 #include "web/page.h"
 #include "web/worker.h"
 
@@ -80,6 +81,9 @@ int desk_paper_send(struct request *, const struct application *, const char *id
 /* What the payer of an order (an id) showed of transfers, in the arena; none for who may not open them. */
 int desk_slips(struct request *, const char *order, const struct view_slip **, size_t *n);
 
+/* An order's invoices and what is awaited of finance, into the view, in the arena. */
+int desk_invoices(struct request *, const struct purchase *, struct view_desk_order_invoicing *);
+
 /* The page of the order {id}, with errors noted before. */
 int desk_order_page(struct request *, int status);
 
@@ -107,7 +111,7 @@ int64_t desk_moment(const char *day, const char *hour);
 extern const struct route desk_login_routes[], desk_queue_routes[], desk_case_routes[], desk_review_routes[],
     desk_slot_routes[], desk_document_routes[], desk_upload_routes[], desk_identify_routes[], desk_issue_routes[], desk_token_routes[],
     desk_office_routes[], desk_clocks_routes[], desk_revoke_routes[], desk_extend_routes[], desk_outages_routes[], desk_template_routes[],
-    desk_price_routes[], desk_orders_routes[], desk_refund_routes[], desk_transfer_routes[], desk_slip_routes[], desk_account_routes[], desk_reconciliation_routes[], desk_totals_routes[], desk_waiting_routes[],
+    desk_price_routes[], desk_orders_routes[], desk_refund_routes[], desk_transfer_routes[], desk_slip_routes[], desk_invoice_routes[], desk_account_routes[], desk_reconciliation_routes[], desk_totals_routes[], desk_waiting_routes[],
     desk_contract_routes[], desk_envelope_routes[], desk_troubles_routes[], desk_director_routes[], desk_signer_routes[];
 
 /* Documents of a case that are read at the desk, in the order of the text. */

@@ -262,7 +262,8 @@ desk_order_page(struct request *rq, int status)
 	v.invoice_telephone = p->billing.telephone;
 	v.invoice_email = p->billing.email;
 	if ((rv = fill_payments(rq, &v, s, refunds, nrefunds)) != 0 || (rv = fill_refunds(rq, &v, refunds, nrefunds)) != 0 ||
-	    (rv = fill_history(rq, &v, s)) != 0 || (rv = desk_slips(rq, p->id, &v.slips, &v.nslips)) != 0)
+	    (rv = fill_history(rq, &v, s)) != 0 || (rv = desk_slips(rq, p->id, &v.slips, &v.nslips)) != 0 ||
+	    (rv = desk_invoices(rq, p, &v.invoicing)) != 0)
 		return rv;
 	return page_send(rq, status, desk_order, &v);
 }

@@ -8,7 +8,7 @@
 #include "web/portal/portal.h"
 
 const struct route *const portal_routes[] = {
-	portal_public_routes, portal_tariff_routes, portal_login_routes, portal_order_routes, portal_slip_routes,
+	portal_public_routes, portal_tariff_routes, portal_login_routes, portal_order_routes, portal_slip_routes, portal_invoice_routes,
 	portal_document_routes, portal_submit_routes, portal_case_routes, portal_mine_routes, portal_slot_routes,
 	portal_accept_routes, portal_envelope_routes, portal_revoke_routes,
 	portal_contract_routes, portal_again_routes, portal_renewal_routes, portal_evidence_routes,

@@ -260,6 +260,8 @@ order_page(struct request *rq, int status, const struct purchase *p, bool waitin
 	v.gateway_down = gateway_down;
 	if (open_for_payment(p))
 		v.nways = ways(rq, p, &v.ways);
+	else if ((rv = portal_invoices(rq, p, &v)) != 0)
+		return rv;
 	return page_send(rq, status, portal_order, &v);
 }
 

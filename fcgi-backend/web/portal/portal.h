@@ -5,6 +5,7 @@
 #include "documents/store.h"
 #include "procedure/act.h"
 #include "procedure/application/application.h"
+#include "procedure/order/purchase.h"
 #include "procedure/people/staff.h"
 #include "store/cache.h"
 #include "web/page.h"
@@ -75,6 +76,9 @@ const char *portal_next_step(struct request *, struct application *);
 const char *portal_step_of_field(struct request *, const char *application, const char *field);
 /* It came filled from an earlier case, and its page was not confirmed yet. */
 bool portal_unconfirmed(const struct application *, const char *field);
+/* An order's invoices, and whether one is awaited, into the view, in the arena. */
+int portal_invoices(struct request *, const struct purchase *, struct view_portal_order *);
+
 /* What the operator asked of a target ("form.address", "document.cedula") while the case
  * is being mended, in the operator's words; NULL when nothing. */
 const char *portal_asked(struct request *, const struct application *, const char *target);
@@ -83,6 +87,6 @@ extern const struct route portal_public_routes[], portal_tariff_routes[], portal
     portal_order_routes[], portal_form_routes[], portal_document_routes[], portal_submit_routes[],
     portal_case_routes[], portal_mine_routes[], portal_slot_routes[], portal_accept_routes[], portal_envelope_routes[],
     portal_revoke_routes[], portal_contract_routes[], portal_again_routes[], portal_renewal_routes[],
-    portal_evidence_routes[], portal_slip_routes[];
+    portal_evidence_routes[], portal_slip_routes[], portal_invoice_routes[];
 
 #endif
