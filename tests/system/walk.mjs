@@ -64,7 +64,8 @@ export class Applicant {
 	/** The simulator's own checkout page; the notification comes by itself. */
 	async approve() {
 		const gateway = await (await this.client.visit(this.orderPath)).form(/pagar/).submit();
-		return (await this.client.visit(gateway.link(/Ir a la página/))).form(/aprobar/).submit();
+		this.gatewayPage = await this.client.visit(gateway.link(/Ir a la página/));
+		return this.gatewayPage.form(/aprobar/).submit();
 	}
 
 	async pay() {
