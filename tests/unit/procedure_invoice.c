@@ -51,6 +51,10 @@ test_taken(void **state)
 {
 	(void)state;
 	assert_null(invoice_differs(&invoice, &due));
+	for (size_t i = 0; i < 4; i++) {
+		strcpy(invoice.currency, ((const char *const[]){ "USD", "Dólar", "DÓLARES", "dolar" })[i]);
+		assert_null(invoice_differs(&invoice, &due));
+	}
 	invoice.currency[0] = '\0';
 	assert_null(invoice_differs(&invoice, &due));
 	strcpy(invoice.buyer_name, "JOSE ANGEL NUNEZ");

@@ -81,6 +81,18 @@ name_is(const char *one, const char *other)
 	return is(a, b);
 }
 
+/* The schema leaves the word free; nothing said is dollars. */
+static int
+currency_is_dollar(const char *said)
+{
+	static const char *const words[] = { "", "DOLAR", "DOLARES", "USD", NULL };
+
+	for (int i = 0; words[i] != NULL; i++)
+		if (is(said, words[i]) || (words[i][0] != '\0' && name_is(said, words[i])))
+			return 1;
+	return 0;
+}
+
 static const char *
 buyer_differs(const struct invoice *v, const struct billing *b)
 {
@@ -106,7 +118,7 @@ invoice_differs(const struct invoice *v, const struct invoice_due *due)
 		return "environment";
 	if ((what = buyer_differs(v, due->billing)) != NULL)
 		return what;
-	if (v->currency[0] != '\0' && !is(v->currency, "DOLAR") && !is(v->currency, "USD"))
+	if (!currency_is_dollar(v->currency))
 		return "currency";
 	if (v->net != due->net)
 		return "net";

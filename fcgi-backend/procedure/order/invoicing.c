@@ -363,15 +363,38 @@ write_rows(struct act *act, const struct about *a, const struct invoice *v, int 
 	    DB_QUERY(act->db, &await, NULL, P_TEXT(next), P_TEXT(a->order), P_INT(clock_business()));
 }
 
+/* Inside the open transaction: what the order is, and whether this is its document now. */
 static int
-file_here(struct act *act, struct about *a, const struct invoice *v, const struct invoicing_file part[INVOICING_PARTS], char id[ID_TEXT],
-    struct invoicing_refusal *why)
+judge(struct act *act, const char *order, struct about *a, const struct invoice *v, struct invoicing_refusal *why)
+{
+	int note = is(v->document, ACCESS_KEY_CREDIT_NOTE), error;
+
+	if ((error = read_about(act, order, a)) != 0 || (error = compare(act, a, v, note, why)) != 0 || (error = key_is_free(act, a, v, why)) != 0)
+		return error;
+	return its_time(a, v, note, why);
+}
+
+int
+invoicing_check(struct act *act, const char *order, const struct invoice *v, struct invoicing_refusal *why)
+{
+	struct about a = { .order = "" };
+	int error = ICERT_E_DENIED;
+
+	*why = (struct invoicing_refusal){ .due_cents = -1, .said_cents = -1 };
+	if (!id_valid(order))
+		return ICERT_E_NOT_FOUND;
+	if ((act->roles & BY_FINANCE) && (error = act_begin(act)) == 0 && (error = judge(act, order, &a, v, why)) == 0)
+		error = db_commit(act->db);
+	bytes_wipe(a.key, sizeof a.key);
+	return error == 0 ? 0 : act_refuse(act, "order.invoice_file", "order", order, 0, error);
+}
+
+static int
+file_here(struct act *act, const struct about *a, const struct invoice *v, const struct invoicing_file part[INVOICING_PARTS], char id[ID_TEXT])
 {
 	int note = is(v->document, ACCESS_KEY_CREDIT_NOTE), error;
 	char serial[INVOICING_SERIAL];
 
-	if ((error = compare(act, a, v, note, why)) != 0 || (error = key_is_free(act, a, v, why)) != 0 || (error = its_time(a, v, note, why)) != 0)
-		return error;
 	/* A key that was read has both. */
 	snprintf(serial, sizeof serial, "%.3s-%.3s-%.9s", v->place, v->place + 3, v->sequence);
 	if (note && (error = id_new(id)) != 0)
@@ -395,8 +418,8 @@ invoicing_file(struct act *act, const char *order, const struct invoice *v, cons
 	*why = (struct invoicing_refusal){ .due_cents = -1, .said_cents = -1 };
 	if (!id_valid(order))
 		return ICERT_E_NOT_FOUND;
-	if ((act->roles & BY_FINANCE) && (error = act_begin(act)) == 0 && (error = read_about(act, order, &a)) == 0 &&
-	    (error = file_here(act, &a, v, part, row, why)) == 0)
+	if ((act->roles & BY_FINANCE) && (error = act_begin(act)) == 0 && (error = judge(act, order, &a, v, why)) == 0 &&
+	    (error = file_here(act, &a, v, part, row)) == 0)
 		error = db_commit(act->db);
 	bytes_wipe(a.key, sizeof a.key);
 	if (error == 0 && id != NULL)

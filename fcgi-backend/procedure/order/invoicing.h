@@ -67,6 +67,9 @@ struct invoicing_refusal {
 	char	number[NUMBER_TEXT];	/* "access_key.used": the other order's, "" not visible */
 };
 
+/* Whether it would be filed, before its files are stored: as invoicing_file(). */
+int	invoicing_check(struct act *, const char *order, const struct invoice *, struct invoicing_refusal *why);
+
 /*
  * Finance files an invoice (codDoc 01) or a credit note (04), as checker_invoice() read it.  Both files are stored already; the caller drops
  * them unless 0 comes back.  ICERT_E_EXISTS: that very document is filed with this order, and stands: end as the first time did;

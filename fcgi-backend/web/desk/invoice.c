@@ -160,6 +160,7 @@ form_page(struct request *rq, int status, const struct purchase *p)
 	v->pdf_error = page_error_of(rq, "pdf");
 	v->xml_limit = XML_BYTES;
 	v->pdf_limit = PDF_BYTES;
+	v->again = page_has_errors(rq);
 	v->takes = !v->unset && (s.invoice != NULL || !(v->unpaid || v->returned));
 	return page_send(rq, status, desk_invoice, v);
 }
@@ -325,15 +326,28 @@ drop(struct request *rq, const struct invoicing_file part[INVOICING_PARTS], int 
 			document_drop(&desk_of(rq)->files, part[i].file);
 }
 
+/* 0 or ICERT_E_EXISTS (filed before): both are as they have to be; ICERT_E_INVALID: what is wrong of either is noted, so that both are mended at once. */
+static int
+judge(struct request *rq, const struct purchase *p, const struct upload *xml, struct invoice *v, struct buf *bytes)
+{
+	struct invoicing_refusal *why = arena_new(&rq->arena, struct invoicing_refusal);
+	int rv = why == NULL ? ICERT_E_MEMORY : read_xml(rq, xml, v, bytes);
+
+	if (rv == 0 && (rv = invoicing_check(desk_act(rq), p->id, v, why)) == ICERT_E_MISMATCH) {
+		note_why(rq, v, why);
+		return ICERT_E_INVALID;
+	}
+	return rv;
+}
+
 static int
 file_both(struct request *rq, const struct purchase *p, const struct upload *pdf, const struct upload *xml, struct invoice *v)
 {
 	struct invoicing_file part[INVOICING_PARTS] = { { .file = "" }, { .file = "" } };
 	struct invoicing_refusal *why = arena_new(&rq->arena, struct invoicing_refusal);
 	struct buf bytes = BUF_INIT;
-	int rv = why == NULL ? ICERT_E_MEMORY : read_xml(rq, xml, v, &bytes), rv_pdf;
+	int rv = why == NULL ? ICERT_E_MEMORY : judge(rq, p, xml, v, &bytes), rv_pdf;
 
-	/* Both are looked at, so that both are mended at once. */
 	if (rv == 0 || rv == ICERT_E_INVALID) {
 		rv_pdf = keep_pdf(rq, p, pdf, &part[INVOICING_PDF]);
 		rv = rv_pdf != 0 ? rv_pdf : rv;
@@ -341,9 +355,9 @@ file_both(struct request *rq, const struct purchase *p, const struct upload *pdf
 	if (rv == 0 && (rv = keep_xml(rq, p, xml, &bytes, &part[INVOICING_XML])) == 0 &&
 	    (rv = invoicing_file(desk_act(rq), p->id, v, part, NULL, why)) == ICERT_E_MISMATCH) {
 		note_why(rq, v, why);
-		drop(rq, part, rv);
 		rv = ICERT_E_INVALID;
-	} else if (rv != 0)
+	}
+	if (rv != 0)
 		drop(rq, part, rv);
 	buf_free(&bytes);
 	return rv;
