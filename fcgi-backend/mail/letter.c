@@ -61,6 +61,21 @@ mail_template_find(const char *name)
 	return 0;
 }
 
+/* A credit note (variable "note") comes in an invoice's mails, under a subject of its own. */
+static const char *
+subject_of(const char *name, view_lookup lookup, void *ctx)
+{
+	const char *subject = NULL;
+	char code[64];
+
+	if (view_true(lookup(ctx, "note"))) {
+		snprintf(code, sizeof(code), "mail.%s.subject.note", name);
+		subject = catalogue(code);
+	}
+	snprintf(code, sizeof(code), "mail.%s.subject", name);
+	return subject != NULL ? subject : catalogue(code);
+}
+
 int
 letter_compose(enum mail_template template, view_lookup lookup, void *ctx, struct letter *out)
 {
@@ -71,8 +86,7 @@ letter_compose(enum mail_template template, view_lookup lookup, void *ctx, struc
 	memset(out, 0, sizeof(*out));
 	if (name == NULL)
 		return ICERT_E_NOT_FOUND;
-	snprintf(view, sizeof(view), "mail.%s.subject", name);
-	if ((out->subject = catalogue(view)) == NULL)
+	if ((out->subject = subject_of(name, lookup, ctx)) == NULL)
 		return ICERT_E_NOT_FOUND;
 	snprintf(view, sizeof(view), "mail/%s", name);
 	error = view_render_named(&out->html, view, lookup, ctx);

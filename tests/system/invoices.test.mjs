@@ -52,7 +52,7 @@ const hrefs = (page, id) => [...page.html.matchAll(new RegExp(`href="(/orden/${i
 before(async () => {
 	icert = await startInstance();
 	box = new MailBox(icert.mail);
-	[finance, own, other] = await Promise.all([sign('finanzas'), ordered(), ordered(true, { given_names: 'Ana', surname1: 'Quishpe' })]);
+	[finance, own, other] = await Promise.all([sign('finanzas'), ordered(), ordered(true, { given_names: 'Ana', surname1: 'Quishpe', invoice_email: 'contabilidad@empresa.example' })]);
 });
 after(async () => {
 	for (const person of people) person.close();
@@ -139,7 +139,7 @@ test('an invoice is filed, mailed to who ordered with a copy to the province, an
 	await until(() => rows(own) === 'mailed', { what: 'it is known that it was mailed' });
 	assert.equal((await box.list({ subject: /factura/i })).length, 2, 'nobody else got one');
 
-	const order = await buyer.client.visit(`/orden/${id}`);
+	const order = await (await buyer.see()).click(/Ver el pago y la factura/);
 	assert.match(order.main, new RegExp(`Su factura.*${v.serial}`));
 	const [pdf, xml] = hrefs(order, id);
 	const got = await buyer.client.get(pdf);
@@ -174,7 +174,7 @@ test('a wrong invoice is voided by its credit note, and another one awaited', as
 	const note = fields({ document: '04', modifies: serial });
 	const known = await box.list({ to: own.buyer.email });
 	expect(await file(own, invoices.papers(note, { how: invoices.authorised })), 200, 'voided');
-	assert.match((await box.wait({ to: own.buyer.email, subject: /factura/i, known })).text, /nota de crédito/);
+	assert.match((await box.wait({ to: own.buyer.email, subject: /Nota de crédito/, known })).text, /queda sin efecto/);
 	const seen = await own.buyer.client.visit(`/orden/${own.id}`);
 	assert.match(seen.main, /anulada con una nota de crédito/);
 	assert.match(seen.main, /en cuanto esté, se la enviamos/);
@@ -203,7 +203,12 @@ test('an order that is not paid, in dispute or given back takes none; what stood
 	await press('disputa-ganada');
 	await until(() => state() === 'paid', { what: 'the end of the dispute' });
 	const one = fields(v);
-	expect(await file(other, invoices.papers(one)), 200, 'filed');
+	const both = invoices.papers(one);
+	expect(await file(other, both), 200, 'filed');
+	// Who pays wanted it at an address of theirs.
+	const payer = await box.wait({ to: 'contabilidad@empresa.example', subject: /^Factura electrónica$/ });
+	assert.deepEqual(await payer.attachment(/\.pdf$/), both.pdf.data);
+	await box.wait({ to: other.buyer.email, subject: /Su factura/ });
 	await press('devuelto');
 	await until(() => state() === 'refunded', { what: 'the refund' });
 	const waiting = async () => (await finance.client.visit('/finanzas')).main;

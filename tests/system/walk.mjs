@@ -55,7 +55,7 @@ export class Applicant {
 		const form = await this.signIn(path);
 		const page = expect(await form.form(/comprar/).submit({
 			for_me: 'yes', id_kind: this.data.id_kind, id_number: this.data.id_number,
-			name: `${this.data.given_names} ${this.data.surname1}`, address: this.data.address, telephone: this.data.telephone,
+			name: `${this.data.given_names} ${this.data.surname1}`, address: this.data.address, telephone: this.data.telephone, email: this.data.invoice_email ?? '',
 		}), 200, 'order');
 		this.orderPath = page.path.split('?')[0];
 		return page;

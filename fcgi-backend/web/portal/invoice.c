@@ -39,6 +39,28 @@ portal_invoices(struct request *rq, const struct purchase *p, struct view_portal
 	return 0;
 }
 
+#define PAGE 50
+
+/* From a case to the order that it was paid with, which no list shows any more. */
+static int
+order_of_case(struct request *rq)
+{
+	struct purchase *list = arena_array(&rq->arena, struct purchase, PAGE);
+	size_t n = PAGE;
+	int rv;
+
+	if (list == NULL)
+		return ICERT_E_MEMORY;
+	for (int from = 0; n == PAGE; from += PAGE) {
+		if ((rv = purchase_list(portal_act(rq), NULL, from, list, &n)) != 0)
+			return rv;
+		for (size_t i = 0; i < n; i++)
+			if (strcmp(list[i].application, rq->id[0]) == 0)
+				return response_redirect(rq, "/orden/%s", list[i].id);
+	}
+	return ICERT_E_NOT_FOUND;
+}
+
 static int
 send_pdf(struct request *rq)
 {
@@ -52,6 +74,7 @@ send_xml(struct request *rq)
 }
 
 const struct route portal_invoice_routes[] = {
+	{ METHOD_GET, "/tramite/{id}/orden", ROLE_CONTACT, PROVINCE_OWN, 0, order_of_case },
 	{ METHOD_GET, "/orden/{id}/factura/{id2}/pdf", ROLE_CONTACT, PROVINCE_OWN, 0, send_pdf },
 	{ METHOD_GET, "/orden/{id}/factura/{id2}/xml", ROLE_CONTACT, PROVINCE_OWN, 0, send_xml },
 	{ 0 }
