@@ -170,6 +170,19 @@ int ngx_http_icert_upload_event(void *arg, const struct multipart_event *e);
 ngx_int_t ngx_http_icert_upload_admit(ngx_http_request_t *r,
     ngx_http_icert_upload_conf_t *ucf);
 
+/* the time of a body: whole by the deadline, and never slower than asked for */
+
+void ngx_http_icert_upload_clock(ngx_http_icert_upload_ctx_t *ctx);
+
+/*
+ * What the worker behind reads in place of a body that is complete: one buffer
+ * of the hand-over stream (libicert/handover.h) from the request's pool, and a
+ * length that fits it.
+ */
+
+ngx_int_t ngx_http_icert_upload_replace(ngx_http_icert_upload_ctx_t *ctx,
+    ngx_chain_t *out);
+
 /* a field that has to be there and is not; NULL: all are */
 
 ngx_http_icert_upload_field_t *ngx_http_icert_upload_missing(
