@@ -32,6 +32,11 @@ typedef struct {
     int64_t     reset;         /* seconds */
     int64_t     retry;         /* seconds; 0: no promise */
 
+    ngx_recv_pt linger_recv;   /* the connection's own, once a body was refused */
+    size_t      linger_left;   /* octets that are still read of it */
+    ngx_msec_t  linger_time, linger_until;
+
+    unsigned    answered:1;    /* the head of that answer has left */
     unsigned    limited:1;
     unsigned    headers:1;     /* as the location that asked has it, whatever answers */
     unsigned    legacy_headers:1;

@@ -84,6 +84,8 @@ typedef struct {
     ngx_uint_t                  types;       /* bits by enum sniff_type */
     ngx_msec_t                  deadline;
     size_t                      min_rate;    /* octets a second */
+    size_t                      linger_size; /* octets read after a refusal */
+    ngx_msec_t                  linger_time;
 } ngx_http_icert_upload_conf_t;
 
 
@@ -173,6 +175,14 @@ ngx_int_t ngx_http_icert_upload_admit(ngx_http_request_t *r,
 /* the time of a body: whole by the deadline, and never slower than asked for */
 
 void ngx_http_icert_upload_clock(ngx_http_icert_upload_ctx_t *ctx);
+
+/*
+ * The rest of the body will not be taken: its connection is closed in order
+ * after the answer, icert_upload_linger_size or _time later at the latest.
+ */
+
+void ngx_http_icert_upload_linger(ngx_http_request_t *r);
+void ngx_http_icert_upload_linger_init(void);
 
 /*
  * What the worker behind reads in place of a body that is complete: one buffer

@@ -24,6 +24,7 @@ ngx_http_icert_upload_clock(ngx_http_icert_upload_ctx_t *ctx)
 static void
 ngx_http_icert_upload_timer(ngx_event_t *ev)
 {
+    ngx_int_t                     rc;
     ngx_msec_t                    elapsed;
     ngx_connection_t             *c;
     ngx_http_request_t           *r;
@@ -62,10 +63,23 @@ ngx_http_icert_upload_timer(ngx_event_t *ev)
         return;
     }
 
-    (void) ngx_http_icert_upload_refuse(ctx, reason, NULL);
+    /*
+     * At its own time-outs nginx closes without a word, and finalizing with 408
+     * would; a person who waited this long is told why.
+     */
 
-    c->timedout = 1;
+    rc = ngx_http_icert_upload_refuse(ctx, reason, NULL);
 
-    ngx_http_finalize_request(r, NGX_HTTP_REQUEST_TIME_OUT);
+    if (c->read->timer_set) {
+        ngx_del_timer(c->read);
+    }
+
+    if (c->write->timer_set) {
+        ngx_del_timer(c->write);
+    }
+
+    r->read_event_handler = ngx_http_block_reading;
+
+    ngx_http_finalize_request(r, ngx_http_special_response_handler(r, rc));
     ngx_http_run_posted_requests(c);
 }

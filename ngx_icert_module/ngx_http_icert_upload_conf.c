@@ -416,6 +416,8 @@ ngx_http_icert_upload_create_conf(ngx_conf_t *cf)
     conf->field_size = NGX_CONF_UNSET_SIZE;
     conf->deadline = NGX_CONF_UNSET_MSEC;
     conf->min_rate = NGX_CONF_UNSET_SIZE;
+    conf->linger_size = NGX_CONF_UNSET_SIZE;
+    conf->linger_time = NGX_CONF_UNSET_MSEC;
 
     return conf;
 }
@@ -441,6 +443,8 @@ ngx_http_icert_upload_merge_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_size_value(conf->field_size, prev->field_size, 8192);
     ngx_conf_merge_msec_value(conf->deadline, prev->deadline, 120000);
     ngx_conf_merge_size_value(conf->min_rate, prev->min_rate, 512);
+    ngx_conf_merge_size_value(conf->linger_size, prev->linger_size, 1 << 20);
+    ngx_conf_merge_msec_value(conf->linger_time, prev->linger_time, 1000);
 
     if (conf->fields == NULL) {
         conf->fields = prev->fields;

@@ -134,6 +134,20 @@ static ngx_command_t  ngx_http_icert_upload_commands[] = {
       offsetof(ngx_http_icert_upload_conf_t, min_rate),
       NULL },
 
+    { ngx_string("icert_upload_linger_size"),
+      NGX_HTTP_ICERT_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_icert_upload_conf_t, linger_size),
+      NULL },
+
+    { ngx_string("icert_upload_linger_time"),
+      NGX_HTTP_ICERT_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_icert_upload_conf_t, linger_time),
+      NULL },
+
       ngx_null_command
 };
 
@@ -293,8 +307,7 @@ ngx_http_icert_upload_before_handler(ngx_http_request_t *r)
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        r->keepalive = 0;
-        r->lingering_close = 1;
+        ngx_http_icert_upload_linger(r);
 
         return NGX_DECLINED;
     }
@@ -480,6 +493,8 @@ ngx_http_icert_upload_init(ngx_conf_t *cf)
 
     ngx_http_next_request_body_filter = ngx_http_top_request_body_filter;
     ngx_http_top_request_body_filter = ngx_http_icert_upload_filter;
+
+    ngx_http_icert_upload_linger_init();
 
     return NGX_OK;
 }

@@ -24,8 +24,6 @@ static ngx_int_t ngx_http_icert_upload_part_end(
     ngx_http_icert_upload_ctx_t *ctx);
 
 
-/* What follows of the body is not read: the connection cannot be kept. */
-
 ngx_int_t
 ngx_http_icert_upload_refuse(ngx_http_icert_upload_ctx_t *ctx,
     ngx_http_icert_reason_e reason, const char *detail)
@@ -82,8 +80,7 @@ ngx_http_icert_upload_refuse_field(ngx_http_icert_upload_ctx_t *ctx,
     ngx_http_icert_progress_end(&ctx->progress,
                                 NGX_HTTP_ICERT_PROGRESS_REFUSED, reason);
 
-    r->keepalive = 0;
-    r->lingering_close = 1;
+    ngx_http_icert_upload_linger(r);
 
     return ctx->status;
 }
@@ -116,8 +113,7 @@ ngx_http_icert_upload_admit(ngx_http_request_t *r,
         return NGX_DECLINED;
     }
 
-    r->keepalive = 0;
-    r->lingering_close = 1;
+    ngx_http_icert_upload_linger(r);
 
     return ngx_http_icert_refuse(r, NGX_HTTP_ICERT_UPLOAD_SESSION, NULL);
 }

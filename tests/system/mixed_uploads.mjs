@@ -65,7 +65,7 @@ const KINDS = {
 	body: () => ['/free', 413, 'http_413', [file('f', pdf(2_100_000))]],
 	nobody: (n) => ['/nobody', 502, undefined, [file('f', pdf(n))]],
 	greedy: (n) => ['/greedy', 429, 'limit', [file('f', pdf(n))]],
-	deadline: (n) => ['/soon', 'closed', undefined, [file('f', pdf(n + 100))]],
+	deadline: (n) => ['/soon', 408, 'upload_deadline', [file('f', pdf(n + 100))]],
 	aborted: (n) => ['/free', 'gone', undefined, [file('f', pdf(n)), file('g', pdf(n))]],
 };
 /** People who ask, one address of the zone each: so many slots may be in use in the end, and no more. */
@@ -95,7 +95,7 @@ function over2({ port, path, body, contentType, person }) {
 	});
 }
 
-/** Sends part of a request; 'gone' when we go, 'closed' when nginx does and has said nothing. */
+/** Sends part of a request; 'gone' when we go, 'closed' when nginx does without a word; else its answer. */
 function part({ port, path, body, contentType, person, sent, stay }) {
 	return new Promise((resolve, reject) => {
 		const head = Buffer.from(`POST ${path} HTTP/1.1\r\nHost: x\r\nX-Person: ${person}\r\nContent-Type: ${contentType}\r\nContent-Length: ${body.length}\r\n\r\n`);
@@ -103,7 +103,12 @@ function part({ port, path, body, contentType, person, sent, stay }) {
 			if (!stay) { socket.destroy(); resolve({ status: 'gone' }); }
 		}));
 		let said = '';
-		socket.on('data', (text) => { said += text; }).on('error', reject).on('close', () => resolve({ status: said ? said.slice(9, 12) : 'closed' }));
+		socket.on('data', (text) => {
+			said += text;
+			if (!said.includes('\r\n\r\n')) return;
+			resolve({ status: Number(said.slice(9, 12)), reason: said.match(/^X-Reason: (.*)\r$/m)?.[1] });
+			socket.destroy();
+		}).on('error', reject).on('close', () => resolve({ status: 'closed' }));
 	});
 }
 

@@ -11,9 +11,10 @@ const config = (port, spool) => `
 	icert_upload_spool ${spool};
 	icert_upload_type dicom 4449434d offset=60;
 	icert_upload_progress_zone 64k;
-	client_max_body_size 20m;
-	lingering_time 2s;
+	client_max_body_size 2g;
+	lingering_time 60s;
 	lingering_timeout 1s;
+	icert_upload_linger_time 300ms;
 	server {
 		listen 127.0.0.1:${port};
 		listen 127.0.0.1:${port + 2} http2;
@@ -30,6 +31,9 @@ const config = (port, spool) => `
 			icert_upload_field paper;
 			proxy_pass http://127.0.0.1:${port + 1};
 		}
+		location /soon { icert_upload on; icert_upload_deadline 300ms; proxy_pass http://127.0.0.1:${port + 1}; }
+		location /told { icert_upload on; icert_upload_deadline 300ms; error_page 408 @told; proxy_pass http://127.0.0.1:${port + 1}; }
+		location @told { icert_upload_discard on; return 408 "$icert_reason\n"; }
 		location = /metrics { return 200 "$icert_status_counts"; }
 	}`;
 const edge = new UploadEdge('refusals', config, { workers: 1 });
@@ -60,7 +64,7 @@ const CASES = {
 };
 
 /** HTTP/1.1 by hand; resolves with the answer as soon as its head is there, the connection still open. */
-function http1({ data, cookie = 'session=1' }, chunked) {
+function http1({ data, cookie = 'session=1', total = TOTAL }, chunked) {
 	return new Promise((resolve, reject) => {
 		const socket = connect({ port: nginx.port, host: '127.0.0.1', allowHalfOpen: true });
 		let text = '';
@@ -70,7 +74,7 @@ function http1({ data, cookie = 'session=1' }, chunked) {
 			const header = (name) => text.match(new RegExp(`^${name}: ?(.*)\r$`, 'mi'))?.[1] ?? '';
 			resolve({ socket, got: [Number(text.split(' ')[1]), header('X-Reason'), header('X-Field')], connection: header('Connection') });
 		});
-		socket.write(`POST /rules HTTP/1.1\r\nHost: a\r\nCookie: ${cookie}\r\nContent-Type: ${TYPE}\r\n${chunked ? 'Transfer-Encoding: chunked' : `Content-Length: ${TOTAL}`}\r\n\r\n`);
+		socket.write(`POST /rules HTTP/1.1\r\nHost: a\r\nCookie: ${cookie}\r\nContent-Type: ${TYPE}\r\n${chunked ? 'Transfer-Encoding: chunked' : `Content-Length: ${total}`}\r\n\r\n`);
 		if (data.length) socket.write(chunked ? Buffer.concat([Buffer.from(`${data.length.toString(16)}\r\n`), data, Buffer.from('\r\n')]) : data);
 	});
 }
@@ -88,16 +92,64 @@ for (const chunked of [false, true]) {
 	});
 }
 
-test('who goes on sending after the answer is read for a moment, then cut off', async () => {
+const gone = (socket) => new Promise((resolve) => { socket.removeAllListeners('error'); socket.on('error', resolve).on('close', resolve); });
+
+test('who goes on sending after the answer, octet by octet, is read for a moment, then cut off', async () => {
 	const { socket, got } = await http1(CASES['no field of the form'], false);
 	assert.equal(got[1], 'upload_field');
-	socket.removeAllListeners('error');
-	const gone = new Promise((resolve) => socket.on('error', resolve).on('close', resolve));
+	const end = gone(socket);
 	const sender = setInterval(() => socket.writable && socket.write(Buffer.alloc(1000)), 50);	// never as much as was promised
-	try { await until(async () => Promise.race([gone.then(() => true), new Promise((resolve) => setTimeout(resolve, 20, false))]), { what: 'the end of the connection', timeout: 20_000 }); } finally {
+	// nginx by itself would read for a minute.
+	try { await until(async () => Promise.race([end.then(() => true), new Promise((resolve) => setTimeout(resolve, 20, false))]), { what: 'the end of the connection', timeout: 20_000 }); } finally {
 		clearInterval(sender);
 		socket.destroy();
 	}
+});
+
+for (const chunked of [false, true]) {
+	test(`who sends as fast as it can after the answer is read a megabyte, ${chunked ? 'chunked' : 'with a length'}`, async () => {
+		const { socket, got } = await http1({ ...CASES['no field of the form'], total: 1 << 30 }, chunked);
+		assert.equal(got[1], 'upload_field');
+		const end = gone(socket);
+		const octets = Buffer.alloc(1 << 16);
+		let more = true;
+		end.then(() => { more = false; });
+		while (more) if (!socket.write(octets)) await Promise.race([end, new Promise((resolve) => socket.once('drain', resolve))]);
+		// Beside the megabyte, what the kernels hold of a connection.
+		const taken = socket.bytesWritten - socket.writableLength;
+		assert.ok(taken < 1e6 + 12e6, `${taken} octets`);
+	});
+}
+
+for (const [path, want] of [['/soon', /<center><h1>408 Request Time-out/], ['/told', /^upload_deadline\n$/]]) {
+	test(`a body that takes too long is answered: ${path}`, async () => {
+		const socket = connect(nginx.port, '127.0.0.1');
+		let text = '';
+		socket.on('data', (octets) => { text += octets; }).on('error', () => {});
+		const head = part('photo', png(700, 600));
+		socket.write(`POST ${path} HTTP/1.1\r\nHost: a\r\nCookie: session=1\r\nContent-Type: ${TYPE}\r\nContent-Length: ${TOTAL}\r\n\r\n`);
+		socket.write(head);
+		await new Promise((resolve) => socket.once('end', resolve));
+		assert.match(text, /^HTTP\/1\.1 408 /);
+		assert.match(text, /^X-Reason: upload_deadline\r$/m);
+		assert.match(text.split('\r\n\r\n')[1], want);
+		socket.destroy();
+		await until(() => edge.spooled().length === 0, { what: 'an empty spool' });
+	});
+}
+
+test('HTTP/2: a body that takes too long is answered, and its stream alone ends', async () => {
+	const session = http2.connect(`http://127.0.0.1:${nginx.port + 2}`);
+	try {
+		const stream = session.request({ ':method': 'POST', ':path': '/told', cookie: 'session=1', 'content-type': TYPE }, { endStream: false });
+		stream.write(Buffer.concat([part('photo', png(700, 600)), MORE]));
+		const answer = await new Promise((resolve, reject) => stream.on('response', resolve).on('error', reject));
+		assert.deepEqual([answer[':status'], answer['x-reason']], [408, 'upload_deadline']);
+		stream.resume();
+		await new Promise((resolve) => stream.on('close', resolve));
+		assert.equal(session.closed, false);
+	} finally { session.destroy(); }
+	await until(() => edge.spooled().length === 0, { what: 'an empty spool' });
 });
 
 test('HTTP/2: the answer resets its stream alone, and the others of the connection go on', async () => {
@@ -178,7 +230,8 @@ test('requests and added types arrive where they are taken; each refusal is coun
 	const counted = await (await fetch(`${nginx.url}/metrics`)).text();
 	const wanted = {};
 	for (const { want } of Object.values(CASES)) wanted[want[1]] = (wanted[want[1]] ?? 0) + 3;
-	wanted.upload_field++;	// of who went on sending
+	wanted.upload_field += 3;	// of who went on sending
+	wanted.upload_deadline = 3;	// of who took too long
 	wanted.upload_small++;	// of who asked how far it had come
 	for (const [reason, n] of Object.entries(wanted))
 		assert.match(counted, new RegExp(`^icert_refusals_total\\{reason="${reason}"\\} ${n}$`, 'm'));
