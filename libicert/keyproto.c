@@ -1,5 +1,6 @@
 #include "libicert/keyproto.h"
 
+#include "libicert/access_key.h"
 #include "libicert/approval.h"
 #include "libicert/csr.h"
 #include "libicert/id.h"
@@ -88,7 +89,7 @@ RULES(status_install, SPAN(TAG_CERT, 1, CERT_MAX), MAYBE(TAG_ISSUER, 8));
 
 RULES(check, ONE(TAG_KIND, 1), ONE(TAG_PURPOSE, 1));
 RULES(check_reply, ONE(TAG_TYPE, 1), NUM(TAG_FLAGS), NUM(TAG_WIDTH), NUM(TAG_HEIGHT), NUM(TAG_PAGES),
-    NUM(TAG_MEAN), NUM(TAG_DEVIATION));
+    NUM(TAG_MEAN), NUM(TAG_DEVIATION), MANY(TAG_CODE, 0, CHECK_PRINTED, ACCESS_KEY_DIGITS, ACCESS_KEY_DIGITS));
 RULES(invoice_reply, SPAN(TAG_LABEL, 0, sizeof ((struct invoice_fault *)0)->code - 1),
     SPAN(TAG_DETAIL, 0, sizeof ((struct invoice_fault *)0)->element - 1),
     MANY(TAG_TEXT, 0, INVOICE_TEXTS, 0, sizeof ((struct invoice *)0)->buyer_name - 1), MANY(TAG_NUMBER, 0, INVOICE_AMOUNTS, 8, 8));

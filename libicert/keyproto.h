@@ -122,7 +122,8 @@ enum check_kind {
 
 enum check_purpose {
 	CHECK_DOCUMENT = 1,	/* re-encode an image, look a PDF through */
-	CHECK_FACE = 2		/* also measure how even the background is; the output is JPEG */
+	CHECK_FACE = 2,		/* also measure how even the background is; the output is JPEG */
+	CHECK_INVOICE = 3	/* also tell the tax authority's access keys that a PDF prints */
 };
 
 /* TAG_FLAGS of OP_CHECK. */
@@ -138,6 +139,7 @@ enum check_purpose {
 #define CHECK_UNEXPECTED 0x0200u	/* of another kind than was expected */
 #define CHECK_RESTRICTED 0x0400u	/* PDF: opens without a password, but restricts what may be done */
 #define CHECK_REPAIRED 0x0800u		/* PDF: parses only after repair */
+#define CHECK_PRINTED 4			/* so many access keys are told */
 #define CHECK_ACTIVE (CHECK_JAVASCRIPT | CHECK_LAUNCH | CHECK_EMBEDDED | CHECK_XFA)
 
 /* Sizes on the wire. */

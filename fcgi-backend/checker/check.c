@@ -3,6 +3,7 @@
 #include "checker/background.h"
 #include "checker/pdf.h"
 #include "checker/picture.h"
+#include "checker/printed.h"
 #include "libicert/buf.h"
 #include "libicert/error.h"
 
@@ -138,6 +139,8 @@ check_file(int fd, enum check_kind expected, enum check_purpose purpose, struct 
 		error = pdf_look(file.p, file.len, &out->flags, &out->pages);
 	else if (out->type != CHECK_ANY)
 		error = check_picture(&file, purpose, out, out_fd);
+	if (error == 0 && out->type == CHECK_PDF && purpose == CHECK_INVOICE && (out->flags & (CHECK_ENCRYPTED | CHECK_BROKEN)) == 0)
+		printed_look(file.p, file.len, out);
 	buf_free(&file);
 	return error;
 }

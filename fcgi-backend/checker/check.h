@@ -1,6 +1,7 @@
 #ifndef CHECKER_CHECK_H
 #define CHECKER_CHECK_H
 
+#include "libicert/access_key.h"
 #include "libicert/buf.h"
 #include "libicert/keyproto.h"
 
@@ -14,6 +15,8 @@ struct check {
 	uint32_t width, height;		/* pixels, after EXIF rotation */
 	uint32_t pages;
 	uint32_t mean, deviation;	/* background.h */
+	char printed[CHECK_PRINTED][ACCESS_KEY_DIGITS + 1];	/* CHECK_INVOICE: printed.h */
+	size_t n_printed;
 };
 
 /* Caps.  A file of 2 MB from a telephone stays well below them. */

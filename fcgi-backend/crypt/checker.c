@@ -27,6 +27,20 @@ end(struct call *c)
 	return call_end(c);
 }
 
+/* Digits, whatever the child says. */
+static void
+get_printed(const struct message *reply, struct checked *out)
+{
+	const struct message_field *f;
+
+	for (size_t i = 0; i < CHECK_PRINTED && (f = message_get(reply, TAG_CODE, i)) != NULL; i++) {
+		char *key = out->printed[out->n_printed];
+
+		memcpy(key, f->p, ACCESS_KEY_DIGITS);
+		out->n_printed += strspn(key, "0123456789") == ACCESS_KEY_DIGITS;
+	}
+}
+
 int
 checker_check(struct keyclient *client, int fd, enum check_kind expected, enum check_purpose purpose, struct checked *out, int *out_fd)
 {
@@ -47,6 +61,7 @@ checker_check(struct keyclient *client, int fd, enum check_kind expected, enum c
 		out->pages = (uint32_t)message_number(&c.reply, TAG_PAGES, 0);
 		out->background_mean = (uint32_t)message_number(&c.reply, TAG_MEAN, 0);
 		out->background_deviation = (uint32_t)message_number(&c.reply, TAG_DEVIATION, 0);
+		get_printed(&c.reply, out);
 		out->encrypted = (out->flags & CHECK_ENCRYPTED) != 0;
 		out->active = (out->flags & CHECK_ACTIVE) != 0;
 		out->truncated = (out->flags & CHECK_TRUNCATED) != 0;

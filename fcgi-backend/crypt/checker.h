@@ -2,6 +2,7 @@
 #define CRYPT_CHECKER_H
 
 #include "crypt/keyclient.h"
+#include "libicert/access_key.h"
 #include "libicert/invoice.h"
 
 #include <stdbool.h>
@@ -19,6 +20,8 @@ struct checked {
 	/* CHECK_FACE: the band along the left, upper and right border, 0 … 255 */
 	uint32_t background_mean;	/* brightness: 255 is white */
 	uint32_t background_deviation;	/* standard deviation: small is even */
+	char printed[CHECK_PRINTED][ACCESS_KEY_DIGITS + 1];	/* CHECK_INVOICE: access keys that a PDF prints, where its text can be read; digits */
+	size_t n_printed;
 };
 
 /*

@@ -80,6 +80,8 @@ checked_bytes(struct keyclient *checker, int fd, enum check_kind expected, enum 
 	a->pages = c.pages;
 	a->background_mean = c.background_mean;
 	a->background_deviation = c.background_deviation;
+	memcpy(a->printed, c.printed, sizeof(a->printed));
+	a->n_printed = c.n_printed;
 	if (reason_of(&c) != NULL)
 		rv = refuse(a, reason_of(&c));
 	else if (purpose == CHECK_FACE && (c.width < FACE_WIDTH || c.height < FACE_HEIGHT))

@@ -27,6 +27,8 @@ struct accepted {
 	uint8_t original_sha256[32];	/* of the bytes as they came */
 	uint32_t width, height, pages;
 	uint32_t background_mean, background_deviation;	/* CHECK_FACE */
+	char printed[CHECK_PRINTED][ACCESS_KEY_DIGITS + 1];	/* CHECK_INVOICE: as checker.h has them */
+	size_t n_printed;
 	const char *reason;		/* a refusal's catalogue code, "upload.encrypted", …; NULL */
 };
 

@@ -21,7 +21,7 @@ on_check(void *ctx, const struct serve_request *q, struct serve_reply *r)
 	int error;
 
 	(void)ctx;
-	if (expected > CHECK_IMAGE || (purpose != CHECK_DOCUMENT && purpose != CHECK_FACE))
+	if (expected > CHECK_IMAGE || purpose < CHECK_DOCUMENT || purpose > CHECK_INVOICE)
 		return ICERT_E_INVALID;
 	error = check_file(q->fd, expected, purpose, &check, &r->fd);
 	if (error != 0)
@@ -34,6 +34,8 @@ on_check(void *ctx, const struct serve_request *q, struct serve_reply *r)
 	message_put_number(&r->body, TAG_PAGES, check.pages);
 	message_put_number(&r->body, TAG_MEAN, check.mean);
 	message_put_number(&r->body, TAG_DEVIATION, check.deviation);
+	for (size_t i = 0; i < check.n_printed; i++)
+		message_put_string(&r->body, TAG_CODE, check.printed[i]);
 	return 0;
 }
 

@@ -29,7 +29,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (len == 0)
 		return 0;
-	purpose = (data[0] & 1) != 0 ? CHECK_FACE : CHECK_DOCUMENT;
+	purpose = (data[0] & 1) != 0 ? CHECK_FACE : (data[0] & 2) != 0 ? CHECK_INVOICE : CHECK_DOCUMENT;
 	fd = file_of(data + 1, len - 1);
 	error = check_file(fd, CHECK_ANY, purpose, &check, &out);
 	close(fd);

@@ -107,6 +107,7 @@ test('what is not the invoice of the order is refused with the reason and what t
 	await refused(own, { ...good, xml: { ...good.xml, data: Buffer.concat([good.xml.data, Buffer.alloc(520 * 1024, ' ')]) } }, /más de 512 KB/, { status: 413 });
 	const none = await file(own, {});
 	assert.deepEqual([none.status, none.errors.length], [422, 2], 'both are asked for');
+	await refused(own, { ...good, pdf: papers({ buyerName: 'OTRA PERSONA' }).pdf }, /El PDF es de otro comprobante/);
 	// A person sees both faults at once.
 	for (const xml of [papers({}, () => '<html></html>').xml, papers({ buyer: '1713175071' }).xml]) {
 		const both = await file(own, { pdf: files.activePdf(), xml });

@@ -280,23 +280,37 @@ read_xml(struct request *rq, const struct upload *u, struct invoice *v, struct b
 	return ICERT_E_INVALID;
 }
 
+/* The wrong file of a folder would send one buyer's invoice to another: where the PDF shows keys, this one is among them. */
+static bool
+prints_another(struct request *rq, const struct accepted *got, const struct invoice *v)
+{
+	for (size_t i = 0; i < got->n_printed; i++)
+		if (is(got->printed[i], v->access_key))
+			return false;
+	if (got->n_printed == 0 || v->access_key[0] == '\0')
+		return false;
+	say(rq, "pdf", "desk.invoice.pdf.other", (const char *const[]){ "said", got->printed[0], "due", v->access_key, NULL });
+	return true;
+}
+
+/* 0: stored; ICERT_E_INVALID: its error is noted.  v: the XML, as far as it was read. */
 static int
-keep_pdf(struct request *rq, const struct purchase *p, const struct upload *u, struct invoicing_file *f)
+keep_pdf(struct request *rq, const struct purchase *p, const struct upload *u, const struct invoice *v, struct invoicing_file *f)
 {
 	struct desk *k = desk_of(rq);
 	struct accepted got;
-	int rv = upload_store(desk_act(rq), &k->files, &k->checker, p->key, u, CHECK_DOCUMENT, PDF_BYTES, &got);
+	int rv = upload_store(desk_act(rq), &k->files, &k->checker, p->key, u, CHECK_INVOICE, PDF_BYTES, &got);
 
-	if (rv == 0 && !is(got.type, "application/pdf")) {
-		document_drop(&k->files, got.file);
-		got.reason = "upload.type";
-		rv = ICERT_E_INVALID;
-	}
 	if (rv == ICERT_E_INVALID && got.reason != NULL)
 		page_field_error(rq, "pdf", own_words(rq, "pdf", got.reason));
 	if (rv != 0)
 		return rv;
+	/* Stored: whoever called drops it again when this one is not it. */
 	memcpy(f->file, got.file, sizeof f->file);
+	if (!is(got.type, "application/pdf"))
+		page_field_error(rq, "pdf", "desk.invoice.pdf.type");
+	if (!is(got.type, "application/pdf") || prints_another(rq, &got, v))
+		return ICERT_E_INVALID;
 	memcpy(f->sha256, got.sha256, sizeof f->sha256);
 	f->size = (int64_t)got.size;
 	return 0;
@@ -349,7 +363,7 @@ file_both(struct request *rq, const struct purchase *p, const struct upload *pdf
 	int rv = why == NULL ? ICERT_E_MEMORY : judge(rq, p, xml, v, &bytes), rv_pdf;
 
 	if (rv == 0 || rv == ICERT_E_INVALID) {
-		rv_pdf = keep_pdf(rq, p, pdf, &part[INVOICING_PDF]);
+		rv_pdf = keep_pdf(rq, p, pdf, v, &part[INVOICING_PDF]);
 		rv = rv_pdf != 0 ? rv_pdf : rv;
 	}
 	if (rv == 0 && (rv = keep_xml(rq, p, xml, &bytes, &part[INVOICING_XML])) == 0 &&
