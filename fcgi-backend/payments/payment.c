@@ -55,7 +55,8 @@ payment_decide(const struct payment_order *order, const struct gateway_payment *
 		/* An order stays open for another try until it expires by itself. */
 		return open ? PAYMENT_REJECT : PAYMENT_NOTHING;
 	case GATEWAY_REFUNDED:
-		return own && (held || is(order->state, "refunding") || is(order->state, "disputed")) ? PAYMENT_REFUNDED : PAYMENT_NOTHING;
+		return (own && (held || is(order->state, "refunding") || is(order->state, "disputed"))) || order->owed > 0 ?
+		    PAYMENT_REFUNDED : PAYMENT_NOTHING;
 	case GATEWAY_DISPUTED:
 		return own && held ? PAYMENT_DISPUTED : PAYMENT_NOTHING;
 	}

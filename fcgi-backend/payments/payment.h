@@ -15,6 +15,7 @@ struct payment_order {
 	int64_t total;            /* cents */
 	const char *currency;
 	const char *paid_by;      /* the gateway payment that paid it; NULL when none */
+	int64_t owed;             /* cents of this gateway payment that were concluded as too much (again, late, mismatch) and have not gone back */
 };
 
 enum payment_verdict {
@@ -27,7 +28,7 @@ enum payment_verdict {
 	PAYMENT_AGAIN,            /* approved a second time: finance refunds */
 	PAYMENT_LATE,             /* approved for an order that had expired: finance decides */
 	PAYMENT_STRANGE,          /* names no order, or another's */
-	PAYMENT_REFUNDED,         /* the order's money went back: the order is refunded */
+	PAYMENT_REFUNDED,         /* nothing of it is there any more: the order that it paid is refunded, what was too much is off the list */
 	PAYMENT_DISPUTED,         /* its bank holds it back: nothing is issued for it meanwhile */
 	PAYMENT_WON,              /* that dispute ended for us: as before it */
 };

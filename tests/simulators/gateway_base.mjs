@@ -10,7 +10,8 @@
 //   const gateway = await new Mine({ … }).listen(port);
 //   await gateway.act(payment, 'aprobar');      as if the payer had pressed that button
 //   gateway.mode = 'hold';                      notifications wait in gateway.held; 'lose': never sent; 'send': as usual
-//   gateway.fail({ times: 1, status: 500 });    the next answers of its API: status, text, slow (ms), drop; when(request): only those
+//   gateway.fail({ times: 1, status: 500 });    the next answers of its API: status, text, slow (ms), drop; lost: what was asked is done, and nobody
+//                                               hears of it; late (ms): done at once, and said later; when(request): only those
 import { createServer, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { randomBytes } from 'node:crypto';
@@ -186,7 +187,8 @@ export class Gateway {
 		const known = payment.refunds[key];
 		if (known) return { id: known, fresh: false };
 		if (payment.captures === 0) return { refused: 'nothing' };
-		if (payment.noRefunds) return { refused: 'not-allowed' };
+		// What a bank holds back is not the merchant's to return.
+		if (payment.noRefunds || payment.state === 'disputed') return { refused: 'not-allowed' };
 		if (cents !== (payment.captured ?? payment.cents)) return { refused: 'amount' };
 		payment.refunds[key] = newId('ref_');
 		payment.captures -= 1;
@@ -251,7 +253,7 @@ export class Gateway {
 
 	// ---- failures ----
 
-	/** The next `times` answers of the API (of those that `when` chooses): status, text, headers, slow (ms before), drop. */
+	/** The next `times` answers of the API (of those that `when` chooses): status, text, headers, slow (ms before), drop, lost, late. */
 	fail(fault) { this.#faults.push({ times: 1, ...fault }); }
 	wellAgain() { this.#faults = []; }
 
@@ -259,6 +261,7 @@ export class Gateway {
 		const fault = this.#faults.find((f) => f.times > 0 && (!f.when || f.when(request)));
 		if (!fault) return false;
 		fault.times -= 1;
+		request.fault = fault;
 		if (fault.slow) await new Promise((resolve) => setTimeout(resolve, fault.slow));
 		if (fault.drop) response.socket.destroy();
 		else if (fault.status) {
@@ -298,6 +301,11 @@ export class Gateway {
 			if (await this.#failure(asked, response)) return;
 			answer = await this.api(asked) ?? json(404, { error: 'unknown' });
 			asked.status = answer.status;
+			if (asked.fault?.late) await new Promise((resolve) => setTimeout(resolve, asked.fault.late));
+			if (asked.fault?.lost) {
+				response.socket.destroy();
+				return;
+			}
 		}
 		response.writeHead(answer.status, answer.headers);
 		response.end(answer.text);

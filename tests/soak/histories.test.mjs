@@ -8,10 +8,10 @@ const first = Number(process.env.HISTORY_SEED ?? Date.now() % 1e9);
 
 for (let i = 0; i < rounds; i++) {
 	const seed = first + i;
-	test(`a history of payments, seed ${seed}`, async () => {
+	test(`a history of payments, HISTORY_SEED=${seed}`, async (t) => {
 		const icert = await startInstance();
 		try {
-			await histories({ icert, seed, orders: 20, acts: 200 });
+			await histories({ icert, seed, orders: 20, acts: 200, refunded: 16, log: (line) => t.diagnostic(line) });
 		} finally {
 			await icert.stop();
 		}

@@ -1,181 +1,383 @@
 // Random histories of payments: checkouts, what becomes of them at the gateway, its notifications late, twice and in no order, calls
-// that fail, programs killed between receiving and applying.  The model is the gateway's own book.  In the end, when everything has
-// been said and asked, it holds: paid here ⇔ paid there; one credit, one application; the sums are equal.
+// that fail, refunds asked here by two people and there by nobody, disputes, programs killed between receiving and applying.  The model
+// is the gateway's own book.  In the end, when everything has been said and asked, it holds: paid here ⇔ paid there; one credit, one
+// application; each refund once; the sums are equal.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { Client, until } from '../lib/http.mjs';
 import { MailBox } from '../lib/mail.mjs';
 import { addGateways } from '../lib/gateways.mjs';
-import { children, random } from '../lib/processes.mjs';
+import { allUp, children, random, signal, units } from '../lib/processes.mjs';
+import { plan } from './history_plan.mjs';
+import { Operator, expect } from './walk.mjs';
 
 const email = 'quien.paga@correo.example';
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+// A second factor gives one code in half a minute: so many can confirm at once.
+const confirmers = ['central', 'central.segunda', 'director.pichincha', 'director.guayas', 'operador.pichincha', 'operador.guayas'];
 
-// What may happen to a payment in the world, by how it is.
-const next = {
-	pending: ['aprobar', 'rechazar', 'pendiente', 'callado', 'doble', 'otro-valor', 'repetido', 'caducar'],
-	checking: ['aprobar', 'rechazar', 'callado'],
-	approved: ['disputa', 'devuelto', 'repetido', 'nada'],
-	disputed: ['disputa-ganada', 'disputa-perdida', 'nada'],
-	rejected: [], expired: [], refunded: [],
-};
-
-// Where a program is killed; each holds it at that very step first.
-const steps = {
+// Each step holds its program there first; `killed` then loses its life.
+const events = 'lock table icert.payment_event in share row exclusive mode';
+const ofOrder = (order) => `select from icert.purchase where id = '${order}' for update`;
+const holds = {
 	// the webhook stands before its row: the gateway has no 200, and sends again
-	storing: { program: 'webhook', hold: 'lock table icert.payment_event in share row exclusive mode' },
+	storing: { program: 'webhook', lock: () => events },
 	// the clerk stands before it has taken a row
-	taking: { program: 'clerk', hold: 'lock table icert.payment_event in share row exclusive mode' },
+	taking: { program: 'clerk', lock: () => events },
 	// taken, the gateway is being asked
 	asking: { program: 'clerk', slow: true },
 	// asked; the order cannot be changed yet
-	applying: { program: 'clerk', hold: (order) => `select from icert.purchase where id = '${order}' for update` },
+	applying: { program: 'clerk', lock: ofOrder },
 	// the order is changed, the event not marked
-	marking: { program: 'clerk', slow: true, held: 'lock table icert.payment_event in share row exclusive mode' },
+	marking: { program: 'clerk', slow: true, lock: () => events },
 };
 
-/** A transaction of the database's superuser that holds a lock until release(). */
+/** A transaction of the database's superuser that holds a lock until release(), or until PostgreSQL ends. */
 function holding(icert, statement) {
-	const psql = spawn('psql', ['-X', '-q', '-At', '-h', join(icert.run, 'pg'), '-U', 'postgres', '-d', 'icert'], { stdio: ['pipe', 'pipe', 'inherit'] });
+	const psql = spawn('psql', ['-X', '-q', '-At', '-h', join(icert.run, 'pg'), '-U', 'postgres', '-d', 'icert'], { stdio: ['pipe', 'pipe', 'ignore'] });
+	const ended = new Promise((resolve) => psql.on('exit', resolve));
 	const held = new Promise((resolve) => psql.stdout.on('data', (text) => /held/.test(text) && resolve()));
+	psql.stdin.on('error', () => {});	// its server was killed
 	psql.stdin.write(`begin; ${statement}; select 'held';\n`);
-	return { held, release: () => new Promise((resolve) => { psql.on('exit', resolve); psql.stdin.end('rollback;\n'); }) };
+	return { held, release: () => { psql.stdin.end('rollback;\n'); return ended; } };
 }
 
-export async function histories({ icert, seed, orders, acts }) {
-	const rnd = random(seed);
-	const pick = (list) => list[Math.floor(rnd() * list.length)];
-	const shuffled = (list) => list.map((one) => [rnd(), one]).sort((a, b) => a[0] - b[0]).map(([, one]) => one);
+class History {
+	constructor(icert, sim, client, tariff, { seed, log }) {
+		Object.assign(this, { icert, sim, client, tariff, log });
+		this.order = [];		// order's number in the plan → { id, payments }
+		this.told = [];			// notifications not sent yet
+		this.killed = [];		// steps at which a program was
+		this.refunded = [];		// how refunds went that were made
+		this.people = new Map();
+		this.turn = 0;
+		this.fresh = random(seed + 1);	// for what is drawn after the plan
+	}
+
+	sql(query) { return this.icert.sql(query); }
+	last(n) { return this.order[n].payments.at(-1); }
+	state(id) { return this.sql(`select state from icert.purchase where id = '${id}'`); }
+
+	async well() {
+		const up = () => this.icert.psql('select 1').ok;
+		await until(up, { what: 'PostgreSQL is up', timeout: 60_000 });
+		await allUp(this.icert);
+	}
+
+	/** UNIT: its first process; UNIT/child: those that it has. */
+	kill(victim) {
+		const [name, child] = victim.split('/');
+		const { pid } = units(this.icert).get(name);
+		if (pid === 0) return;		// still down from the last time
+		// The supervisor's own pid of PostgreSQL is the postmaster; kill -9 leaves its children to notice.
+		for (const one of child ? children(pid).map((c) => c.pid) : [pid, ...(name === 'postgres' ? children(pid).map((c) => c.pid) : [])]) signal(one, 'SIGKILL');
+	}
+
+	collect() { this.told.push(...this.sim.held.splice(0)); }
+	take(at) { return this.told.splice(Math.floor(at * this.told.length), 1)[0]; }
+
+	/** One try after the other until it is taken, as a gateway does it in hours. */
+	async deliver(one) {
+		for (let tries = 0; ; tries++) {
+			const answer = await this.sim.deliver(one.payment, { ...one.note, once: true });
+			if (answer.status === 200) return;
+			assert.ok(tries < 300 && [0, 502, 503].includes(answer.status), `a signed notification: ${answer.status} ${answer.text}`);
+			await sleep(100);
+		}
+	}
+
+	/** A page for a person who tries again while programs are down. */
+	async page(visit) {
+		for (let tries = 0; ; tries++) {
+			const page = await visit().catch((error) => { if (tries > 100) throw error; });
+			if (page && page.status < 500) return page;
+			assert.ok(tries <= 100, `${page?.path}: ${page?.status} ${page?.main}`);
+			await sleep(200);
+		}
+	}
+
+	waitsForLock(program) { return this.sql(`select count(*) from pg_stat_activity where wait_event_type = 'Lock' and usename = 'icert_${program}'`) !== '0'; }
+
+	// ---- what a plan has ----
+
+	async checkout({ order }) {
+		if (!this.order[order]) {
+			const bought = await this.page(async () => (await this.client.visit(this.tariff)).form(/^\/comprar\//).submit({
+				for_me: 'yes', id_kind: 'cedula', id_number: '1710034065', name: 'MARÍA ÑUSTA', address: 'Av. Amazonas N1-23', telephone: '0991234567', email: '',
+			}));
+			assert.match(bought.path, /^\/orden\//, bought.text);
+			this.order[order] = { id: bought.path.split('/')[2], payments: [] };
+		}
+		const one = this.order[order];
+		const known = this.sim.ofOrder(one.id);
+		// Nobody gets another checkout while the last one may be paid, or is.
+		if (known && !['rejected', 'expired'].includes(known.state)) return;
+		const page = await this.page(() => this.client.visit(`/orden/${one.id}`));
+		if (page.forms.some((form) => /\/pagar$/.test(form.action))) await this.page(() => page.form(/\/pagar$/).submit({ pasarela: 'standard' }));
+		const payment = this.sim.ofOrder(one.id);
+		if (payment && !one.payments.includes(payment)) one.payments.push(payment);
+	}
+
+	async act({ order, act }) {
+		const payment = this.last(order);
+		const twice = payment.captures > 1 && act === 'disputa';
+		const may = { pending: /./, checking: /aprobar|rechazar|callado/, approved: /^(disputa|devuelto|repetido)$/, disputed: /^disputa-/ }[payment.state];
+		if (twice || !may?.test(act)) return;		// it went another way meanwhile: a refund
+		await this.sim.act(payment, act);
+	}
+
+	lose({ at }) { this.take(at); }
+
+	async deliver_one({ at, times = 1, fail, beside }) {
+		const one = this.take(at);
+		if (!one) return;
+		if (fail) this.sim.fail({ times: 2, status: fail });
+		const sent = Promise.all(Array.from({ length: times }, () => this.deliver(one)));
+		if (beside) this.kill(beside);
+		await sent;
+		if (beside) await this.well();
+	}
+
+	/** Whoever has paid wants what it is for, twice at once. */
+	async application({ order }) {
+		const view = await this.page(() => this.client.visit(`/orden/${this.order[order].id}`));
+		if (view.forms.some((form) => /\/solicitud$/.test(form.action)))
+			await Promise.allSettled([view.form(/\/solicitud$/).submit(), view.form(/\/solicitud$/).submit()]);
+	}
+
+	/** One notification, and whoever has it in hand killed at that step; with none on its way, how a payment stands is told anew. */
+	async crash({ step, at }) {
+		const [name, who = 'child'] = step.split(': ');
+		const { program, lock: statement, slow } = holds[name];
+		for (let tries = 0; tries < 4; tries++) {
+			const one = this.take(at) ?? this.anew(at);
+			let asked = false, lock;
+			if (statement && !slow) await (lock = holding(this.icert, statement(one.payment.order))).held;
+			if (slow) this.sim.fail({ times: 1, slow: 1000, when: ({ method }) => { asked ||= method === 'GET'; return method === 'GET'; } });
+			// The lock that holds the clerk back before it takes one holds back the webhook too.
+			const sent = /^(storing|taking)/.test(step) ? this.deliver(one) : await this.deliver(one);
+			if (slow) {
+				// The question has come; without one (the event was known already) there is nothing to kill.
+				for (let i = 0; i < 300 && !asked; i++) await sleep(10);
+				if (statement) await (lock = holding(this.icert, statement(one.payment.order))).held;
+			}
+			let reached = asked;
+			if (lock) for (let i = 0; i < 60 && !(reached = this.waitsForLock(program)); i++) await sleep(30);
+			this.kill(who === 'postgres' ? who : who === 'parent' ? program : `${program}/child`);
+			this.sim.wellAgain();
+			await lock?.release();
+			await sent;
+			await this.well();
+			if (!reached) continue;
+			this.killed.push(step);
+			return;
+		}
+	}
+
+	anew(at) {
+		const all = this.order.flatMap((one) => one.payments).filter((payment) => this.sim.notices(payment, 'estado').length > 0);
+		const payment = all[Math.floor(at * all.length)];
+		return { payment, note: this.sim.notices(payment, 'estado')[0] };
+	}
+
+	// ---- refunds asked here ----
+
+	async person(login) {
+		if (!this.people.has(login)) {
+			const person = new Operator(this.icert, login);
+			this.people.set(login, person);
+			expect(await person.signIn(), 200, login);
+		}
+		return this.people.get(login);
+	}
+
+	/** Finance asks for what the order's page offers to return.  The refund's id, or undefined. */
+	async ask(order) {
+		const finance = await this.person('finanzas');
+		const page = await this.page(() => finance.client.visit(`/orden/${order}`));
+		const link = page.links.find((a) => /devolver\?pago=/.test(a.href));
+		if (!link) return undefined;
+		const form = (await this.page(() => finance.client.visit(link.href.replaceAll('&amp;', '&')))).form(/devolver$/);
+		const known = this.sql(`select coalesce(string_agg(id::text, ' '), '') from icert.refund where purchase_id = '${order}'`).split(' ');
+		await form.submit({ reason: 'other', words: 'Lo pide quien pagó' });
+		return this.sql(`select id from icert.refund where purchase_id = '${order}'`).split('\n').find((id) => id && !known.includes(id));
+	}
+
+	/** Somebody else confirms it. */
+	async confirm(order, refund) {
+		const who = await this.person(confirmers[this.turn++ % confirmers.length]);
+		const page = await this.page(() => who.client.visit(`/orden/${order}`));
+		const form = page.forms.find((one) => /confirmar$/.test(one.action) && one.action.includes(refund));
+		assert.ok(form, `to be confirmed: ${page.main}`);
+		const done = await form.submit({ code: await this.icert.totp(who.account.login) });
+		expect(done, 200, 'confirmed');
+	}
+
+	/** The clerk's next try comes now, and not in half a minute. */
+	hasten() { this.icert.psql("update icert.refund set next_try_at = 0 where state = 'confirmed'"); }
+
+	refundState(id) { return this.sql(`select state from icert.refund where id = '${id}'`); }
+
+	async refund({ order: number, how, end }) {
+		const order = this.order[number].id, payment = this.last(number);
+		const id = await this.ask(order);
+		if (!id) return;
+		const posted = ({ method, path }) => method === 'POST' && /refunds$/.test(path);
+		let asked = 0;
+		const when = (request) => { asked += posted(request); return posted(request); };
+		if (how === 'raced' && payment.state === 'approved') await this.sim.act(payment, 'devuelto');
+		if (how === 'disputed' && payment.state === 'approved' && payment.captures === 1) await this.sim.act(payment, 'disputa');
+		if (how === 'refused') await this.sim.act(payment, 'sin-devolucion');
+		if (/^killed/.test(how)) this.sim.fail({ times: 1, late: 1500, when });
+		else if (how === 'lost') this.sim.fail({ times: 1, lost: true, when });
+		else if (how === 'down') this.sim.fail({ times: 3, status: 503, when });
+		await this.confirm(order, id);
+		if (/^killed/.test(how)) {
+			await until(() => asked > 0 || !/^(open|confirmed)$/.test(this.refundState(id)), { what: 'the gateway is asked for the refund', every: 20 });
+			this.kill(how === 'killed' ? 'clerk/child' : 'postgres');
+			await this.well();
+		}
+		await until(() => { this.hasten(); return /^(done|failed)$/.test(this.refundState(id)); }, { what: `a refund ${how}: ${order}`, timeout: 60_000 });
+		if (how === 'refused') await this.sim.act(payment, 'admitir');
+		if (how === 'disputed' && payment.state === 'disputed') await this.sim.act(payment, end);
+		this.sim.wellAgain();
+		this.refunded.push(how);
+	}
+
+	/** What a gateway would not return finance asks for again, until it is returned or is no longer there. */
+	async settle() {
+		for (const one of this.order) {
+			for (let tries = 0; tries < 3; tries++) {
+				const stuck = this.state(one.id) === 'refunding';
+				if (!stuck) break;
+				const payment = one.payments.at(-1);
+				if (payment.state === 'disputed') await this.sim.act(payment, 'disputa-ganada');
+				this.collect();
+				for (const note of this.told.splice(0)) await this.deliver(note);
+				const id = await this.ask(one.id);
+				if (!id) break;
+				await this.confirm(one.id, id);
+				await until(() => { this.hasten(); return /^(done|failed)$/.test(this.refundState(id)); }, { what: `a refund asked again: ${one.id}`, timeout: 60_000 });
+			}
+		}
+	}
+
+	async run(list) {
+		this.sim.mode = 'hold';
+		for (const [n, one] of list.entries()) {
+			const began = Date.now();
+			try {
+				await (one.op === 'deliver' ? this.deliver_one(one) : this[one.op](one));
+				this.collect();
+				this.log(`${JSON.stringify(one)} ${Date.now() - began} ms`);
+			} catch (error) {
+				error.message = `step ${n}, ${JSON.stringify(one)}: ${error.message}`;
+				throw error;
+			}
+		}
+	}
+
+	/** Everything is said in the end, in no order; what was lost is told again, as gateways do, or asked about. */
+	async end() {
+		this.sim.wellAgain();
+		this.collect();
+		for (const [, one] of this.told.splice(0).map((one) => [this.fresh(), one]).sort((a, b) => a[0] - b[0])) await this.deliver(one);
+		await this.settle();
+		this.sim.mode = 'send';
+		for (const payment of this.order.flatMap((one) => one.payments))
+			for (const note of this.sim.notices(payment, 'estado')) await this.deliver({ payment, note });
+		this.icert.moveClock(this.icert.ahead + 7200);
+		await until(() => this.sql('select count(*) from icert.payment_event where applied_at is null') === '0', { what: 'every notification is applied', timeout: 120_000 });
+	}
+
+	// ---- what must hold ----
+
+	/** The states that an order may have, from the gateway's book. */
+	wanted({ id, payments }) {
+		const payment = payments.findLast((p) => !['rejected', 'expired'].includes(p.state)) ?? payments.at(-1);
+		// What went back, or is held back, before we ever heard that it was paid, has paid nothing here.
+		const counted = this.sql(`select count(*) from icert.payment where purchase_id = '${id}' and verdict = 'pay'`) === '1';
+		if (!right(payment) || !counted && payment.state !== 'approved') return /^(created|pending)$/;
+		return { approved: /^(paid|used)$/, refunded: /^refunded$/, disputed: /^disputed$/ }[payment.state] ?? /^(created|pending)$/;
+	}
+
+	async holds() {
+		const wrong = () => this.order.filter((one) => !this.wanted(one).test(this.state(one.id)))
+			.map((one) => `${one.id}: ${one.payments.map((p) => `${p.state} (${p.captures} captures)`)} there, ${this.state(one.id)} here`);
+		await until(() => wrong().length === 0, { what: 'here as there', timeout: 60_000 }).catch(() => assert.deepEqual(wrong(), []));
+		for (const { id, payments } of this.order) {
+			const of = (verdict, one = '') => Number(this.sql(`select count(*) from icert.payment where purchase_id = '${id}' and verdict = '${verdict}' ${one && `and gateway_payment = '${one.id}'`}`));
+			assert.equal(of('pay'), /^(paid|used|refunding|refunded|disputed)$/.test(this.state(id)) ? 1 : 0, `${id}: counted once`);
+			for (const payment of payments) {
+				if (payment.state === 'approved' && !right(payment)) assert.equal(of('mismatch', payment), 1, `${id}: finance knows of the other amount`);
+				if (payment.state === 'approved' && payment.captures > 1 && right(payment)) assert.equal(of('again', payment), 1, `${id}: finance knows of the second payment`);
+				const done = this.sql(`select coalesce(string_agg(q.gateway_refund, ' ' order by q.gateway_refund), '') from icert.refund q
+					join icert.payment y on y.id = q.payment_id where q.state = 'done' and y.gateway_payment = '${payment.id}'`);
+				assert.equal(done, Object.values(payment.refunds).sort().join(' '), `${id}: what two people gave back went back once`);
+			}
+			assert.ok(Number(this.sql(`select count(*) from icert.application where purchase_id = '${id}'`)) <= 1, `${id}: one credit, one application`);
+		}
+		assert.equal(this.sql(`select count(*) from icert.application a join icert.purchase p on p.id = a.purchase_id where p.paid_at is null`), '0', 'none without credit');
+		const all = this.order.flatMap((one) => one.payments);
+		const there = all.filter((p) => right(p) && p.state === 'approved').reduce((sum, p) => sum + p.cents, 0);
+		assert.equal(Number(this.sql("select coalesce(sum(total), 0) from icert.purchase where state in ('paid', 'used')")), there, 'the sums of orders are equal');
+		// Everything that the gateway has of ours, captured twice or for another amount too, is the balance that finance reads.
+		const book = all.filter((p) => p.state === 'approved').reduce((sum, p) => sum + (p.captured ?? p.cents) * p.captures, 0);
+		assert.equal(await this.balance(), book, 'the sums of money are equal');
+		assert.equal(this.sql(`select count(*) from (select p.id, (select count(*) from icert.outbox o where o.purchase_id = p.id and o.template = 'refunded') as mails,
+			(select count(*) from icert.payment y where y.purchase_id = p.id and y.verdict in ('pay', 'again', 'late', 'mismatch')) as sums from icert.purchase p) t
+			where mails > sums`), '0', 'whose money went back is told once');
+		assert.equal(this.sql("select count(*) from icert.outbox o where o.template = 'payment_received' group by o.purchase_id having count(*) > 1"), '', 'told once');
+	}
+
+	/** Of every month that there is. */
+	async balance() {
+		const finance = new Operator(this.icert, 'finanzas');
+		try {
+			expect(await finance.signIn(), 200, 'finanzas');
+			let sum = 0;
+			const now = Date.now() - 5 * 3600_000;
+			for (const month of new Set([now, now + this.icert.ahead * 1000].map((at) => new Date(at).toISOString().slice(0, 7)))) {
+				const file = (await finance.client.get(`/totales/mes.csv?mes=${month}`)).body.toString().slice(1).trim().split('\r\n');
+				const at = file[0].split(',').indexOf('saldo');
+				assert.ok(at > 0, file[0]);
+				for (const line of file.slice(1)) sum += Math.round(Number(line.split(',')[at]) * 100);
+			}
+			return sum;
+		} finally {
+			finance.close();
+		}
+	}
+
+	close() { for (const person of this.people.values()) person.close(); }
+}
+
+const right = (payment) => (payment.captured ?? payment.cents) === payment.cents;
+
+/** orders, acts, refunded: how many.  What was killed and refunded; the error of one that fails names its seed. */
+export async function histories({ icert, seed, orders, acts, refunded, log = () => {} }) {
+	log(`HISTORY_SEED=${seed}`);
 	const { standard } = await addGateways(icert, ['standard']);
-	const { sim } = standard;
+	icert.sql(`insert into icert.staff_role (staff_id, role, since) select id, 'national', 0 from icert.staff
+		where login in (${confirmers.map((login) => `'${login}'`)}) and login not like 'central%'`);
 	const client = new Client({ base: icert.portal, ca: icert.ca });
 	const box = new MailBox(icert.mail);
 	let page = await (await client.visit('/tarifas')).click('Comprar');
 	page = await page.form('/entrar').submit({ email });
 	page = await page.form('/entrar/codigo').submit({ code: (await box.wait({ to: email, subject: /código/ })).code() });
-	const tariff = page.path;
-	const told = [];		// notifications not sent yet
-	const killed = [];
-	const deliver = async (one) => {
-		for (let tries = 0; ; tries++) {
-			const answer = await sim.deliver(one.payment, { ...one.note, once: true });
-			if (answer.status === 200) return;
-			assert.ok(tries < 200 && [0, 502, 503].includes(answer.status), `a signed notification: ${answer.status} ${answer.text}`);
-			await sleep(100);
-		}
-	};
-	const kill = async (name) => {
-		const { pid } = (await icert.processes()).find((p) => p.name === name);
-		for (const one of children(pid)) try { process.kill(one.pid, 'SIGKILL'); } catch { /* it has just ended */ }
-	};
-	const order = async () => {
-		const bought = await (await client.visit(tariff)).form(/^\/comprar\//).submit({
-			for_me: 'yes', id_kind: 'cedula', id_number: '1710034065', name: 'MARÍA ÑUSTA', address: 'Av. Amazonas N1-23', telephone: '0991234567', email: '',
-		});
-		assert.match(bought.path, /^\/orden\//, bought.text);
-		return bought.path.split('/')[2];
-	};
-	const checkout = async (id) => {
-		const form = (await client.visit(`/orden/${id}`)).form(/\/pagar$/);
-		await form.submit({ pasarela: 'standard' });
-		return sim.ofOrder(id);
-	};
-	const collect = () => told.push(...sim.held.splice(0));
-	const waitingForLock = () => icert.sql("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and usename like 'icert%'") !== '0';
-
-	/** One notification, and the program that has it in hand killed at that step. */
-	async function crash(one, name) {
-		const step = steps[name];
-		let lock = step.hold && holding(icert, typeof step.hold === 'string' ? step.hold : step.hold(one.payment.order));
-		await lock?.held;
-		let asked = false;
-		if (step.slow) sim.fail({ times: 1, slow: 700, when: ({ method }) => { asked ||= method === 'GET'; return method === 'GET'; } });
-		const sent = name === 'storing' || step.hold === steps.taking.hold ? deliver(one) : await deliver(one);
-		if (step.slow) {
-			// The question has come; without one (the event was known already) there is nothing to kill.
-			for (let i = 0; i < 200 && !asked; i++) await sleep(10);
-			if (step.held) {
-				lock = holding(icert, step.held);
-				await lock.held;
-			}
-		}
-		if (lock) for (let i = 0; i < 60 && !waitingForLock(); i++) await sleep(30);
-		const reached = lock ? waitingForLock() : asked;
-		await kill(step.program);
-		sim.wellAgain();
-		await lock?.release();
-		await sent;
-		if (reached) killed.push(name);
-		else planned.push(name);
+	const history = new History(icert, standard.sim, client, page.path, { seed, log });
+	try {
+		await history.run(plan({ seed, orders, acts, refunded }));
+		await history.end();
+		await history.holds();
+	} catch (error) {
+		error.message = `HISTORY_SEED=${seed}: ${error.message}`;
+		throw error;
+	} finally {
+		history.close();
+		client.close();
+		await standard.sim.close();
 	}
-
-	sim.mode = 'hold';
-	const ids = [];
-	for (let i = 0; i < orders; i++) ids.push(await order());
-	const payments = [];
-	for (const id of ids) payments.push(await checkout(id));
-	const planned = Object.keys(steps);
-	for (let i = 0; i < acts; i++) {
-		const payment = pick(payments);
-		const act = pick(next[payment.state].length > 0 ? next[payment.state] : ['nada']);
-		if (act !== 'nada') await sim.act(payment, act);
-		await sleep(0);
-		collect();
-		if (told.length === 0) continue;
-		const [one] = told.splice(Math.floor(rnd() * told.length), 1);
-		const fate = rnd();
-		if (planned.length > 0 && fate < 0.5) await crash(one, planned.shift());
-		else if (fate < 0.6) continue;		// lost
-		else if (fate < 0.7) sim.fail({ times: 2, status: pick([500, 503, 429]) });
-		else if (fate < 0.8) await Promise.all([deliver(one), deliver(one), deliver(one)]);
-		else if (fate < 0.9) deliver(one).catch(() => {}).finally(() => {}), kill(pick(['clerk', 'webhook']));
-		else told.push(one);
-		if (fate >= 0.6 && fate < 0.7) await deliver(one);
-		// Whoever has paid here wants what it is for, twice at once.
-		if (rnd() < 0.2) {
-			const view = await client.visit(`/orden/${payment.order}`);
-			if (/\/solicitud"/.test(view.html)) await Promise.allSettled([view.form(/\/solicitud$/).submit(), view.form(/\/solicitud$/).submit()]);
-		}
-	}
-	// A step that was not reached (the notification was one that is known) is tried with one that is new.
-	for (let tries = 0; planned.length > 0 && tries < 15; tries++) {
-		const payment = payments.find((p) => sim.notices(p, 'estado').length > 0);
-		await crash({ payment, note: sim.notices(payment, 'estado')[0] }, planned.shift());
-	}
-	// Everything is said in the end, in no order; what was lost is asked about.
-	sim.wellAgain();
-	for (const one of shuffled(told.splice(0))) await deliver(one);
-	sim.mode = 'send';
-	// An event whose notification was lost, of a payment that is settled here already (a dispute, a refund), is told again, as gateways do.
-	for (const payment of payments) {
-		for (const note of sim.notices(payment, 'estado')) await deliver({ payment, note });
-	}
-	icert.moveClock(icert.ahead + 7200);
-	await until(() => icert.sql('select count(*) from icert.payment_event where applied_at is null') === '0', { what: 'every notification is applied', timeout: 120_000 });
-	const state = (id) => icert.sql(`select state from icert.purchase where id = '${id}'`);
-	const right = (payment) => (payment.captured ?? payment.cents) === payment.cents;
-	const wanted = (payment) => {
-		if (!right(payment)) return /^(created|pending)$/;
-		// What went back, or is held back, before we ever heard that it was paid, has paid nothing here.
-		const counted = icert.sql(`select count(*) from icert.payment where purchase_id = '${payment.order}' and verdict = 'pay'`) === '1';
-		const after = counted ? { refunded: /^refunded$/, disputed: /^disputed$/ }[payment.state] : undefined;
-		return payment.state === 'approved' ? /^(paid|used)$/ : after ?? /^(created|pending)$/;
-	};
-	const wrong = () => payments.filter((p) => !wanted(p).test(state(p.order))).map((p) => `${p.order}: ${p.state} there (${p.captures} captures), ${state(p.order)} here`);
-	await until(() => wrong().length === 0, { what: 'here as there', timeout: 60_000 }).catch(() => assert.deepEqual(wrong(), []));
-	for (const payment of payments) {
-		const of = (verdict) => Number(icert.sql(`select count(*) from icert.payment where purchase_id = '${payment.order}' and verdict = '${verdict}'`));
-		const paid = /^(paid|used|refunded|disputed)$/.test(state(payment.order));
-		assert.equal(of('pay'), paid ? 1 : 0, `${payment.order}: counted once`);
-		if (!right(payment)) assert.equal(of('mismatch'), 1, `${payment.order}: finance knows of the other amount`);
-		if (payment.state === 'approved' && payment.captures > 1 && right(payment)) assert.equal(of('again'), 1, `${payment.order}: finance knows of the second payment`);
-		assert.ok(Number(icert.sql(`select count(*) from icert.application where purchase_id = '${payment.order}'`)) <= 1, `${payment.order}: one credit, one application`);
-	}
-	const there = payments.filter((p) => right(p) && p.state === 'approved').reduce((sum, p) => sum + p.cents, 0);
-	assert.equal(Number(icert.sql("select coalesce(sum(total), 0) from icert.purchase where state in ('paid', 'used')")), there, 'the sums are equal');
-	assert.equal(Number(icert.sql("select coalesce(sum(cents), 0) from icert.payment y join icert.purchase p on p.id = y.purchase_id where y.verdict = 'pay' and p.state in ('paid', 'used')")), there);
-	assert.equal(icert.sql("select count(*) from icert.outbox o where o.template = 'payment_received' group by o.purchase_id having count(*) > 1"), '', 'told once');
-	await sim.close();
-	return { killed, states: payments.map((p) => p.state) };
+	return { killed: history.killed, refunded: history.refunded };
 }

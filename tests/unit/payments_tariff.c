@@ -104,7 +104,7 @@ typed(void **state)
 static enum payment_verdict
 decide(const char *state, const char *paid_by, enum gateway_state what, int64_t cents, const char *currency, int sure)
 {
-	struct payment_order order = { ORDER, state, 3163, "USD", paid_by };
+	struct payment_order order = { ORDER, state, 3163, "USD", paid_by, 0 };
 	struct gateway_payment payment = { .id = "pay_1", .order = ORDER, .state = what, .cents = cents };
 
 	strcpy(payment.currency, currency);
@@ -114,7 +114,7 @@ decide(const char *state, const char *paid_by, enum gateway_state what, int64_t 
 static void
 verdicts(void **state)
 {
-	struct payment_order order = { ORDER, "created", 3163, "USD", NULL };
+	struct payment_order order = { ORDER, "created", 3163, "USD", NULL, 0 };
 	struct gateway_payment payment = { .id = "pay_1", .order = "another", .state = GATEWAY_APPROVED, .cents = 3163,
 		.currency = "USD" };
 
@@ -151,6 +151,15 @@ verdicts(void **state)
 	assert_int_equal(decide("paid", "pay_2", GATEWAY_DISPUTED, 3163, "USD", 1), PAYMENT_NOTHING);
 	assert_int_equal(decide("disputed", "pay_1", GATEWAY_APPROVED, 3163, "USD", 1), PAYMENT_WON);
 	assert_int_equal(decide("disputed", "pay_2", GATEWAY_APPROVED, 3163, "USD", 1), PAYMENT_AGAIN);
+	/* too much, and back; not before it is sure */
+	order.state = "expired";
+	order.paid_by = NULL;
+	order.owed = 3163;
+	payment.state = GATEWAY_REFUNDED;
+	assert_int_equal(payment_decide(&order, &payment, PAYMENT_ASKED), PAYMENT_REFUNDED);
+	assert_int_equal(payment_decide(&order, &payment, PAYMENT_SIGNED), PAYMENT_QUERY);
+	order.owed = 0;
+	assert_int_equal(payment_decide(&order, &payment, PAYMENT_ASKED), PAYMENT_NOTHING);
 	/* signed, and not asked: it pays what is open, and leaves everything else to the answer */
 	assert_int_equal(decide("pending", NULL, GATEWAY_APPROVED, 3163, "USD", PAYMENT_SIGNED), PAYMENT_PAY);
 	assert_int_equal(decide("pending", NULL, GATEWAY_APPROVED, 3162, "USD", PAYMENT_SIGNED), PAYMENT_MISMATCH);

@@ -1,6 +1,7 @@
 /*
  * What a gateway said, made true: the clerk's hand.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,10 +12,15 @@
 #include "procedure/mailing.h"
 #include "procedure/order/invoicing.h"
 #include "procedure/order/purchase.h"
+#include "procedure/order/received.h"
 
 static const struct db_stmt lock = { "purchase_lock",
 	"select p.id, p.number, p.state, p.version, p.contact_id, p.key_id, p.container, p.kind, p.years, p.total, p.currency,"
-	" p.gateway, p.gateway_payment, p.expires_at, p.paid_at, k.wrapped"
+	" p.gateway, p.gateway_payment, p.expires_at, p.paid_at, k.wrapped,"
+	" coalesce((select sum(y.cents)::bigint from icert.payment y where y.purchase_id = p.id and y.gateway = $2 and y.gateway_payment = $3"
+	"  and y.verdict in ('again', 'late', 'mismatch') and not exists (select from icert.refund q where q.payment_id = y.id"
+	"  and q.state in ('confirmed', 'done')) and not exists (select from icert.payment o where o.gateway = y.gateway"
+	"  and o.gateway_payment = y.gateway_payment and o.verdict = 'refunded') and" RECEIVED("y") "), 0)"
 	" from icert.purchase p join icert.data_key k on k.id = p.key_id"
 	" where p.id = $1 or ($1::uuid is null and p.gateway = $2 and p.gateway_payment = $3) for update of p" };
 static const struct db_stmt pay = { "purchase_pay",
@@ -41,6 +47,7 @@ static const struct db_stmt conclude = { "purchase_conclude",
 struct found {
 	struct purchase	p;
 	uint8_t		key[DATAKEY_BYTES];
+	int64_t		owed;		/* as payment_order's */
 	int		there, paid;
 };
 
@@ -76,6 +83,7 @@ find(struct act *act, const char *gateway, const struct gateway_payment *payment
 		p->expires_at = db_int(r, 0, 13);
 		f->paid = !db_is_null(r, 0, 14);
 		wrapped = db_bytes(r, 0, 15, &n);
+		f->owed = db_int(r, 0, 16);
 		error = datakey_unwrap(act, wrapped, n, f->key);
 	}
 	db_result_free(r);
@@ -113,6 +121,20 @@ change(struct act *act, const struct db_stmt *stmt, const struct found *f, const
 	return DB_QUERY(act->db, stmt, NULL, P_TEXT(f->p.id), P_TEXT(gateway), P_TEXT(payment->id), P_INT(clock_business()));
 }
 
+/* What was too much went back, and the order is as it was. */
+static int
+tell_returned(struct act *act, const struct found *f, const struct gateway_payment *payment)
+{
+	const struct mailing m = { .contact = f->p.contact, .purchase = f->p.id, .number = f->p.number, .key_id = f->p.key, .key = f->key };
+	char total[24], dedup[GATEWAY_ID + 16];
+	struct outbox_variable variables[] = { { "total", total }, { "currency", payment->currency[0] != '\0' ? payment->currency : f->p.currency },
+		{ "again", "yes" } };
+
+	snprintf(total, sizeof total, "%" PRId64, f->owed);
+	snprintf(dedup, sizeof dedup, "returned:%s", payment->id);
+	return mailing_contact(act, &m, MAIL_REFUNDED, variables, sizeof variables / sizeof variables[0], dedup, NULL);
+}
+
 static int
 act_on(struct act *act, const struct found *f, const char *gateway, const struct gateway_payment *payment,
     enum payment_verdict verdict)
@@ -147,7 +169,8 @@ act_on(struct act *act, const struct found *f, const char *gateway, const struct
 		if ((error = note(act, f, gateway, payment, verdict)) != 0 || (error = change(act, &refunded, f, gateway, payment)) != 0 ||
 		    (error = invoicing_returned(act, f->p.id)) != 0 || (error = to_finance(act, f, verdict)) != 0)
 			return error;
-		return purchase_mail(act, &f->p, f->key, MAIL_REFUNDED, dedup);
+		return f->paid && strcmp(f->p.gateway_payment, payment->id) == 0 && strcmp(f->p.state, "refunded") != 0 ?
+		    purchase_mail(act, &f->p, f->key, MAIL_REFUNDED, dedup) : tell_returned(act, f, payment);
 	case PAYMENT_DISPUTED:
 	case PAYMENT_WON:
 		if ((error = note(act, f, gateway, payment, verdict)) != 0 ||
@@ -165,7 +188,7 @@ static enum payment_verdict
 decide(const struct found *f, const struct gateway_payment *payment, int sure)
 {
 	struct payment_order order = { .id = f->p.id, .state = f->p.state, .total = f->p.total, .currency = f->p.currency,
-		.paid_by = f->paid ? f->p.gateway_payment : NULL };
+		.paid_by = f->paid ? f->p.gateway_payment : NULL, .owed = f->owed };
 
 	return payment_decide(f->there ? &order : NULL, payment, sure);
 }

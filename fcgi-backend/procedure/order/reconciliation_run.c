@@ -9,6 +9,7 @@
 #include "libicert/error.h"
 #include "libicert/log.h"
 #include "procedure/order/purchase.h"
+#include "procedure/order/received.h"
 #include "procedure/order/reconciliation.h"
 #include "procedure/trouble.h"
 
@@ -25,24 +26,40 @@ static const struct db_stmt open_days = { "reconciliation_open",
 static const struct db_stmt due = { "reconciliation_due",
 	"select to_char(day, 'YYYY-MM-DD'), extract(epoch from day)::bigint from icert.reconciliation where gateway = $1 and state = 'open'"
 	" and next_try_at <= $2 order by day limit 1" };
+/* What a gateway says of payments, each once: whoever lists one twice means it as it was last. */
 #define THERE \
-	"(select t.id, nullif(t.o, '')::uuid as o, t.s::int as s, t.c::bigint as c, t.r::bigint as r from unnest(string_to_array($3, E'\\n')," \
-	" string_to_array($4, E'\\n'), string_to_array($5, E'\\n'), string_to_array($6, E'\\n'), string_to_array($7, E'\\n')) as t (id, o, s, c, r))"
-/* s as enum gateway_state: 2 approved, 5 refunded, 6 disputed. */
+	"(select distinct on (t.id) t.id, nullif(t.o, '')::uuid as o, t.s::int as s, t.c::bigint as c, t.r::bigint as r from" \
+	" unnest(string_to_array($3, E'\\n'), string_to_array($4, E'\\n'), string_to_array($5, E'\\n'), string_to_array($6, E'\\n')," \
+	" string_to_array($7, E'\\n')) with ordinality as t (id, o, s, c, r, n) order by t.id, t.n desc)"
+/* Of a payment t of gateway $1: what was concluded of money first (y), its order (p), cents that went back with our knowledge. */
+#define HERE(t) \
+	" left join lateral (select y.id, y.purchase_id, y.cents from icert.payment y where y.gateway = $1 and y.gateway_payment = " t ".id" \
+	" and y.verdict in ('pay', 'again', 'late', 'mismatch', 'strange') order by y.verdict = 'pay' desc limit 1) y on true" \
+	" left join icert.purchase p on p.id = coalesce(y.purchase_id, " t ".o, (select q.id from icert.purchase q where q.gateway = $1" \
+	" and q.gateway_payment = " t ".id))"
+#define SENT_BACK(t) \
+	"coalesce((select sum(f.cents) from icert.payment b join icert.refund f on f.payment_id = b.id and f.state in ('confirmed', 'done')" \
+	" where b.gateway = $1 and b.gateway_payment = " t ".id), 0)"
+#define RECEIVED_OF(t) \
+	"(select sum(b.cents) from icert.payment b where b.gateway = $1 and b.gateway_payment = " t ".id" \
+	" and b.verdict in ('pay', 'again', 'late', 'mismatch', 'strange') and" RECEIVED("b") ")"
+#define TOLD_BACK(t) \
+	"exists (select from icert.payment b where b.gateway = $1 and b.gateway_payment = " t ".id and b.verdict = 'refunded')"
+/* s as enum gateway_state: 2 approved, 5 refunded, 6 disputed.  What went back before we heard of it is nothing on both sides. */
+#define KIND(t) \
+	"case when " t ".s in (2, 6) and y.id is null then 'paid_there'" \
+	" when " t ".s in (2, 6) and " t ".c >= 0 and y.cents is distinct from " t ".c then 'amount'" \
+	" when " t ".s = 5 and y.id is not null and not " TOLD_BACK(t) " and " SENT_BACK(t) " < " RECEIVED_OF(t) " then 'refunded_there'" \
+	" when " t ".s <> 5 and " t ".r > 0 and y.id is not null and " SENT_BACK(t) " < " t ".r then 'refunded_there'" \
+	" when " t ".s = 6 and p.state in ('paid', 'used') and p.gateway = $1 and p.gateway_payment = " t ".id then 'disputed_there' end"
 static const struct db_stmt compare = { "reconciliation_compare",
 	"insert into icert.difference (gateway, day, payment, kind, purchase_id, here, there)"
-	" select $1, $2::date, t.id, k.kind, p.id, y.cents, case when t.c >= 0 then t.c end from " THERE " t"
-	" left join lateral (select y.id, y.purchase_id, y.cents from icert.payment y where y.gateway = $1 and y.gateway_payment = t.id"
-	" and y.verdict in ('pay', 'again', 'late', 'mismatch', 'strange') order by y.verdict = 'pay' desc limit 1) y on true"
-	" left join icert.purchase p on p.id = coalesce(y.purchase_id, t.o, (select q.id from icert.purchase q where q.gateway = $1"
-	" and q.gateway_payment = t.id))"
-	" cross join lateral (select case"
-	" when t.s in (2, 5, 6) and y.id is null then 'paid_there'"
-	" when t.s in (2, 6) and t.c >= 0 and y.cents is distinct from t.c then 'amount'"
-	" when (t.s = 5 or t.r > 0) and p.state <> 'refunded' and not exists (select from icert.refund f where f.payment_id = y.id"
-	" and f.state in ('confirmed', 'done')) then 'refunded_there'"
-	" when t.s = 6 and p.state in ('paid', 'used') and p.gateway = $1 and p.gateway_payment = t.id then 'disputed_there' end as kind) k"
-	" where k.kind is not null on conflict (gateway, payment, kind) do nothing" };
+	" select $1, $2::date, t.id, k.kind, p.id, y.cents, case when t.c >= 0 then t.c end from " THERE " t" HERE("t")
+	" cross join lateral (select " KIND("t") " as kind) k where k.kind is not null on conflict (gateway, payment, kind) do nothing" };
+/* Whether one payment, as the gateway answers of it now, still differs in that way. */
+static const struct db_stmt differs = { "reconciliation_differs",
+	"select count(*) from (select $2::text as id, nullif($3, '')::uuid as o, $4::int as s, $5::bigint as c, $6::bigint as r) t" HERE("t")
+	" where " KIND("t") " = $7" };
 /* What was concluded that day, and whom nobody has seen pay until the order ended. */
 static const struct db_stmt ours = { "reconciliation_ours",
 	"select y.gateway_payment from icert.payment y where y.gateway = $1 and y.at >= $2 and y.at < $3 and y.verdict in ('pay', 'again', 'late')"
@@ -56,13 +73,13 @@ static const struct db_stmt not_there = { "reconciliation_not_there",
 	" y.purchase_id, y.cents from icert.payment y where y.gateway = $1 and y.gateway_payment = $3 and y.verdict in ('pay', 'again', 'late')"
 	" limit 1 on conflict (gateway, payment, kind) do nothing" };
 static const struct db_stmt end = { "reconciliation_end",
-	"update icert.reconciliation set state = 'done', payments = $3, tries = tries + 1, outcome = '', ended_at = $4"
+	"update icert.reconciliation set state = 'done', payments = (select count(distinct id) from unnest(string_to_array($3, E'\n')) as id), tries = tries + 1, outcome = '', ended_at = $4"
 	" where gateway = $1 and day = $2::date and state = 'open'" };
 static const struct db_stmt later = { "reconciliation_later",
 	"update icert.reconciliation set tries = tries + 1, next_try_at = $3, outcome = $4 where gateway = $1 and day = $2::date and state = 'open'" };
 static const struct db_stmt asked = { "reconciliation_asked",
 	"select d.id from icert.difference d where d.state = 'ask' and" TROUBLE_RESTS_NOT("difference", "d.id::text", "$1") " limit $2" };
-static const struct db_stmt about = { "reconciliation_about", "select gateway, payment from icert.difference where id = $1 and state = 'ask'" };
+static const struct db_stmt about = { "reconciliation_about", "select gateway, payment, kind from icert.difference where id = $1 and state = 'ask'" };
 static const struct db_stmt answered = { "reconciliation_answered",
 	"update icert.difference set state = $2, verdict = $3 where id = $1 and state = 'ask'" };
 
@@ -71,6 +88,8 @@ struct listed {
 	struct buf	id, order, state, cents, refunded;
 	int		n;
 };
+
+#define LISTED_INIT { .id = BUF_INIT, .order = BUF_INIT, .state = BUF_INIT, .cents = BUF_INIT, .refunded = BUF_INIT }
 
 static int
 take(void *arg, const struct gateway_payment *p)
@@ -122,9 +141,18 @@ compare_listed(struct act *act, const struct day *d, const struct listed *l)
 	return error;
 }
 
-/* Ours that the list did not have: asked about one by one, since a payment at midnight belongs to two days. */
 static int
-look_for_missing(struct act *act, const struct day *d, const struct listed *l)
+is_there(const struct gateway_payment *p)
+{
+	return p->state == GATEWAY_APPROVED || p->state == GATEWAY_REFUNDED || p->state == GATEWAY_DISPUTED;
+}
+
+/*
+ * Ours that the list did not have, asked about one by one, since a payment at midnight belongs to two days: those that are there after all are
+ * added to `found`.
+ */
+static int
+look_for_missing(struct act *act, const struct day *d, const struct listed *l, struct listed *found)
 {
 	struct gateway_payment answer;
 	struct db_result *r;
@@ -135,8 +163,10 @@ look_for_missing(struct act *act, const struct day *d, const struct listed *l)
 		return error;
 	for (int i = 0; i < db_rows(r) && error == 0; i++) {
 		error = gateway_query(d->gateway, db_text(r, i, 0), &answer);
-		if (error == 0 && (answer.state == GATEWAY_APPROVED || answer.state == GATEWAY_REFUNDED || answer.state == GATEWAY_DISPUTED))
+		if (error == 0 && is_there(&answer)) {
+			error = take(found, &answer);
 			continue;
+		}
 		if (error != 0 && error != ICERT_E_NOT_FOUND)
 			break;
 		if ((error = act_begin(act)) == 0 &&
@@ -161,7 +191,7 @@ ask_each(struct act *act, const struct day *d, struct listed *l)
 		return error;
 	for (int i = 0; i < db_rows(r) && error == 0; i++) {
 		error = gateway_query(d->gateway, db_text(r, i, 0), &answer);
-		if (error == 0 && (answer.state == GATEWAY_APPROVED || answer.state == GATEWAY_REFUNDED || answer.state == GATEWAY_DISPUTED))
+		if (error == 0 && is_there(&answer))
 			error = take(l, &answer);
 		else if (error == ICERT_E_NOT_FOUND)
 			error = 0;
@@ -175,19 +205,20 @@ whole_day(struct act *act, const struct day *d)
 {
 	/* The gateway's clock is the real one.  Where ours was moved, payments of before it lie at the day's own time: both are asked for. */
 	const int64_t ahead = clock_business() - clock_real();
-	struct listed l = { .id = BUF_INIT, .order = BUF_INIT, .state = BUF_INIT, .cents = BUF_INIT, .refunded = BUF_INIT };
+	struct listed l = LISTED_INIT, found = LISTED_INIT;
 	int error = gateway_list(d->gateway, d->from - (ahead > 0 ? ahead : 0), d->to, take, &l);
 
 	if (error == ICERT_E_UNSUPPORTED)
 		error = ask_each(act, d, &l);
-	if (error == 0 && (error = compare_listed(act, d, &l)) == 0 && (error = look_for_missing(act, d, &l)) == 0 &&
-	    (error = act_begin(act)) == 0) {
-		if ((error = DB_QUERY(act->db, &end, NULL, P_TEXT(d->name), P_TEXT(d->text), P_INT(l.n), P_INT(clock_business()))) == 0)
+	if (error == 0 && (error = compare_listed(act, d, &l)) == 0 && (error = look_for_missing(act, d, &l, &found)) == 0 &&
+	    (error = compare_listed(act, d, &found)) == 0 && (error = act_begin(act)) == 0) {
+		if ((error = DB_QUERY(act->db, &end, NULL, P_TEXT(d->name), P_TEXT(d->text), P_TEXT(l.n > 0 ? buf_str(&l.id) : ""), P_INT(clock_business()))) == 0)
 			error = db_commit(act->db);
 		else
 			db_rollback(act->db);
 	}
 	listed_free(&l);
+	listed_free(&found);
 	return error;
 }
 
@@ -243,6 +274,26 @@ struct asking {
 	struct settlement	*settlement;
 };
 
+/* Whether the difference is one still, by the gateway's answer, which has been applied; < 0 an error. */
+static int
+still(struct act *act, const char *name, const char *kind, const struct gateway_payment *answer, enum payment_verdict verdict)
+{
+	struct db_result *r;
+	int error, n;
+
+	/* Of no order of ours: whatever it is, nobody's question solves it. */
+	if (verdict == PAYMENT_STRANGE)
+		return 1;
+	if (strcmp(kind, "paid_here") == 0)
+		return !is_there(answer);
+	if ((error = act_begin(act)) != 0 || (error = DB_QUERY_COMMIT(act->db, &differs, &r, P_TEXT(name), P_TEXT(answer->id),
+	    P_TEXT(id_valid(answer->order) ? answer->order : ""), P_INT(answer->state), P_INT(answer->cents), P_INT(answer->refunded), P_TEXT(kind))) != 0)
+		return error;
+	n = (int)db_int(r, 0, 0);
+	db_result_free(r);
+	return n;
+}
+
 static int
 ask_one(void *ctx, const char *id)
 {
@@ -250,27 +301,29 @@ ask_one(void *ctx, const char *id)
 	struct gateway *gateway;
 	struct gateway_payment answer;
 	enum payment_verdict verdict = PAYMENT_STRANGE;
-	char name[GATEWAY_NAME], payment[GATEWAY_ID], order[ID_TEXT];
+	char name[GATEWAY_NAME], payment[GATEWAY_ID], kind[20];
 	struct db_result *r;
-	int error, known;
+	int error, waits;
 
 	if ((error = act_begin(a->act)) != 0 || (error = DB_QUERY_COMMIT(a->act->db, &about, &r, P_TEXT(id))) != 0)
 		return error;
-	known = db_rows(r) == 1;
-	snprintf(name, sizeof name, "%s", known ? db_text(r, 0, 0) : "");
-	snprintf(payment, sizeof payment, "%s", known ? db_text(r, 0, 1) : "");
+	waits = db_rows(r) == 1;
+	snprintf(name, sizeof name, "%s", waits ? db_text(r, 0, 0) : "");
+	snprintf(payment, sizeof payment, "%s", waits ? db_text(r, 0, 1) : "");
+	snprintf(kind, sizeof kind, "%s", waits ? db_text(r, 0, 2) : "");
 	db_result_free(r);
-	if (!known)
+	if (!waits)
 		return 0;
 	if ((gateway = settlement_gateway(a->settlement, name)) == NULL)
 		return ICERT_E_UNAVAILABLE;
-	if ((error = gateway_query(gateway, payment, &answer)) == 0)
-		error = purchase_apply(a->act, name, &answer, PAYMENT_ASKED, &verdict, order);
-	/* It knows none: what differs goes on differing, and waits for a person again. */
-	known = error != ICERT_E_NOT_FOUND;
-	if ((error != 0 && known) || (error = act_begin(a->act)) != 0)
+	/* When it knows none, or goes on saying what differs, it waits for a person again. */
+	if ((error = settlement_ask_one(a->act, gateway, name, payment, &answer, &verdict)) == ICERT_E_NOT_FOUND)
+		waits = 1;
+	else if (error != 0 || (waits = still(a->act, name, kind, &answer, verdict)) < 0)
+		return error != 0 ? error : waits;
+	if ((error = act_begin(a->act)) != 0)
 		return error;
-	if ((error = DB_QUERY(a->act->db, &answered, NULL, P_TEXT(id), P_TEXT(known ? "solved" : "open"),
+	if ((error = DB_QUERY(a->act->db, &answered, NULL, P_TEXT(id), P_TEXT(waits ? "open" : "solved"),
 	    P_TEXT(payment_verdict_name(verdict)))) != 0) {
 		db_rollback(a->act->db);
 		return error;

@@ -30,8 +30,9 @@ static const struct db_stmt sealed_words = { "refund_words",
 	" join icert.data_key k on k.id = p.key_id where q.id = $1" };
 static const struct db_stmt one = { "refund_one", "select " COLUMNS FROM " where q.id = $1" };
 static const struct db_stmt about = { "refund_about",
-	"select p.id, p.number, p.state, p.contact_id, p.key_id, k.wrapped, y.verdict, coalesce(y.cents, 0), coalesce(y.currency, '')"
-	" from icert.payment y join icert.purchase p on p.id = y.purchase_id join icert.data_key k on k.id = p.key_id where y.id = $1" };
+	"select p.id, p.number, p.state, p.contact_id, p.key_id, k.wrapped, y.verdict, case when exists (select from"
+	" icert.payment o where o.gateway = y.gateway and o.gateway_payment = y.gateway_payment and o.verdict = 'refunded') then 0 else coalesce(y.cents, 0) end,"
+	" coalesce(y.currency, '') from icert.payment y join icert.purchase p on p.id = y.purchase_id join icert.data_key k on k.id = p.key_id where y.id = $1" };
 static const struct db_stmt add = { "refund_add",
 	"insert into icert.refund (id, purchase_id, payment_id, own, cents, currency, reason, words, requested_by, requested_at)"
 	" values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)" };

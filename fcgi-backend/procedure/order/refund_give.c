@@ -116,6 +116,19 @@ ended(struct act *act, const struct given *g, const char *refund, int refused)
 	return error;
 }
 
+/* Perhaps because it went back there already, or a bank holds it: what the gateway says of it is made true. */
+static int
+refused(struct act *act, struct gateway *gateway, const struct given *g, int why)
+{
+	struct gateway_payment answer;
+	enum payment_verdict verdict;
+	int error = ended(act, g, "", why), asked;
+
+	if (error == 0 && (asked = settlement_ask_one(act, gateway, g->gateway, g->payment, &answer, &verdict)) != 0)
+		log_warn("refund_unasked", "gateway %s: %s", g->gateway, icert_err_code(asked));
+	return error;
+}
+
 static int
 give_one(struct act *act, struct settlement *settlement, const struct given *g)
 {
@@ -131,7 +144,7 @@ give_one(struct act *act, struct settlement *settlement, const struct given *g)
 		return ICERT_E_UNAVAILABLE;
 	error = gateway_refund(gateway, &ask, refund, &pending);
 	if (error == ICERT_E_DENIED || error == ICERT_E_NOT_FOUND)
-		return ended(act, g, refund, error);
+		return refused(act, gateway, g, error);
 	return error != 0 ? error : pending ? ICERT_E_BUSY : ended(act, g, refund, 0);
 }
 

@@ -62,6 +62,16 @@ ask_and_apply(struct act *act, struct gateway *gateway, const char *name, const 
 	return purchase_apply(act, name, &answer, PAYMENT_ASKED, verdict, order);
 }
 
+int
+settlement_ask_one(struct act *act, struct gateway *gateway, const char *name, const char *payment, struct gateway_payment *answer,
+    enum payment_verdict *verdict)
+{
+	char order[ID_TEXT];
+	int error = gateway_query(gateway, payment, answer);
+
+	return error != 0 ? error : purchase_apply(act, name, answer, PAYMENT_ASKED, verdict, order);
+}
+
 static int
 apply_event(struct act *act, struct settlement *settlement, struct inbox_event *event)
 {

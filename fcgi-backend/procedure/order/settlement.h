@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "payments/gateway.h"
+#include "payments/payment.h"
 #include "procedure/act.h"
 
 struct settlement {
@@ -34,6 +35,13 @@ int	settlement_apply(struct act *act, struct settlement *settlement, size_t most
  * counts, so nothing is counted twice.  A rehearsal only notes what would be done; it does not wait for a gateway.
  */
 int	settlement_replay(struct act *act, struct settlement *settlement, size_t most);
+
+/*
+ * Asks the gateway of that name how one payment stands, and applies its answer, which is sure.  Errors of gateway_query() and
+ * purchase_apply().
+ */
+int	settlement_ask_one(struct act *act, struct gateway *gateway, const char *name, const char *payment, struct gateway_payment *answer,
+	    enum payment_verdict *verdict);
 
 /*
  * Asks about pending orders without news: `first` seconds after the payer went to the gateway (business clock), then after as

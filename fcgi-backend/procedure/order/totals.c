@@ -7,9 +7,14 @@
 
 #define READERS		(BY_FINANCE | BY_NATIONAL | BY_AUDITOR)
 
+/* The bank of whoever paid has it: a dispute that was not won. */
+#define HELD(y) \
+	" exists (select from icert.payment d where d.gateway = " y ".gateway and d.gateway_payment = " y ".gateway_payment and d.verdict = 'disputed')" \
+	" and not exists (select from icert.payment w where w.gateway = " y ".gateway and w.gateway_payment = " y ".gateway_payment and w.verdict = 'won')"
+
 /*
- * What the gateway gave back by itself counts unless it is our own refund heard of again, or the end of a dispute that took the
- * money already.
+ * What the gateway gave back by itself is all that was left there of a payment: what was received, without our own refunds of it, and
+ * without what a dispute took already.
  */
 #define MOVEMENTS \
 	"with movement as (" \
@@ -22,11 +27,15 @@
 	" select y.at, y.gateway, y.gateway_payment, y.verdict, case y.verdict when 'won' then 1 else -1 end * coalesce(s.cents, y.cents)," \
 	"  coalesce(s.currency, y.currency, ''), y.purchase_id from icert.payment y" \
 	" left join icert.payment s on s.gateway = y.gateway and s.gateway_payment = y.gateway_payment and s.verdict = 'pay'" \
-	" where y.at >= $1 and y.at < $2 and y.verdict in ('refunded', 'disputed', 'won') and coalesce(s.cents, y.cents) > 0" \
-	"  and not (y.verdict = 'refunded' and (" \
-	"   exists (select from icert.refund q where q.payment_id = s.id and q.state = 'done')" \
-	"   or (exists (select from icert.payment d where d.gateway = y.gateway and d.gateway_payment = y.gateway_payment and d.verdict = 'disputed')" \
-	"    and not exists (select from icert.payment w where w.gateway = y.gateway and w.gateway_payment = y.gateway_payment and w.verdict = 'won'))))" \
+	" where y.at >= $1 and y.at < $2 and y.verdict in ('disputed', 'won') and coalesce(s.cents, y.cents) > 0" \
+	" union all" \
+	" select y.at, y.gateway, y.gateway_payment, y.verdict, -s.cents, s.currency, y.purchase_id from icert.payment y" \
+	" cross join lateral (select sum(s.cents)::bigint as cents, max(s.currency) as currency from icert.payment s" \
+	"  where s.gateway = y.gateway and s.gateway_payment = y.gateway_payment and s.cents > 0" \
+	"  and s.verdict in ('pay', 'again', 'late', 'mismatch', 'strange') and" RECEIVED("s") \
+	"  and not exists (select from icert.refund q where q.payment_id = s.id and q.state = 'done')" \
+	"  and not (s.verdict = 'pay' and" HELD("s") ")) s" \
+	" where y.at >= $1 and y.at < $2 and y.verdict = 'refunded' and s.cents > 0" \
 	") "
 #define DAY		"to_char(to_timestamp(m.at) at time zone 'America/Guayaquil', 'YYYY-MM-DD')"
 

@@ -22,6 +22,8 @@ const char *const waiting_names[] = { "transfer", "difference", "refund", "faile
 	" union all" \
 	" select case q.state when 'open' then 2 else 3 end, coalesce(q.ended_at, q.requested_at), q.cents, '', q.reason, p.id, p.number" \
 	" from icert.refund q join icert.purchase p on p.id = q.purchase_id where q.state = 'open' or (q.state = 'failed'" \
+	"  and not exists (select from icert.payment y join icert.payment o on o.gateway = y.gateway and o.gateway_payment = y.gateway_payment" \
+	"   and o.verdict = 'refunded' where y.id = q.payment_id)" \
 	"  and not exists (select from icert.refund o where o.payment_id = q.payment_id" \
 	"   and (o.state in ('open', 'confirmed', 'done') or (o.state = 'failed' and (o.ended_at, o.id) > (q.ended_at, q.id)))))" \
 	" union all" \
@@ -29,7 +31,7 @@ const char *const waiting_names[] = { "transfer", "difference", "refund", "faile
 	" where y.verdict in ('again', 'late', 'mismatch') and y.cents > 0" \
 	"  and not exists (select from icert.refund q where q.payment_id = y.id and q.state <> 'withdrawn')" \
 	"  and not exists (select from icert.payment o where o.gateway = y.gateway and o.gateway_payment = y.gateway_payment" \
-	"   and o.verdict = 'refunded' and y.verdict <> 'again') and" RECEIVED("y") \
+	"   and o.verdict = 'refunded') and" RECEIVED("y") \
 	" union all" \
 	" select 5, p.state_since, p.total, '', '', p.id, p.number from icert.purchase p where p.state = 'disputed'" \
 	" union all" \

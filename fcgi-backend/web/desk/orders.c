@@ -120,6 +120,11 @@ may_return(const struct story *s, const struct story_conclusion *c, const struct
 		if (strcmp(refunds[i].conclusion, c->id) == 0 && strcmp(refunds[i].q.state, "withdrawn") != 0 &&
 		    strcmp(refunds[i].q.state, "failed") != 0)
 			return false;
+	/* Nothing of it is at the gateway any more. */
+	for (size_t i = 0; i < s->nconclusions; i++)
+		if (strcmp(s->conclusions[i].verdict, "refunded") == 0 && strcmp(s->conclusions[i].gateway, c->gateway) == 0 &&
+		    strcmp(s->conclusions[i].payment, c->payment) == 0)
+			return false;
 	if (strcmp(c->verdict, "pay") == 0)
 		return strcmp(state, "paid") == 0 || strcmp(state, "used") == 0 || strcmp(state, "refunding") == 0;
 	return c->cents > 0 && (strcmp(c->verdict, "again") == 0 || strcmp(c->verdict, "late") == 0 || strcmp(c->verdict, "mismatch") == 0);

@@ -1,0 +1,66 @@
+// What happens in a history of payments, decided by the seed alone before any of it is done: no answer, and no moment at which one comes,
+// changes what is drawn.  So a seed repeats its history, as far as programs can repeat theirs.
+import { random } from '../lib/processes.mjs';
+
+// What may happen to a payment in the world, by how it is there; and how it is then.
+const world = {
+	pending: {
+		aprobar: 'approved', rechazar: 'rejected', pendiente: 'checking', callado: 'approved', doble: 'approved', 'otro-valor': 'approved',
+		repetido: 'approved', caducar: 'expired',
+	},
+	checking: { aprobar: 'approved', rechazar: 'rejected', callado: 'approved' },
+	approved: { disputa: 'disputed', devuelto: 'refunded', repetido: 'approved', nothing: 'approved' },
+	disputed: { 'disputa-ganada': 'approved', 'disputa-perdida': 'refunded', nothing: 'disputed' },
+};
+
+/** Where a program is killed while it has a notification in hand, and which; all of them in each history. */
+export const steps = [
+	'storing', 'storing: parent', 'storing: postgres', 'taking', 'asking', 'applying', 'applying: parent', 'applying: postgres', 'marking',
+];
+
+/** How two people's refund goes: as it should; the clerk, or PostgreSQL, killed when the gateway has done it; its answer lost; refused at
+ *  first; given back there, or in dispute there, before the second person confirms; the gateway down for a while. */
+export const refunds = ['killed', 'well', 'raced', 'killed: postgres', 'lost', 'refused', 'disputed', 'down'];
+
+const victims = ['clerk/child', 'webhook/child', 'clerk', 'webhook', 'postgres/child', 'postgres'];
+const gone = (state) => ['rejected', 'expired'].includes(state);
+
+/** orders: how many; acts: how many things happen; refunds: how many are asked for here.  A list of { op, order, … }. */
+export function plan({ seed, orders, acts, refunded }) {
+	const rnd = random(seed);
+	const below = (n) => Math.floor(rnd() * n);
+	const pick = (list) => list[below(list.length)];
+	const states = Array(orders).fill('pending');
+	const list = Array.from({ length: orders }, (_, order) => ({ op: 'checkout', order }));
+	const crashes = steps.map((step) => ({ op: 'crash', step }));
+	const middle = [];
+	const act = (order) => {
+		if (gone(states[order])) {
+			states[order] = 'pending';
+			middle.push({ op: 'checkout', order });
+		}
+		if (!world[states[order]]) return;
+		const act = pick(Object.keys(world[states[order]]));
+		// A bank disputes one payment: those that were captured twice are left to refunds.
+		states[order] = world[states[order]][act];
+		if (act !== 'nothing') middle.push({ op: 'act', order, act });
+	};
+	const deliver = () => {
+		const at = rnd(), fate = rnd();
+		if (fate < 0.12) return { op: 'lose', at };
+		if (fate < 0.25) return { op: 'deliver', at, fail: pick([500, 503, 429]) };
+		if (fate < 0.4) return { op: 'deliver', at, times: 3 };
+		if (fate < 0.6) return { op: 'deliver', at, beside: pick(victims) };
+		return { op: 'deliver', at, times: 1 };
+	};
+	for (let i = 0; i < acts; i++) {
+		act(below(orders));
+		if (rnd() < 0.7) middle.push(deliver());
+		if (rnd() < 0.25) middle.push({ op: 'application', order: below(orders) });
+	}
+	// Kills at each step, and refunds, anywhere in between.
+	for (const crash of crashes) middle.splice(below(middle.length + 1), 0, { ...crash, at: rnd() });
+	for (let i = 0; i < refunded; i++)
+		middle.splice(below(middle.length + 1), 0, { op: 'refund', order: below(orders), how: refunds[i % refunds.length], end: pick(['disputa-ganada', 'disputa-perdida']) });
+	return [...list, ...middle];
+}
