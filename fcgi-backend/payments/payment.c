@@ -25,6 +25,9 @@ decide_approved(const struct payment_order *order, const struct gateway_payment 
 			return sure == PAYMENT_ASKED ? PAYMENT_WON : PAYMENT_QUERY;
 		if (strcmp(order->paid_by, payment->id) != 0 || payment->times > 1)
 			return PAYMENT_AGAIN;
+		/* Given back, and there is some of it there still: it was captured more than once. */
+		if (is(order->state, "refunded"))
+			return sure == PAYMENT_ASKED ? PAYMENT_AGAIN : PAYMENT_QUERY;
 		return PAYMENT_NOTHING;
 	}
 	if (open)

@@ -211,7 +211,7 @@ payment_round(struct hand *hand)
 {
 	struct act act = by_clerk(hand);
 	size_t done;
-	int boxed = 0, applied, transferred, replayed, given, asked;
+	int boxed = 0, applied, transferred, replayed, given, asked, answered;
 
 	if (due(hand) && ((boxed = inbox_box(hand->db, &hand->keeper, clock_real())) != 0 ||
 	    (boxed = inbox_retain(hand->db, clock_real(), policy_int(&act, "payment_event.months", EVENT_MONTHS))) != 0))
@@ -224,8 +224,9 @@ payment_round(struct hand *hand)
 	replayed = settlement_replay(&act, &hand->settlement, AT_ONCE);
 	given = refund_give(&act, &hand->settlement, AT_ONCE, &done);
 	asked = settlement_ask(&act, &hand->settlement, ASK_S, ASK_MOST_S, &done);
+	answered = reconciliation_answer(&act, &hand->settlement);
 	return boxed != 0 ? boxed : applied != 0 ? applied : transferred != 0 ? transferred :
-	    replayed != 0 ? replayed : given != 0 ? given : asked;
+	    replayed != 0 ? replayed : given != 0 ? given : asked != 0 ? asked : answered;
 }
 
 /* A job of its own: a gateway's long list delays no payment. */
@@ -364,7 +365,7 @@ static const struct job {
 } jobs[] = {
 	{ "mail", "icert_outbox", mail_start, mail_round, NULL },
 	{ "payments", "icert_payment", payment_start, payment_round, NULL },
-	{ "reconciliation", "icert_payment", payment_start, reconciliation_round, NULL },
+	{ "reconciliation", NULL, payment_start, reconciliation_round, NULL },
 	{ "deadlines", NULL, NULL, deadline_round, DEADLINE_OPTIONS },
 	{ "contracts", NULL, contract_start, contract_round, NULL },
 	{ "returned", "icert_contract", contract_start, returned_round, NULL },

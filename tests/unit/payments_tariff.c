@@ -140,6 +140,9 @@ verdicts(void **state)
 	assert_int_equal(payment_decide(&order, &payment, 1), PAYMENT_AGAIN);
 	assert_int_equal(decide("expired", NULL, GATEWAY_APPROVED, 3163, "USD", 1), PAYMENT_LATE);
 	assert_int_equal(decide("refunded", NULL, GATEWAY_APPROVED, 3163, "USD", 1), PAYMENT_AGAIN);
+	assert_int_equal(decide("refunded", "pay_1", GATEWAY_APPROVED, 3163, "USD", 1), PAYMENT_AGAIN);
+	assert_int_equal(decide("refunded", "pay_1", GATEWAY_APPROVED, 3163, "USD", PAYMENT_SIGNED), PAYMENT_QUERY);
+	assert_int_equal(decide("refunding", "pay_1", GATEWAY_APPROVED, 3163, "USD", 1), PAYMENT_NOTHING);
 	/* money that went back, and money that a bank holds back: only of the payment that paid, and only when it is sure */
 	assert_int_equal(decide("used", "pay_1", GATEWAY_REFUNDED, -1, "", 1), PAYMENT_REFUNDED);
 	assert_int_equal(decide("refunding", "pay_1", GATEWAY_REFUNDED, -1, "", 1), PAYMENT_REFUNDED);

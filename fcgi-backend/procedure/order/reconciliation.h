@@ -41,9 +41,15 @@ int	reconciliation_ask(struct act *, const char *difference);
 int	reconciliation_explain(struct act *, const char *difference, const char *reason);
 
 /*
- * The clerk: days that are due, one gateway after the other; then what finance has asked for.  A gateway that gives no list is
- * asked again later.  As often as wanted, and after a kill in between, the result is the same.
+ * The clerk: days that are due, one gateway after the other.  A gateway that gives no list is asked again later.  As often as
+ * wanted, and after a kill in between, the result is the same.
  */
 int	reconciliation_run(struct act *, struct settlement *, size_t *done);
+
+/*
+ * The clerk: what finance has asked for.  In the process that applies every other answer, so that none is applied after a later one.  A
+ * difference that the answer does not end waits for finance again.
+ */
+int	reconciliation_answer(struct act *, struct settlement *);
 
 #endif

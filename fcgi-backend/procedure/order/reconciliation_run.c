@@ -332,10 +332,21 @@ ask_one(void *ctx, const char *id)
 }
 
 int
-reconciliation_run(struct act *act, struct settlement *settlement, size_t *done)
+reconciliation_answer(struct act *act, struct settlement *settlement)
 {
 	struct asking asking = { act, settlement };
 	struct db_result *r;
+	int error;
+
+	if ((error = act_begin(act)) != 0 ||
+	    (error = DB_QUERY_COMMIT(act->db, &asked, &r, P_INT(clock_real()), P_INT(AT_ONCE))) != 0)
+		return error;
+	return trouble_each(act, "difference", r, ask_one, &asking, NULL);
+}
+
+int
+reconciliation_run(struct act *act, struct settlement *settlement, size_t *done)
+{
 	int error = 0, more;
 
 	*done = 0;
@@ -345,8 +356,5 @@ reconciliation_run(struct act *act, struct settlement *settlement, size_t *done)
 		if (d.gateway != NULL && (error = one_day(act, &d, &more)) == 0)
 			*done += (size_t)more;
 	}
-	if (error != 0 || (error = act_begin(act)) != 0 ||
-	    (error = DB_QUERY_COMMIT(act->db, &asked, &r, P_INT(clock_real()), P_INT(AT_ONCE))) != 0)
-		return error;
-	return trouble_each(act, "difference", r, ask_one, &asking, NULL);
+	return error;
 }
