@@ -221,13 +221,17 @@ class History {
 
 	async refund({ order: number, how, end }) {
 		const order = this.order[number].id, payment = this.last(number);
+		if (payment.state !== 'approved') return;	// it went another way meanwhile
+		const known = () => this.sql(`select count(*) from icert.payment where gateway_payment = '${payment.id}' and verdict in ('pay', 'mismatch')`) !== '0';
+		await this.deliver({ payment, note: this.sim.notices(payment, 'estado')[0] });
+		await until(known, { what: 'what is given back is paid', timeout: 60_000 });
 		const id = await this.ask(order);
-		if (!id) return;
+		assert.ok(id, `finance may return what was paid: ${order}`);
 		const posted = ({ method, path }) => method === 'POST' && /refunds$/.test(path);
 		let asked = 0;
 		const when = (request) => { asked += posted(request); return posted(request); };
-		if (how === 'raced' && payment.state === 'approved') await this.sim.act(payment, 'devuelto');
-		if (how === 'disputed' && payment.state === 'approved' && payment.captures === 1) await this.sim.act(payment, 'disputa');
+		if (how === 'raced') await this.sim.act(payment, 'devuelto');
+		if (how === 'disputed' && payment.captures === 1) await this.sim.act(payment, 'disputa');
 		if (how === 'refused') await this.sim.act(payment, 'sin-devolucion');
 		if (/^killed/.test(how)) this.sim.fail({ times: 1, late: 1500, when });
 		else if (how === 'lost') this.sim.fail({ times: 1, lost: true, when });
@@ -238,9 +242,16 @@ class History {
 			this.kill(how === 'killed' ? 'clerk/child' : 'postgres');
 			await this.well();
 		}
-		await until(() => { this.hasten(); return /^(done|failed)$/.test(this.refundState(id)); }, { what: `a refund ${how}: ${order}`, timeout: 60_000 });
+		const ended = () => { this.hasten(); return /^(done|failed)$/.test(this.refundState(id)); };
+		// What a bank holds waits for its end, once that is known here.
+		await until(() => ended() || this.state(order) === 'disputed', { what: `a refund ${how}: ${order}`, timeout: 60_000 });
+		if (payment.state === 'disputed') {
+			await this.sim.act(payment, end);
+			this.collect();
+			for (const one of this.told.filter((one) => one.payment === payment)) await this.deliver(one);
+		}
+		await until(ended, { what: `a refund ${how}, and the end of a dispute: ${order}`, timeout: 60_000 });
 		if (how === 'refused') await this.sim.act(payment, 'admitir');
-		if (how === 'disputed' && payment.state === 'disputed') await this.sim.act(payment, end);
 		this.sim.wellAgain();
 		this.refunded.push(how);
 	}
@@ -339,20 +350,21 @@ class History {
 
 	/** Of every month that there is. */
 	async balance() {
-		const finance = new Operator(this.icert, 'finanzas');
+		// Somebody whose code is fresh.
+		const auditor = new Operator(this.icert, 'auditor');
 		try {
-			expect(await finance.signIn(), 200, 'finanzas');
+			expect(await auditor.signIn(), 200, 'auditor');
 			let sum = 0;
 			const now = Date.now() - 5 * 3600_000;
 			for (const month of new Set([now, now + this.icert.ahead * 1000].map((at) => new Date(at).toISOString().slice(0, 7)))) {
-				const file = (await finance.client.get(`/totales/mes.csv?mes=${month}`)).body.toString().slice(1).trim().split('\r\n');
+				const file = (await auditor.client.get(`/totales/mes.csv?mes=${month}`)).body.toString().slice(1).trim().split('\r\n');
 				const at = file[0].split(',').indexOf('saldo');
 				assert.ok(at > 0, file[0]);
 				for (const line of file.slice(1)) sum += Math.round(Number(line.split(',')[at]) * 100);
 			}
 			return sum;
 		} finally {
-			finance.close();
+			auditor.close();
 		}
 	}
 

@@ -25,7 +25,7 @@ export const refunds = ['killed', 'well', 'raced', 'killed: postgres', 'lost', '
 const victims = ['clerk/child', 'webhook/child', 'clerk', 'webhook', 'postgres/child', 'postgres'];
 const gone = (state) => ['rejected', 'expired'].includes(state);
 
-/** orders: how many; acts: how many things happen; refunds: how many are asked for here.  A list of { op, order, … }. */
+/** orders: how many; acts: how many things happen; refunded: how many refunds are asked for here.  A list of { op, order, … }. */
 export function plan({ seed, orders, acts, refunded }) {
 	const rnd = random(seed);
 	const below = (n) => Math.floor(rnd() * n);
@@ -53,14 +53,22 @@ export function plan({ seed, orders, acts, refunded }) {
 		if (fate < 0.6) return { op: 'deliver', at, beside: pick(victims) };
 		return { op: 'deliver', at, times: 1 };
 	};
-	for (let i = 0; i < acts; i++) {
+	// Two people give back what is paid by then; an order that nobody has decided about is paid for that.
+	const refund = (n) => {
+		const paid = states.flatMap((state, order) => (state === 'approved' ? [order] : []));
+		const order = paid.length > 0 ? pick(paid) : states.findIndex((state) => ['pending', 'checking'].includes(state));
+		if (order < 0) return;
+		if (paid.length === 0) middle.push({ op: 'act', order, act: 'aprobar' });
+		states[order] = 'refunded';
+		middle.push({ op: 'refund', order, how: refunds[n % refunds.length], end: pick(['disputa-ganada', 'disputa-perdida']) });
+	};
+	for (let i = 0, n = 0; i < acts; i++) {
+		while (n < refunded && i >= (n + 1) * acts / (refunded + 1)) refund(n++);
 		act(below(orders));
 		if (rnd() < 0.7) middle.push(deliver());
 		if (rnd() < 0.25) middle.push({ op: 'application', order: below(orders) });
 	}
-	// Kills at each step, and refunds, anywhere in between.
+	// Kills at each step, anywhere in between.
 	for (const crash of crashes) middle.splice(below(middle.length + 1), 0, { ...crash, at: rnd() });
-	for (let i = 0; i < refunded; i++)
-		middle.splice(below(middle.length + 1), 0, { op: 'refund', order: below(orders), how: refunds[i % refunds.length], end: pick(['disputa-ganada', 'disputa-perdida']) });
 	return [...list, ...middle];
 }
