@@ -105,6 +105,9 @@ test('what is not the invoice of the order is refused with the reason and what t
 	await refused(own, { ...good, pdf: { ...good.pdf, data: Buffer.from('no es un PDF') } }, /como PDF no lo es/, { status: 415 });
 	await refused(own, { ...good, xml: { ...good.xml, data: Buffer.from('\ufeff\ufeffx') } }, /como XML no lo es/, { status: 415 });
 	await refused(own, { ...good, xml: { ...good.xml, data: Buffer.concat([good.xml.data, Buffer.alloc(520 * 1024, ' ')]) } }, /más de 512 KB/, { status: 413 });
+	const heavy = (megabytes) => ({ ...good, pdf: { ...good.pdf, data: Buffer.concat([good.pdf.data, Buffer.alloc(megabytes << 20)]) } });
+	await refused(own, heavy(2), /PDF pesa más de 2 MB/, { status: 413 });
+	await refused(own, heavy(9), /hasta 512 KB y el PDF hasta 2 MB/, { status: 413 });
 	const none = await file(own, {});
 	assert.deepEqual([none.status, none.errors.length], [422, 2], 'both are asked for');
 	await refused(own, { ...good, pdf: papers({ buyerName: 'OTRA PERSONA' }).pdf }, /El PDF es de otro comprobante/);
@@ -157,6 +160,11 @@ test('an invoice is filed, mailed to who ordered with a copy to the province, an
 	for (const person of [auditor, operator]) assert.equal((await person.client.get(pdf)).status, 403, person.account.login);
 	assert.ok((await auditor.client.visit(`/orden/${id}`)).main.includes(v.serial), 'the auditor sees that there is one');
 	assert.equal(sql(`select count(*) from icert.audit where action = 'order.invoice_read' and outcome <> 'refused' and subject = '${id}'`), '4', 'each opening is a row');
+
+	for (const text of [v.serial, ` ${v.key} `]) {
+		const list = await (await finance.client.visit('/ordenes')).form(/ordenes$/, 'post').submit({ buscar: text });
+		assert.ok(list.main.includes(own.number) && !list.main.includes(other.number), text);
+	}
 
 	// The same again ends as the first time did; another one is not taken; nor this one for another order.
 	const again = await file(own, sent, other);

@@ -20,7 +20,7 @@
 	" i.copied_at, i.pdf, i.pdf_size, i.pdf_sha256, i.xml, i.xml_size, i.xml_sha256"
 #define MINE	COLUMNS ", '' from icert.invoice i"
 #define FILED	COLUMNS ", s.name from icert.invoice i left join icert.staff s on s.id = i.filed_by"
-#define OF_ORDER " where i.purchase_id = $1 order by i.created_at, i.id limit $2"
+#define OF_ORDER " where i.purchase_id = $1 order by i.created_at, i.voids is null, i.id limit $2"
 #define ONE	" where i.purchase_id = $1 and i.id = $2 and i.pdf is not null"
 static const struct db_stmt list_mine = { "invoicing_list_mine", MINE OF_ORDER };
 static const struct db_stmt list_filed = { "invoicing_list_filed", FILED OF_ORDER };

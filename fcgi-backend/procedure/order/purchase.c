@@ -43,7 +43,8 @@ static const struct db_stmt list = { "purchase_list",
 	WITH_CASE " where $3::text is null or p.state = $3 order by p.created_at desc, p.id limit $1 offset $2" };
 static const struct db_stmt search = { "purchase_search",
 	WITH_CASE " where p.number = upper($1) or p.gateway_payment = $1 or p.id = (select y.purchase_id from icert.payment y"
-	" where y.gateway_payment = $1 limit 1) or p.contact_id = (select c.id from icert.contact c where c.email_hash = $2)"
+	" where y.gateway_payment = $1 limit 1) or p.id = any(array(select i.purchase_id from icert.invoice i where i.serial = $1 or i.access_key = $1))"
+	" or p.contact_id = (select c.id from icert.contact c where c.email_hash = $2)"
 	" order by p.created_at desc, p.id limit $3" };
 static const struct db_stmt pending = { "purchase_pending",
 	"update icert.purchase set state = 'pending', version = version + 1, state_since = $4, gateway = $2,"

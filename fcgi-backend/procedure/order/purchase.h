@@ -50,7 +50,7 @@ int	purchase_get(struct act *, const char *id, struct purchase *);
 /* The contact's, or for finance every one, newest first; billing is not opened.  state: only those, NULL all.
  * *n: room (at most 50 are read), then rows filled. */
 int	purchase_list(struct act *, const char *state, int offset, struct purchase *rows, size_t *n);
-/* What finance looks for: an order's number, a payment's id at its gateway, or the e-mail of who ordered.  As purchase_list(). */
+/* What finance looks for: an order's number, a payment's id at its gateway, an invoice's number or access key, or the e-mail of who ordered.  As purchase_list(). */
 int	purchase_search(struct act *, const char *text, struct purchase *rows, size_t *n);
 
 /* The gateway has a checkout for it: created → pending.  A repeat with the same

@@ -121,10 +121,15 @@ note_refusal(struct request *rq)
 {
 	const char *field = rq->refusal_field;
 
-	if (rq->refusal == NULL || field == NULL || !(is(field, "pdf") || is(field, "xml")))
+	if (rq->refusal == NULL)
+		return;
+	/* A body that is too large whole has no field. */
+	if (field == NULL || !(is(field, "pdf") || is(field, "xml")))
+		field = is(rq->refusal, "upload_file_size") ? "files" : NULL;
+	if (field == NULL)
 		return;
 	rq->nerrors = 0;
-	page_field_error(rq, field, own_words(rq, field, page_refusal_code(rq)));
+	page_field_error(rq, is(field, "files") ? NULL : field, own_words(rq, field, page_refusal_code(rq)));
 }
 
 static int
