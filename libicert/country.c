@@ -2,8 +2,12 @@
 
 #include <sys/stat.h>
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 /* A list of cities has countries too; one of anonymous networks or of autonomous systems has none. */
 static int
@@ -42,6 +46,55 @@ country_open(MMDB_s *db, const char *path, uint64_t oldest, uint64_t now)
 	if (fault != NULL)
 		MMDB_close(db);
 	return fault;
+}
+
+static int
+holds(const char *path, const MMDB_s *db)
+{
+	MMDB_s kept;
+	int same;
+
+	if (country_open(&kept, path, 0, UINT64_MAX - COUNTRY_AHEAD_MAX) != NULL)
+		return 0;
+	same = kept.file_size == db->file_size && memcmp(kept.file_content, db->file_content, (size_t)db->file_size) == 0;
+	MMDB_close(&kept);
+	return same;
+}
+
+static int
+write_all(int fd, const uint8_t *p, size_t n)
+{
+	ssize_t done;
+
+	for (; n > 0; p += done, n -= (size_t)done)
+		if ((done = write(fd, p, n)) <= 0)
+			return done < 0 ? errno : ENOSPC;
+	return 0;
+}
+
+int
+country_keep(const MMDB_s *db, const char *path)
+{
+	char temporary[1024];
+	int fd, error, n;
+
+	if (holds(path, db))
+		return 0;
+	/* Several processes may keep the same one at a time. */
+	n = snprintf(temporary, sizeof(temporary), "%s.%ld", path, (long)getpid());
+	if (n < 0 || (size_t)n >= sizeof(temporary))
+		return ENAMETOOLONG;
+	if ((fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644)) < 0)
+		return errno;
+	/* Not synced: whoever waits for us answers requests, and what a crash of the machine tears is refused or fetched again. */
+	error = write_all(fd, db->file_content, (size_t)db->file_size);
+	if (close(fd) != 0 && error == 0)
+		error = errno;
+	if (error == 0 && rename(temporary, path) != 0)
+		error = errno;
+	if (error != 0)
+		unlink(temporary);
+	return error;
 }
 
 static int

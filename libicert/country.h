@@ -22,6 +22,13 @@
  */
 const char	*country_open(MMDB_s *db, const char *path, uint64_t oldest, uint64_t now);
 
+/*
+ * Keeps the octets of an opened database in a file of our own, put in its place by a rename and left alone when it holds them already: what
+ * was taken once is there for whoever starts later, also when the file it came from is bad by then, and nobody
+ * shortens it while it is mapped.  0, or an errno.
+ */
+int		 country_keep(const MMDB_s *db, const char *path);
+
 /* The country of an address: 1 and its code, 0 when none is known. */
 int	country_find(const MMDB_s *db, const struct sockaddr *, char code[COUNTRY_CODE]);
 

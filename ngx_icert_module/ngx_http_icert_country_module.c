@@ -9,6 +9,7 @@
 
 typedef struct {
     ngx_str_t        path;
+    ngx_str_t        keep;     /* where what was taken last stands; empty: nowhere */
     ngx_msec_t       check;    /* ms between looks at the file */
 
     ngx_event_t      event;
@@ -28,6 +29,10 @@ static ngx_int_t ngx_http_icert_net_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static void ngx_http_icert_country_load(
     ngx_http_icert_country_main_conf_t *mcf, ngx_log_t *log);
+static void ngx_http_icert_country_keep(
+    ngx_http_icert_country_main_conf_t *mcf, ngx_log_t *log);
+static void ngx_http_icert_country_kept(
+    ngx_http_icert_country_main_conf_t *mcf, ngx_log_t *log);
 static ngx_int_t ngx_http_icert_country_state(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static void ngx_http_icert_country_timer(ngx_event_t *ev);
@@ -42,7 +47,7 @@ static void ngx_http_icert_country_exit_process(ngx_cycle_t *cycle);
 static ngx_command_t  ngx_http_icert_country_commands[] = {
 
     { ngx_string("icert_country_database"),
-      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE12,
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE123,
       ngx_http_icert_country_database,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_icert_country_main_conf_t, path),
@@ -310,6 +315,73 @@ ngx_http_icert_country_load(ngx_http_icert_country_main_conf_t *mcf,
     ngx_log_error(NGX_LOG_NOTICE, log, 0,
                   "icert country database opened: \"%V\", of %uL", &mcf->path,
                   (uint64_t) mcf->db[next].metadata.build_epoch);
+
+    ngx_http_icert_country_keep(mcf, log);
+}
+
+
+/*
+ * The one in use, for processes that start when its file is a bad one; what
+ * is looked up in is then the kept file, which nobody writes over in place.
+ */
+
+static void
+ngx_http_icert_country_keep(ngx_http_icert_country_main_conf_t *mcf,
+    ngx_log_t *log)
+{
+    int         err;
+    MMDB_s     *db, *kept;
+
+    if (mcf->keep.len == 0) {
+        return;
+    }
+
+    db = &mcf->db[mcf->current];
+    kept = &mcf->db[!mcf->current];
+
+    err = country_keep(db, (char *) mcf->keep.data);
+
+    if (err) {
+        ngx_log_error(NGX_LOG_ERR, log, err,
+                      "icert_country_database cannot keep \"%V\"",
+                      &mcf->keep);
+        return;
+    }
+
+    if (country_open(kept, (char *) mcf->keep.data,
+                     db->metadata.build_epoch, (uint64_t) ngx_time())
+        == NULL)
+    {
+        MMDB_close(db);
+        mcf->current = !mcf->current;
+    }
+}
+
+
+/* A process begins, and the file is absent or bad. */
+
+static void
+ngx_http_icert_country_kept(ngx_http_icert_country_main_conf_t *mcf,
+    ngx_log_t *log)
+{
+    if (mcf->keep.len
+        && country_open(&mcf->db[mcf->current], (char *) mcf->keep.data, 0,
+                        (uint64_t) ngx_time())
+           == NULL)
+    {
+        mcf->open = 1;
+
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "icert country database \"%V\" is absent or bad: "
+                      "the former one stays, of %uL, kept as \"%V\"",
+                      &mcf->path,
+                      (uint64_t) mcf->db[mcf->current].metadata.build_epoch,
+                      &mcf->keep);
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, log, 0,
+                  "icert country database is absent: \"%V\"", &mcf->path);
 }
 
 
@@ -387,8 +459,9 @@ ngx_http_icert_country_database(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_icert_country_main_conf_t  *mcf = conf;
 
-    ngx_int_t   check = NGX_ERROR;
-    ngx_str_t  *value, s;
+    ngx_int_t    check;
+    ngx_str_t   *value, s;
+    ngx_uint_t   i;
 
     if (mcf->path.data) {
         return "is duplicate";
@@ -398,21 +471,33 @@ ngx_http_icert_country_database(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     mcf->path = value[1];
     mcf->check = NGX_HTTP_ICERT_COUNTRY_CHECK;
 
-    if (cf->args->nelts == 3) {
+    for (i = 2; i < cf->args->nelts; i++) {
 
-        if (ngx_strncmp(value[2].data, "check=", 6) == 0) {
-            s.data = value[2].data + 6;
-            s.len = value[2].len - 6;
+        if (ngx_strncmp(value[i].data, "check=", 6) == 0) {
+            s.data = value[i].data + 6;
+            s.len = value[i].len - 6;
             check = ngx_parse_time(&s, 0);
+
+            if (check > 0) {
+                mcf->check = (ngx_msec_t) check;
+                continue;
+            }
         }
 
-        if (check <= 0) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\"", &value[2]);
-            return NGX_CONF_ERROR;
+        if (ngx_strncmp(value[i].data, "keep=", 5) == 0 && value[i].len > 5) {
+            mcf->keep.data = value[i].data + 5;
+            mcf->keep.len = value[i].len - 5;
+
+            if (ngx_conf_full_name(cf->cycle, &mcf->keep, 0) != NGX_OK) {
+                return NGX_CONF_ERROR;
+            }
+
+            continue;
         }
 
-        mcf->check = (ngx_msec_t) check;
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
+                           &value[i]);
+        return NGX_CONF_ERROR;
     }
 
     if (ngx_conf_full_name(cf->cycle, &mcf->path, 0) != NGX_OK) {
@@ -438,8 +523,7 @@ ngx_http_icert_country_init_process(ngx_cycle_t *cycle)
     ngx_http_icert_country_load(mcf, cycle->log);
 
     if (!mcf->open) {
-        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
-                      "icert country database is absent: \"%V\"", &mcf->path);
+        ngx_http_icert_country_kept(mcf, cycle->log);
     }
 
     mcf->event.handler = ngx_http_icert_country_timer;

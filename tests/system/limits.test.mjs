@@ -339,6 +339,48 @@ test('the database of countries is replaced while it runs; one that is not one i
 	assert.equal((await state())[2], 'AR', 'gone from its place: what is open stays');
 });
 
+test('what was taken once stays over a reload and for the successor of a killed worker, whatever lies in its place by then', async () => {
+	const mine = join(folder, 'mine.mmdb'), kept = join(folder, 'kept.mmdb');
+	const two = new Nginx(join(folder, 'kept'), (port) => `icert_country_database ${mine} check=50ms keep=${kept};
+		server { listen 127.0.0.1:${port}; location = /state { add_header X-Counts "$icert_country_epoch $icert_country_refused $icert_country $pid"; return 204; } }`, { workers: 2 });
+	writeCountries(mine, [['127.0.0.0/8', 'CL']]);
+	const state = async () => (await fetch(`${two.url}/state`, { headers: { connection: 'close' } })).headers.get('x-counts').split(' ');
+	/** All workers have answered, and each as wanted. */
+	const everywhere = async (want, what) => {
+		const seen = new Set();
+		await until(async () => {
+			const [, refused, country, pid] = await state();
+			if (two.pids().map(String).includes(pid) && `${country} ${refused}` === want) seen.add(pid); else seen.clear();
+			return seen.size === two.workers;
+		}, { what, every: 10 });
+	};
+	await two.start();
+	try {
+		await everywhere('CL 0', 'the first database');
+		assert.ok(readFileSync(mine).equals(readFileSync(kept)));
+		for (const [what, spoil] of [['rubbish', () => writeFileSync(mine, 'x'.repeat(5000))], ['empty', () => writeFileSync(mine, '')],
+			['of no country', () => writeCountries(mine, [['127.0.0.0/8', 'AR']], { type: 'test-asn' })],
+			['from the future', () => writeCountries(mine, [['127.0.0.0/8', 'AR']], { epoch: Math.floor(Date.now() / 1000) + 10 * 86400 })]]) {
+			spoil();	// in its place, not by a rename: nobody reads it any more
+			await everywhere('CL 1', what);
+			await two.reload();
+			await everywhere('CL 1', `${what}, after a reload`);
+			const victim = two.pids()[0];
+			process.kill(victim, 'SIGKILL');
+			await until(() => two.pids().length === two.workers && !two.pids().includes(victim), { what: 'its successor' });
+			await everywhere('CL 1', `${what}, for the successor`);
+		}
+		assert.match(two.logged(), /is absent or bad: the former one stays/);
+		rmSync(mine);
+		await two.reload();
+		await everywhere('CL 0', 'gone');
+		writeCountries(mine, [['127.0.0.0/8', 'UY']]);
+		await everywhere('UY 0', 'a good one again');
+		assert.ok(readFileSync(mine).equals(readFileSync(kept)));
+		assert.deepEqual(readdirSync(folder).filter((name) => /kept.mmdb./.test(name)), []);
+	} finally { await two.stop(); }
+});
+
 test('every directive and variable of the module stands in its README', () => {
 	const top = new URL('../../ngx_icert_module/', import.meta.url);
 	const readme = readFileSync(new URL('README.md', top), 'utf8');
@@ -368,6 +410,7 @@ test('a configuration that cannot be is refused with the name of what is wrong',
 		['icert_limit_status 200;', '400'],
 		['icert_limit_zone a key=address rate=1/s burst=5; icert_limit a delay=x;', 'invalid parameter "delay=x"'],
 		[`icert_country_database ${countries} check=x;`, 'invalid parameter "check=x"'],
+		[`icert_country_database ${countries} keep=;`, 'invalid parameter "keep="'],
 	]) {
 		const other = new Nginx(join(folder, 'bad'), () => line);
 		mkdirSync(other.folder, { recursive: true });
