@@ -79,9 +79,10 @@ test('the operator\'s pages from the list to the envelope, 390 and 1280 px', asy
 });
 
 test('the pages of the other offices', async () => {
-	for (const [login, path] of [['finanzas', '/finanzas'], ['finanzas', '/ordenes'], ['administrador', '/personal'], ['director.pichincha', '/contratos'], ['auditor', '/registro'], ['central', '/casos']]) {
+	const order = applicant.orderPath;
+	for (const [login, ...paths] of [['finanzas', '/finanzas', '/ordenes', order, `${order}/factura`], ['administrador', '/personal'], ['director.pichincha', '/contratos'], ['auditor', '/registro'], ['central', '/casos']]) {
 		const person = await atDesk(login, { width: 390 });
-		await person.go(path, path.slice(1));
+		for (const path of paths) await person.go(path, path.slice(1));
 		await person.close();
 	}
 });
