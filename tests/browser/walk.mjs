@@ -9,8 +9,8 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
 let browser;
-export async function openBrowser() {
-	browser ??= await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
+export async function openBrowser(...args) {
+	browser ??= await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', ...args] });
 	return browser;
 }
 export async function closeBrowser() {

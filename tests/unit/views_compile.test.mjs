@@ -65,6 +65,10 @@ test('an address is a type', () => {
 	refuses('x: url', '<a href="/a/{{x}}">', /part of another/);
 	const { source } = view('x: text\ny: url\nt: text', '<a href="/a/{{x}}"></a><a href="{{y}}"></a><a href="tel:{{t}}"></a>');
 	assert.match(source, /view_put_component\(out, v->x\)/);
+	const form = { 'parts/f.hbs': '{{!--\nto: url\n--}}\n<form action="{{to}}"></form>' };
+	assert.match(view('x: text', '{{> f to=(concat "/a/" x)}}', form).source, /"<form action=\\"\/a\/"[^]*view_put_component\(out, v->x\)/);
+	refuses('x: text', '{{> f to=(concat x "/a/")}}', /must be url/, form);
+	refuses('x: text', '{{> f to=(concat "javascript:" x)}}', /must begin/, form);
 	assert.match(source, /view_put_url\(out, v->y\)/);
 	assert.match(source, /view_put_tel\(out, v->t\)/);
 });

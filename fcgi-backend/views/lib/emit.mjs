@@ -375,7 +375,9 @@ export class Emitter {
 				continue;
 			}
 			const fits = spec.kind === 'any' || value.kind === spec.kind || (value.kind === 'const' && spec.kind !== 'list' && spec.kind !== 'group')
-				|| (spec.kind === 'text' && ['number', 'money', 'moment', 'call'].includes(value.kind));
+				|| (spec.kind === 'text' && ['number', 'money', 'moment', 'call'].includes(value.kind))
+				// An address put together: whether it begins safely is judged where it is written.
+				|| (spec.kind === 'url' && value.pieces?.[0]?.constant !== undefined);
 			if (!fits) this.fail(`${name}: ${key} must be ${spec.kind}, not ${value.kind}`);
 			bound.set(key, value);
 		}

@@ -17,6 +17,11 @@
 		document.querySelectorAll('form[data-sent]').forEach(function (form) { delete form.dataset.sent; });
 	});
 
+	// A page came, and it is none that sends files: nothing is left to say of an upload (envio.js).
+	if (!document.querySelector('[data-sending]')) {
+		try { sessionStorage.removeItem('icert.envio'); } catch (error) { /* no storage, nothing kept */ }
+	}
+
 	document.querySelectorAll('[data-print]').forEach(function (button) {
 		button.hidden = false;
 		button.addEventListener('click', function () { window.print(); });

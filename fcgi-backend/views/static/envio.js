@@ -1,0 +1,189 @@
+// How far an upload has come.  The browser sends the form itself, as without this script;
+// meanwhile the edge is asked, by an id that the form's address carries and nobody can guess.
+(function () {
+	'use strict';
+
+	var EVERY = 1000;		// ms between two questions
+	var PATIENCE = 20000;		// ms without an answer until the line counts as silent: questions queue behind the file
+	var STILL = 10000;		// ms without an octet until it counts as very slow
+	var WINDOW = 10000;		// ms that the rate is taken over
+	var CUTS = 4;			// times that the edge says so until the upload counts as cut
+	var ANSWER = 45000;		// ms until an answer is late: longer than the edge waits for the program
+	var KEPT = 'icert.envio';	// what was under way when the page was left
+
+	if (!window.fetch || !window.AbortController || !window.crypto || !crypto.getRandomValues) return;
+
+	function newId() {
+		return Array.from(crypto.getRandomValues(new Uint8Array(16)), function (b) { return (b < 16 ? '0' : '') + b.toString(16); }).join('');
+	}
+
+	// Private windows may have no storage.
+	function keep(value) {
+		try {
+			if (value) sessionStorage.setItem(KEPT, JSON.stringify(value));
+			else sessionStorage.removeItem(KEPT);
+		} catch (error) { /* then nothing is said about it later */ }
+	}
+
+	function kept() {
+		try { return JSON.parse(sessionStorage.getItem(KEPT)); } catch (error) { return null; }
+	}
+
+	/** What the edge knows of an upload; null when there is no answer. */
+	function ask(id) {
+		var control = new AbortController();
+		var timer = setTimeout(function () { control.abort(); }, PATIENCE);
+		return fetch('/envio?envio=' + id, { credentials: 'same-origin', cache: 'no-store', signal: control.signal }).then(function (answer) {
+			return answer.status === 200 || answer.status === 404 ? answer.json() : null;
+		}).catch(function () { return null; }).then(function (word) {
+			clearTimeout(timer);
+			return word;
+		});
+	}
+
+	function amounts(received, size) {
+		var mega = size >= 1048576;
+		var unit = mega ? 1048576 : 1024;
+		var form = new Intl.NumberFormat('es-EC', { minimumFractionDigits: mega ? 1 : 0, maximumFractionDigits: mega ? 1 : 0 });
+		return [form.format(received / unit), form.format(size / unit) + (mega ? ' MB' : ' KB')];
+	}
+
+	function follow(form) {
+		var box = form.querySelector('[data-sending]');
+		var bar = box.querySelector('progress');
+		var words = box.querySelector('[data-sending-words]');
+		var said = form.querySelector('[data-sending-said]');
+		var cancel = box.querySelector('[data-sending-cancel]');
+		var plain = form.getAttribute('action');
+		var upload = null;		// the one under way
+
+		function say(text, aloud) {
+			words.textContent = text;
+			if (aloud) said.textContent = text;
+		}
+
+		function end(sentence) {
+			upload = null;
+			delete form.dataset.sent;
+			form.setAttribute('action', plain);
+			form.removeAttribute('aria-busy');
+			form.querySelectorAll('[type=submit]').forEach(function (button) { button.removeAttribute('aria-disabled'); });
+			box.hidden = !sentence;
+			bar.hidden = true;
+			cancel.hidden = true;
+			words.classList.toggle('govuk-!-font-weight-bold', Boolean(sentence));
+			say(sentence ? box.dataset[sentence] : '', true);
+		}
+
+		function rest(u, received, size, now) {
+			while (u.samples.length > 2 && now - u.samples[1].at > WINDOW) u.samples.shift();
+			var first = u.samples[0];
+			if (now - u.moved > STILL) return box.dataset.slow;
+			if (now - first.at < 2000 || received <= first.received) return '';
+			var seconds = (size - received) * (now - first.at) / 1000 / (received - first.received);
+			if (seconds < 5) return box.dataset.moment;
+			if (seconds < 57) return box.dataset.seconds.replace('{n}', String(Math.ceil(seconds / 5) * 5));
+			if (seconds < 90) return box.dataset.minute;
+			return box.dataset.minutes.replace('{n}', String(Math.round(seconds / 60)));
+		}
+
+		function going(u, word, now) {
+			var before = u.samples.length ? u.samples[u.samples.length - 1].received : -1;
+			// A browser that begins again begins at nothing.
+			if (word.received < before) u.samples = [];
+			if (word.received !== before) u.moved = now;
+			u.samples.push({ at: now, received: word.received });
+			if (!(word.size > 0)) return say(box.dataset.start);
+			bar.max = word.size;
+			bar.value = Math.min(word.received, word.size);
+			var parts = amounts(word.received, word.size);
+			var text = box.dataset.going.replace('{a}', parts[0]).replace('{b}', parts[1]) + rest(u, word.received, word.size, now) + '.';
+			// Read out at every quarter, not every second.
+			var quarter = Math.floor(4 * word.received / word.size);
+			say(text, (quarter > u.quarter && now - u.told > 5000) || u.lost);
+			if (said.textContent === text) Object.assign(u, { quarter: quarter, told: now });
+			u.lost = false;
+			return undefined;
+		}
+
+		function arrived(u, sentence, now) {
+			if (u.ended === sentence) {
+				if (now - u.endedAt > ANSWER) end('late');
+				return;
+			}
+			Object.assign(u, { ended: sentence, endedAt: now });
+			cancel.hidden = true;
+			if (sentence === 'received') bar.value = bar.max;
+			say(box.dataset[sentence], true);
+		}
+
+		function lose(u, sentence) {
+			if (u.lost) return;
+			u.lost = true;
+			say(box.dataset[sentence], true);
+		}
+
+		function step(u) {
+			if (upload !== u) return;
+			ask(u.id).then(function (word) {
+				var now = Date.now();
+				if (upload !== u) return;
+				if (word) u.heard = now;
+				u.cuts = word && word.state === 'aborted' ? u.cuts + 1 : 0;
+				if (word && word.state === 'receiving') going(u, word, now);
+				else if (word && word.state === 'received') arrived(u, 'received', now);
+				else if (word && word.state === 'refused') arrived(u, 'answered', now);
+				// Browsers send by themselves a second time what a closed connection cut.
+				else if (u.cuts >= CUTS) return end('cut');
+				// Some browsers ask nothing while they send: who never heard an answer cannot miss one.
+				else if (!word && u.heard && now - u.heard > PATIENCE) lose(u, 'silent');
+				setTimeout(step, EVERY, u);
+			});
+		}
+
+		form.addEventListener('submit', function (event) {
+			if (upload) return event.preventDefault();
+			var chosen = Array.from(form.querySelectorAll('input[type=file]')).some(function (input) { return input.files.length > 0; });
+			if (event.defaultPrevented || !chosen) return undefined;
+			upload = { id: newId(), samples: [], quarter: 0, told: Date.now(), heard: 0, cuts: 0, moved: Date.now(), lost: false };
+			keep({ id: upload.id, action: plain });
+			form.setAttribute('action', plain + '?envio=' + upload.id);
+			form.setAttribute('aria-busy', 'true');
+			form.querySelectorAll('[type=submit]').forEach(function (button) { button.setAttribute('aria-disabled', 'true'); });
+			bar.removeAttribute('value');
+			words.classList.remove('govuk-!-font-weight-bold');
+			box.hidden = bar.hidden = cancel.hidden = false;
+			say(box.dataset.start, true);
+			setTimeout(step, EVERY / 4, upload);
+			return undefined;
+		});
+
+		cancel.addEventListener('click', function () {
+			window.stop();
+			keep(null);
+			end('cancelled');
+			var button = form.querySelector('[type=submit]');
+			if (button) button.focus();
+		});
+
+		window.addEventListener('offline', function () { if (upload) lose(upload, 'offline'); });
+
+		// Back from a browser's own page of errors: what became of it.
+		window.addEventListener('pageshow', function () {
+			var last = kept();
+			var answered = document.querySelector('[data-error-summary]') ||
+				Array.from(form.querySelectorAll('.govuk-error-message')).some(function (place) { return place.textContent !== ''; });
+			end();
+			keep(null);
+			if (!last || last.action !== plain || answered) return;
+			ask(last.id).then(function (word) {
+				if (upload || !word || word.state === 'unknown') return;
+				end(word.state === 'received' ? 'arrived' : 'before');
+			});
+		});
+	}
+
+	document.querySelectorAll('form').forEach(function (form) {
+		if (form.querySelector('[data-sending]')) follow(form);
+	});
+}());
