@@ -11,6 +11,7 @@
 //   icert.moveClock(3600 * 72)       business time from now on: real + 72 h
 //   await icert.stop()               stops it and removes all its data
 import { execFile, spawnSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdtempSync, openSync, closeSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -197,6 +198,15 @@ export class Instance {
 		const { ok, text: rows, error } = this.psql(text);
 		if (!ok) throw new Error(`${text}\n${error}`);
 		return rows;
+	}
+
+	/** What a desk program taken over could try in a person's session: as psql(), rolled back. */
+	asDesk(login, statement) {
+		const secret = randomBytes(32);
+		const now = Math.floor(Date.now() / 1000);
+		this.sql(`insert into icert.session (hash, kind, staff_id, created_at, seen_at, idle_until, absolute_until) values
+			('\\x${createHash('sha256').update(secret).digest('hex')}', 'staff', '${this.staff(login).id}', ${now}, ${now}, ${now + 600}, ${now + 600})`);
+		return this.psql(`begin; set local role icert_desk; set local icert.session = '${secret.toString('hex')}'; ${statement}; rollback`);
 	}
 
 	/** A script through psql, which goes on after errors: answers and errors in their order. */

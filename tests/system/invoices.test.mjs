@@ -49,6 +49,8 @@ async function refused(order, sent, sentence, { status = 422, from } = {}) {
 /** Where the applicant finds the files. */
 const hrefs = (page, id) => [...page.html.matchAll(new RegExp(`href="(/orden/${id}/factura/[^"]+/(?:pdf|xml))"`, 'g'))].map(([, href]) => href);
 
+const as = (login, statement) => icert.asDesk(login, statement);
+
 before(async () => {
 	icert = await startInstance();
 	box = new MailBox(icert.mail);
@@ -195,6 +197,15 @@ test('a wrong invoice is voided by its credit note, and another one awaited', as
 	assert.deepEqual(two.map((p) => p.status).map((status) => status === 200).sort(), [false, true], two.map((p) => p.status).join());
 	assert.match(two.find((p) => p.status !== 200).errors.join(), /al mismo tiempo|ya tiene la factura/);
 	await until(() => /^voided (mailed|filed) (mailed|filed)$/.test(rows(own)), { what: 'three rows' });
+	// Taken over, the desk writes over nothing that was filed, and in no other session does it file or void.
+	const change = (set) => `with done as (update icert.invoice set ${set} where id = '${standing}' returning 1) select count(*) from done`;
+	const standing = sql(`select id from icert.invoice where purchase_id = '${own.id}' and voids is null and state in ('filed', 'mailed')`);
+	const me = icert.staff('finanzas').id;
+	assert.match(as('finanzas', change(`state = 'filed', filed_by = '${me}', pdf = gen_random_uuid()`)).error, /filed|no way|IC001/);
+	assert.match(as('finanzas', change(`state = 'voided', total = 1, net = 1, tax = 0`)).error, /filed/);
+	assert.match(as('finanzas', change(`purchase_id = '${other.id}'`)).error, /permission denied/);
+	assert.equal(as('finanzas', change("state = 'voided'")).text, '1');
+	for (const login of ['central', 'auditor', 'operador.pichincha']) assert.equal(as(login, change("state = 'voided'")).text, '0', login);
 	const clerk = icert.psql(`begin; set local role icert_clerk; select count(pdf) + count(xml) from icert.invoice; rollback`);
 	assert.equal(clerk.text, '6', 'the sweep of files knows them');
 });

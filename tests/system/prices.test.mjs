@@ -1,7 +1,6 @@
 // The tariff, edited at the desk: one administrator writes, another approves, and what was ordered keeps its price.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { createHash, randomBytes } from 'node:crypto';
 import { startInstance } from '../lib/instance.mjs';
 import { Applicant, Operator, expect } from './walk.mjs';
 
@@ -21,14 +20,7 @@ const waiting = () => sql("select id from icert.tariff_change where state = 'dra
 const price = (id) => sql(`select net || ' ' || tax_bp || ' ' || total from icert.purchase where id = '${id}'`);
 const day = (days) => new Date(Date.now() + icert.ahead * 1000 + days * 86400000 - 5 * 3600000).toISOString().slice(0, 10);
 
-// What a desk program taken over could try in an administrator's session.
-function as(login, statement) {
-	const secret = randomBytes(32);
-	const now = Math.floor(Date.now() / 1000);
-	sql(`insert into icert.session (hash, kind, staff_id, created_at, seen_at, idle_until, absolute_until) values
-		('\\x${createHash('sha256').update(secret).digest('hex')}', 'staff', '${icert.staff(login).id}', ${now}, ${now}, ${now + 600}, ${now + 600})`);
-	return icert.psql(`begin; set local role icert_desk; set local icert.session = '${secret.toString('hex')}'; ${statement}; rollback`);
-}
+const as = (login, statement) => icert.asDesk(login, statement);
 
 before(async () => {
 	icert = await startInstance();

@@ -2,8 +2,7 @@
 // are read with openssl.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startInstance } from '../lib/instance.mjs';
@@ -23,15 +22,7 @@ const sql = (text) => execFileSync('psql', ['-X', '-q', '-At', '-v', 'ON_ERROR_S
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const certificate = () => sql(`select state from icert.certificate where application_id = '${who.applicant.id}'`);
 
-// What a desk program taken over could try in the first person's session.
-function asFirst(text) {
-	const secret = randomBytes(32);
-	const now = Math.floor(Date.now() / 1000);
-	sql(`insert into icert.session (hash, kind, staff_id, created_at, seen_at, idle_until, absolute_until) values
-		('\\x${createHash('sha256').update(secret).digest('hex')}', 'staff', '${icert.staff('central').id}', ${now}, ${now}, ${now + 600}, ${now + 600})`);
-	return spawnSync('psql', ['-X', '-q', '-At', '-d', `host=${run}/pg dbname=icert user=postgres`, '-c',
-		`begin; set local role icert_desk; set local icert.session = '${secret.toString('hex')}'; ${text}; rollback`], { encoding: 'utf8' }).stderr;
-}
+const asFirst = (text) => icert.asDesk('central', text).error;
 
 const page = (person) => person.client.visit(`/caso/${who.applicant.id}/revocar`);
 const ask = async (person, values = {}) => (await page(person)).form(/revocar$/)

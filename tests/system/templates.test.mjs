@@ -2,7 +2,6 @@
 // administrator's approval.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { createHash, randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { startInstance } from '../lib/instance.mjs';
 import { until } from '../lib/http.mjs';
@@ -29,14 +28,7 @@ const approve = async (person, version, values = {}) => {
 	return page.form(/aprobar$/).submit({ code: await icert.totp(person.account.login), ...values });
 };
 
-// What a desk program taken over could try in an administrator's session.
-function as(login, statement) {
-	const secret = randomBytes(32);
-	const now = Math.floor(Date.now() / 1000);
-	sql(`insert into icert.session (hash, kind, staff_id, created_at, seen_at, idle_until, absolute_until) values
-		('\\x${createHash('sha256').update(secret).digest('hex')}', 'staff', '${icert.staff(login).id}', ${now}, ${now}, ${now + 600}, ${now + 600})`);
-	return icert.psql(`begin; set local role icert_desk; set local icert.session = '${secret.toString('hex')}'; ${statement}; rollback`);
-}
+const as = (login, statement) => icert.asDesk(login, statement);
 
 before(async () => {
 	icert = await startInstance();

@@ -1,7 +1,6 @@
 // Deposits and transfers: an account two people confirmed, a statement one imports, a line another takes as an order's payment.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { createHash, randomBytes } from 'node:crypto';
 import { startInstance } from '../lib/instance.mjs';
 import { until } from '../lib/http.mjs';
 import * as files from '../lib/files.mjs';
@@ -38,14 +37,7 @@ const verdict = (reference) => sql(`select verdict from icert.bank_line where re
 const applied = (reference, what) => until(() => verdict(reference) === what, { what: `${reference}: ${what}` });
 const state = (id) => sql(`select state from icert.purchase where id = '${id}'`);
 
-// What a desk program taken over could try in a person's session.
-function as(login, statement) {
-	const secret = randomBytes(32);
-	const now = Math.floor(Date.now() / 1000);
-	sql(`insert into icert.session (hash, kind, staff_id, created_at, seen_at, idle_until, absolute_until) values
-		('\\x${createHash('sha256').update(secret).digest('hex')}', 'staff', '${icert.staff(login).id}', ${now}, ${now}, ${now + 600}, ${now + 600})`);
-	return icert.psql(`begin; set local role icert_desk; set local icert.session = '${secret.toString('hex')}'; ${statement}; rollback`);
-}
+const as = (login, statement) => icert.asDesk(login, statement);
 
 before(async () => {
 	icert = await startInstance();
