@@ -76,22 +76,22 @@ ceremony_urls(const struct config *config, char *why, unsigned long why_size)
 	return error;
 }
 
-/* What an earlier ceremony left that never came to its end. */
+/* What an earlier ceremony left that never came to its end; but a token that is to be kept. */
 static int
-clear(const char *folder)
+clear(const char *folder, int keep_token)
 {
-	static const char *const names[] = { "tokens", "softhsm2.conf", "pin", "journal" };
+	static const char *const names[] = { "journal", "tokens", "softhsm2.conf", "pin" };
+	size_t i, n = keep_token ? 1 : sizeof(names) / sizeof(names[0]);
 	char path[CEREMONY_PATH];
-	size_t i;
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (i = 0; i < n; i++)
 		if (path_join(path, "%s/%s", folder, names[i]) != 0 || tree_remove(path) != 0)
 			return -1;
 	return 0;
 }
 
 static int
-prepare(const struct config *config)
+prepare(const struct config *config, int keep_tokens)
 {
 	static const struct {
 		const char *key;
@@ -103,8 +103,8 @@ prepare(const struct config *config)
 		if (folder_own(config_require(config, "paths", own[i].key), geteuid(), getegid(), own[i].mode) != 0)
 			return -1;
 	/* A token that was prepared is not ours to clear, nor is its PIN. */
-	return (ceremony_prepared(config, "root") ? 0 : clear(config_require(config, "paths", "root_dir"))) |
-	    (ceremony_prepared(config, "signer") ? 0 : clear(config_require(config, "paths", "signer_dir")));
+	return (ceremony_prepared(config, "root") ? 0 : clear(config_require(config, "paths", "root_dir"), keep_tokens)) |
+	    (ceremony_prepared(config, "signer") ? 0 : clear(config_require(config, "paths", "signer_dir"), keep_tokens));
 }
 
 static pid_t
@@ -288,13 +288,13 @@ tokens(const struct config *config, const char *config_path, const char *bin_dir
 }
 
 int
-ceremony_run(const struct config *config, const char *config_path, const char *bin_dir, ceremony_say say, void *arg,
-    char *why, unsigned long why_size)
+ceremony_run(const struct config *config, const char *config_path, const char *bin_dir, int keep_tokens,
+    ceremony_say say, void *arg, char *why, unsigned long why_size)
 {
 	why[0] = '\0';
 	if (ceremony_done(config))
 		return 0;
-	if (prepare(config) != 0 || tokens(config, config_path, bin_dir, say, arg) != 0 || hand_over(config, ISSUER_FIRST) != 0 ||
+	if (prepare(config, keep_tokens) != 0 || tokens(config, config_path, bin_dir, say, arg) != 0 || hand_over(config, ISSUER_FIRST) != 0 ||
 	    init_program("signer", "icert-signer", "--init", config_path, bin_dir) != 0 || record(config) != 0) {
 		snprintf(why, why_size, "the ceremony was not completed; it begins again at the next start");
 		return ICERT_E_SYSTEM;

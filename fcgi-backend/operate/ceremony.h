@@ -63,10 +63,12 @@ int ceremony_urls(const struct config *config, char *why, unsigned long why_size
  * their own secrets, found as bin_dir/icert-NAME.  A ceremony that was cut
  * short (no ceremony.conf) begins again from nothing: no certificate can have
  * been issued by it.  Takes a few seconds (two RSA-4096 keys, side by side).
+ * keep_tokens: the tokens that are there stay, and their keys are certified;
+ * for addresses that were wrong and stand in no certificate of a person yet.
  *
  * Returns 0, or a negative error of libicert/error.h with a sentence in `why`.
  */
-int ceremony_run(const struct config *config, const char *config_path, const char *bin_dir,
+int ceremony_run(const struct config *config, const char *config_path, const char *bin_dir, int keep_tokens,
     ceremony_say say, void *arg, char *why, unsigned long why_size);
 
 /*

@@ -21,7 +21,6 @@
 #include "libicert/log.h"
 #include "libicert/sanitized.h"
 #include "operate/ceremony.h"
-#include "operate/ceremony.h"
 #include "operate/control.h"
 #include "operate/demo.h"
 #include "operate/folders.h"
@@ -146,27 +145,29 @@ up_ceremony_says(void *arg, const char *what)
 
 /* Once a prefix; later the addresses in the certificates hold. */
 static int
-up_ceremony(const struct instance *i)
+up_ceremony(const struct instance *i, int keep_tokens)
 {
 	char why[512];
 
 	if (ceremony_done(&i->config))
 		return ceremony_urls(&i->config, why, sizeof(why)) == 0 ? 0 : complain("%s", why);
-	if (ceremony_run(&i->config, i->config_path, i->bin, up_ceremony_says, NULL, why, sizeof(why)) != 0)
+	if (ceremony_run(&i->config, i->config_path, i->bin, keep_tokens, up_ceremony_says, NULL, why, sizeof(why)) != 0)
 		return complain("%s", why);
 	return 0;
 }
 
 static int
-up_start(struct supervisor *s)
+up_start(struct supervisor *s, const struct up_options *o)
 {
-	if (up_ceremony(s->instance) != 0 || programs_simulators(s) != 0 || up_database(s) != 0)
+	if (up_ceremony(s->instance, o->keep_tokens) != 0 || programs_simulators(s) != 0 || up_database(s) != 0)
 		return -1;
 	if (programs_keys(s) != 0 || supervisor_wait_ready(s, READY_MS) != 0)
 		return -1;
 	step("key processes");
 	if (demo_seed(s->instance) != 0)
 		return -1;
+	if (o->prepare)
+		return 0;
 	if (programs_edge(s) != 0 || programs_rest(s) != 0 ||
 	    supervisor_wait_ready(s, READY_MS) != 0)
 		return -1;
@@ -201,11 +202,15 @@ static int
 up_supervise(struct instance *i, const struct up_options *o, int port, int tell)
 {
 	static struct supervisor s;
-	int lock = -1, rc = 1;
+	int lock = -1, rc = 1, started;
 
 	s.instance = i;
 	supervisor_signals();
-	if (up_prepare(i, o, port, &lock) == 0 && supervisor_listen(&s) == 0 && up_start(&s) == 0) {
+	started = up_prepare(i, o, port, &lock) == 0 && supervisor_listen(&s) == 0 && up_start(&s, o) == 0;
+	if (started && o->prepare) {
+		printf("prepared; the next start begins what serves\n");
+		rc = 0;
+	} else if (started) {
 		up_print(i);
 		if (tell < 0)
 			printf("Ctrl-C stops it; the data stays in %s\n", i->prefix);
@@ -273,7 +278,7 @@ up_run(const struct up_options *o)
 		return 0;
 	}
 	printf("starting icert in %s, ports %d to %d\n", i.prefix, port, port + INSTANCE_PORTS - 1);
-	rc = o->detach ? up_in_background(&i, o, port) : up_supervise(&i, o, port, -1);
+	rc = o->detach && !o->prepare ? up_in_background(&i, o, port) : up_supervise(&i, o, port, -1);
 	instance_free(&i);
 	return rc;
 }

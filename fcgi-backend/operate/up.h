@@ -9,6 +9,8 @@ struct up_options {
 	int port_base;		/* 0: the instance's own, or UP_PORT_BASE */
 	int detach;		/* return when ready, and go on supervising */
 	int spool_on_disk;
+	int prepare;		/* make all that a first start makes, and end: no program of the edge has run */
+	int keep_tokens;	/* a first ceremony signs with the keys that are in the tokens */
 };
 
 /* Start an instance and supervise it; an exit status. */

@@ -195,7 +195,7 @@ run_ceremony(const struct arguments *a)
 		return 1;
 	if (a->nwords > 0)
 		return run_later_ceremony(a, &i);
-	if (ceremony_run(&i.config, i.config_path, i.bin, told, NULL, why, sizeof(why)) != 0)
+	if (ceremony_run(&i.config, i.config_path, i.bin, a->up.keep_tokens, told, NULL, why, sizeof(why)) != 0)
 		return complain("%s", why) != 0;
 	printf("the ceremony is complete\n");
 	return 0;
@@ -352,8 +352,9 @@ static const struct command {
 	int (*run)(const struct arguments *);
 	const char *help;
 } commands[] = {
-	{ "up", 0, run_up, "up [--prefix DIR] [--port-base N] [--detach] [--spool-on-disk]\n"
-	    "\tstart an instance and supervise it (ports N to N+6; 8443 for a new one)" },
+	{ "up", 0, run_up, "up [--prefix DIR] [--port-base N] [--detach | --prepare] [--spool-on-disk] [--keep-tokens]\n"
+	    "\tstart an instance and supervise it (ports N to N+6; 8443 for a new one); with --prepare only make its\n"
+	    "\tkeys, database and sample staff, and end; --keep-tokens: a first ceremony keeps the keys that are there" },
 	{ "down", 0, run_down, "down [--prefix DIR]\n\tstop it; its data stays" },
 	{ "status", 3, run_status, "status [--prefix DIR]\n"
 	    "\tshow each process; 0 all up, 1 not all, 3 down\n"
@@ -369,8 +370,9 @@ static const struct command {
 	    "\twhat the clerk could not finish: part, kind, id, error, tries, since, next try; 0 nothing, 1 something" },
 	{ "reset", 0, run_reset, "reset [--prefix DIR]\n\tstop it and remove all its data" },
 	{ "migrate", 0, run_migrate, "migrate [--prefix DIR | --config FILE]\n\tapply new migrations" },
-	{ "ceremony", 3, run_ceremony, "ceremony --config FILE\n"
-	    "\tmake the keys and certificates of an installation, once (up does it for an instance)\n"
+	{ "ceremony", 3, run_ceremony, "ceremony [--keep-tokens] --config FILE\n"
+	    "\tmake the keys and certificates of an installation, once (up does it for an instance); with --keep-tokens\n"
+	    "\tfor keys of a ceremony that is repeated, as its addresses were wrong and nobody has a certificate yet\n"
 	    "ceremony arl [NUMBER REASON] [--prefix DIR | --config FILE]\n"
 	    "\tthe root's next list; of a CA by its number and a CRLReason, that it is revoked\n"
 	    "ceremony rollover NAME [--prefix DIR | --config FILE]\n"
@@ -436,6 +438,8 @@ read_arguments(struct arguments *a, int argc, char *argv[])
 		{ "config", required_argument, NULL, 'c' },
 		{ "detach", no_argument, NULL, 'd' },
 		{ "spool-on-disk", no_argument, NULL, 's' },
+		{ "prepare", no_argument, NULL, 'P' },
+		{ "keep-tokens", no_argument, NULL, 'Y' },
 		{ "heads", required_argument, NULL, 'h' },
 		{ "key", required_argument, NULL, 'k' },
 		{ "recipients", required_argument, NULL, 'r' },
@@ -480,6 +484,12 @@ read_arguments(struct arguments *a, int argc, char *argv[])
 			break;
 		case 's':
 			a->up.spool_on_disk = 1;
+			break;
+		case 'P':
+			a->up.prepare = 1;
+			break;
+		case 'Y':
+			a->up.keep_tokens = 1;
 			break;
 		case 'h':
 			a->heads = optarg;

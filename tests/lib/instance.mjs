@@ -18,6 +18,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { begin, stock } from './stock.mjs';
 
 const run = promisify(execFile);
 const top = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -120,10 +121,10 @@ export class Instance {
 	/** `icertctl COMMAND … --prefix` of this instance. */
 	icertctl(command, ...args) { return icertctlRun([command, ...args, '--prefix', this.prefix]); }
 
-	async up() {
+	async up(...options) {
 		// Before it is up: whoever interrupts meanwhile leaves nothing behind.
 		running.add(this);
-		const { code, stdout, stderr } = await this.icertctl('up', '--port-base', String(this.portBase), '--detach');
+		const { code, stdout, stderr } = await this.icertctl('up', '--port-base', String(this.portBase), '--detach', ...options);
 		if (code !== 0) throw new Error(`icertctl up: ${code}\n${stdout}${stderr}\n${this.logs()}`);
 		return stdout;
 	}
@@ -237,12 +238,27 @@ export class Instance {
 	}
 }
 
-/** A new instance, up and ready.  `prefix` and `portBase` are chosen when left out. */
-export async function startInstance({ prefix, portBase } = {}) {
+/** The stock that instances begin with (stock.mjs), made when it is missing. */
+const stockHere = () => stock(build, top, async (put) => {
+	const folder = newFolder();
+	const icert = new Instance(join(folder, 'instance'), await freePortBase(), folder);
+	running.add(icert);
+	const { code, stdout, stderr } = await icert.icertctl('up', '--port-base', String(icert.portBase), '--prepare');
+	if (code !== 0) throw new Error(`icertctl up --prepare: ${code}\n${stdout}${stderr}\n${icert.logs()}`);
+	await put(icert.prefix);
+	await icert.stop();
+});
+
+/**
+ * A new instance, up and ready.  `prefix` and `portBase` are chosen when left out.  fresh: its very keys, its
+ * database and its sample staff are made by this start, for who tries a first start itself.
+ */
+export async function startInstance({ prefix, portBase, fresh } = {}) {
 	const folder = prefix ? undefined : newFolder();
 	const icert = new Instance(prefix ?? join(folder, 'instance'), portBase ?? await freePortBase(), folder);
 	try {
-		await icert.up();
+		if (!fresh && !existsSync(icert.prefix)) await begin(await stockHere(), icert.prefix);
+		await icert.up(...fresh ? [] : ['--keep-tokens']);
 	} catch (error) {
 		await icert.icertctl('reset');
 		running.delete(icert);

@@ -8,7 +8,7 @@ import { Instance, freePortBase, icertctlRun, newFolder, startInstance } from '.
 import { until } from '../lib/http.mjs';
 
 let icert;
-before(async () => { icert = await startInstance(); });
+before(async () => { icert = await startInstance({ fresh: true }); });
 after(() => icert?.stop());
 
 const alive = (pid) => existsSync(`/proc/${pid}`);
@@ -72,7 +72,7 @@ test('no table of processes is left after down; a later start keeps everything',
 });
 
 test('two stand side by side and do not share a key', async () => {
-	const other = await startInstance();
+	const other = await startInstance({ fresh: true });
 	try {
 		assert.notEqual(serial(other), serial(icert));
 		assert.equal((await fetch(`${other.state}/readyz`)).status, 200);
