@@ -279,16 +279,40 @@ transactions(struct gateway *gateway, int64_t from, int64_t to, int (*each)(void
 	return error;
 }
 
+#define SEEN 16
+
 struct sum {
 	const char *id;                  /* of whom */
+	struct {
+		int type;
+		char ticket[48];
+	} seen[SEEN];                    /* the list moves on while it is read: what stood at a page's end may stand on the next one too */
+	int n;
 	int sales, returns;
 	int64_t cents, returned, at;     /* of one sale; in all */
 	char currency[4], ticket[48];    /* of the first sale */
 };
 
+static int
+sum_knows(struct sum *sum, const struct transaction *t)
+{
+	if (t->ticket[0] == '\0')
+		return 0;
+	for (int i = 0; i < sum->n; i++)
+		if (sum->seen[i].type == (int)t->type && strcmp(sum->seen[i].ticket, t->ticket) == 0)
+			return 1;
+	if (sum->n < SEEN) {
+		sum->seen[sum->n].type = (int)t->type;
+		strcpy(sum->seen[sum->n++].ticket, t->ticket);
+	}
+	return 0;
+}
+
 static void
 sum_add(struct sum *sum, const struct transaction *t)
 {
+	if (sum_knows(sum, t))
+		return;
 	if (t->type == RETURN) {
 		sum->returns++;
 		sum->returned += t->cents > 0 ? t->cents : 0;

@@ -248,6 +248,7 @@ sw_page(struct gateway *gateway, const char *from, const char *to, char cursor[G
 	struct buf path = BUF_INIT;
 	struct gateway_answer answer;
 	struct gateway_payment payment;
+	char before[GATEWAY_ID];
 	const json_t *data;
 	size_t i;
 	int error;
@@ -265,7 +266,11 @@ sw_page(struct gateway *gateway, const char *from, const char *to, char cursor[G
 			error = each(arg, &payment);
 		}
 	}
+	snprintf(before, sizeof(before), "%s", cursor);
 	if (error == 0 && (gateway_text(answer.json, "next", cursor, GATEWAY_ID, 0) != 0 || (cursor[0] != '\0' && !gateway_id_ok(cursor))))
+		error = ICERT_E_MALFORMED;
+	/* A page that leads to itself has no end. */
+	if (error == 0 && cursor[0] != '\0' && strcmp(cursor, before) == 0)
 		error = ICERT_E_MALFORMED;
 	json_decref(answer.json);
 	return error;

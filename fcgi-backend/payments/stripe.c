@@ -396,9 +396,11 @@ stripe_page(struct gateway *gateway, const char *since, const char *until, char 
 	struct gateway_call call = { .path = "/v1/checkout/sessions", .query = query, .answer_max = LIST_MAX };
 	struct gateway_payment payment;
 	struct gateway_answer answer;
+	char before[GATEWAY_ID];
 	const json_t *data;
 	int error;
 
+	snprintf(before, sizeof(before), "%s", last);
 	if ((error = stripe_call(gateway, &call, NULL, &answer)) == 0 && !json_is_array(json_object_get(answer.json, "data")))
 		error = ICERT_E_MALFORMED;
 	data = json_object_get(answer.json, "data");
@@ -417,6 +419,9 @@ stripe_page(struct gateway *gateway, const char *since, const char *until, char 
 			error = each(arg, &payment);
 	}
 	*more = *more && json_array_size(data) > 0;
+	/* A page that leads to itself has no end. */
+	if (error == 0 && *more && strcmp(last, before) == 0)
+		error = ICERT_E_MALFORMED;
 	json_decref(answer.json);
 	return error;
 }

@@ -454,10 +454,11 @@ start(const struct job *job, struct hand *hand, const char *conninfo, const sigs
 	leave(run(job, hand, conninfo));
 }
 
-/* Starts again whatever has died. */
+/* Starts again whatever has died; one rest for all that died together. */
 static void
 reap(pid_t pids[JOBS], struct hand *hand, const char *conninfo, const sigset_t *watched)
 {
+	int died[JOBS] = { 0 }, any = 0;
 	pid_t pid;
 	size_t i;
 
@@ -465,9 +466,14 @@ reap(pid_t pids[JOBS], struct hand *hand, const char *conninfo, const sigset_t *
 		for (i = 0; i < JOBS; i++)
 			if (pids[i] == pid) {
 				log_error("job_died", "%s", jobs[i].name);
-				rest(PAUSE_MS);
-				pids[i] = start(&jobs[i], hand, conninfo, watched);
+				any = died[i] = 1;
 			}
+	if (!any)
+		return;
+	rest(PAUSE_MS);
+	for (i = 0; i < JOBS; i++)
+		if (died[i])
+			pids[i] = start(&jobs[i], hand, conninfo, watched);
 }
 
 int

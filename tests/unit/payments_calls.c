@@ -91,6 +91,8 @@ pages(void **state)
 		/* not whole: the second page fails */
 		{ NULL, 200, NULL, "{\"data\":[" APPROVED "],\"next\":\"pay_3\"}" }, { NULL, 400, NULL, "{}" },
 		{ NULL, 200, NULL, "{\"data\":[{}]}" },
+		/* without end */
+		{ NULL, 200, NULL, "{\"data\":[" APPROVED "],\"next\":\"pay_1\"}" }, { "&cursor=pay_1 ", 200, NULL, "{\"data\":[" APPROVED "],\"next\":\"pay_1\"}" },
 	};
 	struct listed l = { .n = 0 };
 	struct gateway *g = BEGIN("standard_webhooks", KEY, script);
@@ -109,6 +111,7 @@ pages(void **state)
 	assert_int_equal(gateway_list(g, 100, 200, listed_add, &l), ICERT_E_DENIED);
 	assert_int_equal(gateway_list(g, 100, 200, listed_add, &l), ICERT_E_MALFORMED);
 	assert_int_equal(gateway_list(g, 200, 200, listed_add, &l), 0);
+	assert_int_equal(gateway_list(g, 100, 200, listed_add, &l), ICERT_E_MALFORMED);
 	end(g);
 }
 
@@ -130,6 +133,9 @@ stripe_list(void **state)
 		{ "&starting_after=cs_2 ", 200, NULL,
 		  "{\"data\":[" SESSION("cs_3", "complete", "paid", "140", INTENT("succeeded", CHARGE("\"disputed\":true"))) "],\"has_more\":false}" },
 		{ "GET /v1/disputes?payment_intent=pi_1&limit=1 ", 200, NULL, "{\"data\":[{\"status\":\"under_review\"}]}" },
+		/* without end */
+		{ NULL, 200, NULL, "{\"data\":[" PAID("cs_1", "150") "],\"has_more\":true}" },
+		{ "&starting_after=cs_1 ", 200, NULL, "{\"data\":[" PAID("cs_1", "150") "],\"has_more\":true}" },
 	};
 	struct listed l = { .n = 0 };
 	struct gateway *g = BEGIN("stripe", "secret_key = sk_1\n", script);
@@ -141,6 +147,8 @@ stripe_list(void **state)
 	assert_int_equal(l.rows[0].at, 150);
 	assert_int_equal(l.rows[1].state, GATEWAY_PENDING);
 	assert_int_equal(l.rows[2].state, GATEWAY_DISPUTED);
+	l = (struct listed){ .n = 0 };
+	assert_int_equal(gateway_list(g, 100, 200, listed_add, &l), ICERT_E_MALFORMED);
 	end(g);
 }
 
@@ -295,7 +303,8 @@ placetopay_refund(void **state)
 /* ---- Kushki ---- */
 
 #define KUSHKI "public_merchant_id = p\nprivate_merchant_id = s\nmerchant_name = m\n"
-#define ROW(type, order, begun, at) "{\"ticket_number\":\"T1\",\"transaction_type\":\"" type "\",\"transaction_status\":\"APPROVAL\"," \
+#define ROW(type, order, begun, at) TICKET("T1", type, order, begun, at)
+#define TICKET(ticket, type, order, begun, at) "{\"ticket_number\":\"" ticket "\",\"transaction_type\":\"" type "\",\"transaction_status\":\"APPROVAL\"," \
 	"\"approved_transaction_amount\":31.05,\"currency_code\":\"USD\",\"created\":" at "000,\"metadata\":{\"order\":\"" order "\",\"begun\":\"" begun "\"}}"
 #define OTHER "22222222-2222-4222-8222-222222222222"
 #define NOW_ROW(type) ROW(type, ORDER, "4102444000", "4102444100")
@@ -307,6 +316,9 @@ kushki_list(void **state)
 		{ "GET /analytics/v1/transactions-list?from=2001-09-09T01%3A46%3A40.000&to=2001-09-10T01%3A46%3A40.000&timezone=UTC&limit=100&offset=0 ", 200, NULL,
 		  "{\"data\":[" ROW("SALE", ORDER, "1000000000", "1000000050") "," ROW("SALE", OTHER, "1000000010", "1000000060") ","
 		  ROW("REFUND", ORDER, "1000000000", "1000000070") ",{\"transaction_status\":\"APPROVAL\",\"metadata\":{}}]}" },
+		/* the same sale on two pages is one sale */
+		{ NULL, 200, NULL, "{\"data\":[" ROW("SALE", ORDER, "1000000000", "1000000050") "," ROW("SALE", OTHER, "1000000010", "1000000060") ","
+		  ROW("SALE", ORDER, "1000000000", "1000000050") "]}" },
 	};
 	struct listed l = { .n = 0 };
 	struct gateway *g = BEGIN("kushki", KUSHKI, script);
@@ -320,6 +332,10 @@ kushki_list(void **state)
 	assert_string_equal(l.rows[1].order, OTHER);
 	assert_int_equal(l.rows[1].state, GATEWAY_APPROVED);
 	assert_int_equal(l.rows[1].cents, 3105);
+	l = (struct listed){ .n = 0 };
+	assert_int_equal(gateway_list(g, 1000000000, 1000086400, listed_add, &l), 0);
+	assert_int_equal(l.n, 2);
+	assert_int_equal(l.rows[0].times, 1);
 	end(g);
 }
 
@@ -333,7 +349,7 @@ kushki_refund(void **state)
 		{ "DELETE /v1/refund/T1 ", 201, NULL, "{\"ticketNumber\":\"9\"}" },
 		{ NULL, 200, NULL, "{\"data\":[" NOW_ROW("SALE") "," NOW_ROW("REFUND") "]}" },
 		{ NULL, 200, NULL, "{\"data\":[]}" },
-		{ NULL, 200, NULL, "{\"data\":[" NOW_ROW("SALE") "," NOW_ROW("SALE") "]}" },
+		{ NULL, 200, NULL, "{\"data\":[" NOW_ROW("SALE") "," TICKET("T2", "SALE", ORDER, "4102444000", "4102444100") "]}" },
 	};
 	struct gateway_payment p;
 	char id[GATEWAY_ID];
