@@ -121,7 +121,8 @@ class History {
 
 	async act({ order, act }) {
 		const payment = this.last(order);
-		const twice = payment.captures > 1 && act === 'disputa';
+		// A bank disputes one payment; what is captured a third time, or twice for another amount, is for the day's comparison to find.
+		const twice = (payment.captures > 1 && act === 'disputa') || (act === 'repetido' && payment.state === 'approved' && (payment.captures > 1 || !right(payment)));
 		const may = { pending: /./, checking: /aprobar|rechazar|callado/, approved: /^(disputa|devuelto|repetido)$/, disputed: /^disputa-/ }[payment.state];
 		if (twice || !may?.test(act)) return;		// it went another way meanwhile: a refund
 		await this.sim.act(payment, act);
@@ -339,30 +340,39 @@ class History {
 		const there = this.order.filter((one) => !this.returned(one)).flatMap((one) => one.payments)
 			.filter((p) => right(p) && p.state === 'approved').reduce((sum, p) => sum + p.cents, 0);
 		assert.equal(Number(this.sql("select coalesce(sum(total), 0) from icert.purchase where state in ('paid', 'used')")), there, 'the sums of orders are equal');
-		// Everything that the gateway has of ours, captured twice or for another amount too, is the balance that finance reads.
-		const book = all.filter((p) => p.state === 'approved').reduce((sum, p) => sum + (p.captured ?? p.cents) * p.captures, 0);
-		assert.equal(await this.balance(), book, 'the sums of money are equal');
+		// Everything that the gateway has of ours, captured twice or for another amount too, is what finance reads.
+		const here = await this.movements();
+		const book = (p) => (p.state === 'approved' ? (p.captured ?? p.cents) * p.captures : 0);
+		const unequal = all.filter((p) => (here.get(p.id) ?? 0) !== book(p)).map((p) => ({ id: p.id, order: p.order, state: p.state, captures: p.captures, there: book(p), here: here.get(p.id) }));
+		assert.deepEqual(unequal, [], 'the sums of money are equal');
+		assert.equal([...here.values()].reduce((sum, cents) => sum + cents, 0), all.reduce((sum, p) => sum + book(p), 0), 'and nothing is counted besides');
 		assert.equal(this.sql(`select count(*) from (select p.id, (select count(*) from icert.outbox o where o.purchase_id = p.id and o.template = 'refunded') as mails,
 			(select count(*) from icert.payment y where y.purchase_id = p.id and y.verdict in ('pay', 'again', 'late', 'mismatch')) as sums from icert.purchase p) t
 			where mails > sums`), '0', 'whose money went back is told once');
 		assert.equal(this.sql("select count(*) from icert.outbox o where o.template = 'payment_received' group by o.purchase_id having count(*) > 1"), '', 'told once');
 	}
 
-	/** Of every month that there is. */
-	async balance() {
+	/** What finance reads in the files of totals, of every day that there is: payment → cents. */
+	async movements() {
 		// Somebody whose code is fresh.
 		const auditor = new Operator(this.icert, 'auditor');
+		const rows = async (path) => {
+			const [names, ...lines] = (await auditor.client.get(path)).body.toString().slice(1).trim().split('\r\n').map((line) => line.split(','));
+			return lines.map((line) => Object.fromEntries(names.map((name, n) => [name, line[n]])));
+		};
+		const cents = (amount) => Math.round(Number(amount) * 100);
 		try {
 			expect(await auditor.signIn(), 200, 'auditor');
-			let sum = 0;
+			const sums = new Map();
 			const now = Date.now() - 5 * 3600_000;
 			for (const month of new Set([now, now + this.icert.ahead * 1000].map((at) => new Date(at).toISOString().slice(0, 7)))) {
-				const file = (await auditor.client.get(`/totales/mes.csv?mes=${month}`)).body.toString().slice(1).trim().split('\r\n');
-				const at = file[0].split(',').indexOf('saldo');
-				assert.ok(at > 0, file[0]);
-				for (const line of file.slice(1)) sum += Math.round(Number(line.split(',')[at]) * 100);
+				for (const { dia, saldo } of await rows(`/totales/mes.csv?mes=${month}`)) {
+					const each = await rows(`/totales/dia.csv?dia=${dia}`);
+					assert.equal(each.reduce((sum, one) => sum + cents(one.valor), 0), cents(saldo), `${dia}: the day is the sum of its movements`);
+					for (const one of each) sums.set(one.pago, (sums.get(one.pago) ?? 0) + cents(one.valor));
+				}
 			}
-			return sum;
+			return sums;
 		} finally {
 			auditor.close();
 		}

@@ -41,7 +41,6 @@ export function plan({ seed, orders, acts, refunded }) {
 		}
 		if (!world[states[order]]) return;
 		const act = pick(Object.keys(world[states[order]]));
-		// A bank disputes one payment: those that were captured twice are left to refunds.
 		states[order] = world[states[order]][act];
 		if (act !== 'nothing') middle.push({ op: 'act', order, act });
 	};

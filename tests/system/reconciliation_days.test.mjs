@@ -187,11 +187,13 @@ test('ten thousand payments of a day', async () => {
 	anew();
 	same(10_000);
 	sql("update icert.payment set cents = 3000 where gateway_payment = 'pay_same_77'; delete from icert.payment where gateway_payment = 'pay_same_9999'");
+	sim.payments.get('pay_same_78').captures = 2;
 	here(yesterday + 60, 'pay_here');
 	begin();
 	await done();
-	assert.equal(found(), 'pay_here paid_here, pay_same_77 amount, pay_same_9999 paid_there');
+	assert.equal(found(), 'pay_here paid_here, pay_same_77 amount, pay_same_78 amount, pay_same_9999 paid_there');
 	assert.equal(row('payments'), '10000');
+	assert.equal(sql("select string_agg(here || ' ' || there, ', ' order by payment) from icert.difference where kind = 'amount'"), '3000 3105, 3105 6210');
 });
 
 test('days that were missed while the gateway was down are made up for, each with its own payments', async () => {

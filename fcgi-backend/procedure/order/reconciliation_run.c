@@ -28,37 +28,42 @@ static const struct db_stmt due = { "reconciliation_due",
 	" and next_try_at <= $2 order by day limit 1" };
 /* What a gateway says of payments, each once: whoever lists one twice means it as it was last. */
 #define THERE \
-	"(select distinct on (t.id) t.id, nullif(t.o, '')::uuid as o, t.s::int as s, t.c::bigint as c, t.r::bigint as r from" \
+	"(select distinct on (t.id) t.id, nullif(t.o, '')::uuid as o, t.s::int as s, t.c::bigint as c, t.r::bigint as r," \
+	" t.m::int as m from" \
 	" unnest(string_to_array($3, E'\\n'), string_to_array($4, E'\\n'), string_to_array($5, E'\\n'), string_to_array($6, E'\\n')," \
-	" string_to_array($7, E'\\n')) with ordinality as t (id, o, s, c, r, n) order by t.id, t.n desc)"
+	" string_to_array($7, E'\\n'), string_to_array($8, E'\\n')) with ordinality as t (id, o, s, c, r, m, n) order by t.id, t.n desc)"
 /* Of a payment t of gateway $1: what was concluded of money first (y), its order (p), cents that went back with our knowledge. */
 #define HERE(t) \
 	" left join lateral (select y.id, y.purchase_id, y.cents from icert.payment y where y.gateway = $1 and y.gateway_payment = " t ".id" \
 	" and y.verdict in ('pay', 'again', 'late', 'mismatch', 'strange') order by y.verdict = 'pay' desc limit 1) y on true" \
 	" left join icert.purchase p on p.id = coalesce(y.purchase_id, " t ".o, (select q.id from icert.purchase q where q.gateway = $1" \
 	" and q.gateway_payment = " t ".id))"
-#define SENT_BACK(t) \
-	"coalesce((select sum(f.cents) from icert.payment b join icert.refund f on f.payment_id = b.id and f.state in ('confirmed', 'done')" \
+#define SENT_BACK(t, states) \
+	"coalesce((select sum(f.cents) from icert.payment b join icert.refund f on f.payment_id = b.id and f.state in (" states ")" \
 	" where b.gateway = $1 and b.gateway_payment = " t ".id), 0)"
 #define RECEIVED_OF(t) \
 	"(select sum(b.cents) from icert.payment b where b.gateway = $1 and b.gateway_payment = " t ".id" \
 	" and b.verdict in ('pay', 'again', 'late', 'mismatch', 'strange') and" RECEIVED("b") ")"
 #define TOLD_BACK(t) \
 	"exists (select from icert.payment b where b.gateway = $1 and b.gateway_payment = " t ".id and b.verdict = 'refunded')"
+/* The gateway has another sum than we: with the refunds that it has done, and with those that it may have done. */
+#define OTHER_SUM(t) \
+	"(" t ".m > 0 and " t ".c * " t ".m not in (" RECEIVED_OF(t) " - " SENT_BACK(t, "'done'") ", " RECEIVED_OF(t) " - " SENT_BACK(t, "'confirmed', 'done'") "))"
 /* s as enum gateway_state: 2 approved, 5 refunded, 6 disputed.  What went back before we heard of it is nothing on both sides. */
 #define KIND(t) \
 	"case when " t ".s in (2, 6) and y.id is null then 'paid_there'" \
-	" when " t ".s in (2, 6) and " t ".c >= 0 and y.cents is distinct from " t ".c then 'amount'" \
-	" when " t ".s = 5 and y.id is not null and not " TOLD_BACK(t) " and " SENT_BACK(t) " < " RECEIVED_OF(t) " then 'refunded_there'" \
-	" when " t ".s <> 5 and " t ".r > 0 and y.id is not null and " SENT_BACK(t) " < " t ".r then 'refunded_there'" \
+	" when " t ".s in (2, 6) and " t ".c >= 0 and (y.cents is distinct from " t ".c or " OTHER_SUM(t) ") then 'amount'" \
+	" when " t ".s = 5 and y.id is not null and not " TOLD_BACK(t) " and " SENT_BACK(t, "'confirmed', 'done'") " < " RECEIVED_OF(t) " then 'refunded_there'" \
+	" when " t ".s <> 5 and " t ".r > 0 and y.id is not null and " SENT_BACK(t, "'confirmed', 'done'") " < " t ".r then 'refunded_there'" \
 	" when " t ".s = 6 and p.state in ('paid', 'used') and p.gateway = $1 and p.gateway_payment = " t ".id then 'disputed_there' end"
 static const struct db_stmt compare = { "reconciliation_compare",
 	"insert into icert.difference (gateway, day, payment, kind, purchase_id, here, there)"
-	" select $1, $2::date, t.id, k.kind, p.id, y.cents, case when t.c >= 0 then t.c end from " THERE " t" HERE("t")
+	" select $1, $2::date, t.id, k.kind, p.id, case when y.cents = t.c then " RECEIVED_OF("t") " - " SENT_BACK("t", "'done'") " else y.cents end,"
+	" case when t.c >= 0 then t.c * greatest(t.m, 1) end from " THERE " t" HERE("t")
 	" cross join lateral (select " KIND("t") " as kind) k where k.kind is not null on conflict (gateway, payment, kind) do nothing" };
 /* Whether one payment, as the gateway answers of it now, still differs in that way. */
 static const struct db_stmt differs = { "reconciliation_differs",
-	"select count(*) from (select $2::text as id, nullif($3, '')::uuid as o, $4::int as s, $5::bigint as c, $6::bigint as r) t" HERE("t")
+	"select count(*) from (select $2::text as id, nullif($3, '')::uuid as o, $4::int as s, $5::bigint as c, $6::bigint as r, $8::int as m) t" HERE("t")
 	" where " KIND("t") " = $7" };
 /* What was concluded that day, and whom nobody has seen pay until the order ended. */
 static const struct db_stmt ours = { "reconciliation_ours",
@@ -85,11 +90,11 @@ static const struct db_stmt answered = { "reconciliation_answered",
 
 /* What a gateway lists, a column of lines each, as the comparison takes it. */
 struct listed {
-	struct buf	id, order, state, cents, refunded;
+	struct buf	id, order, state, cents, refunded, times;
 	int		n;
 };
 
-#define LISTED_INIT { .id = BUF_INIT, .order = BUF_INIT, .state = BUF_INIT, .cents = BUF_INIT, .refunded = BUF_INIT }
+#define LISTED_INIT { .id = BUF_INIT, .order = BUF_INIT, .state = BUF_INIT, .cents = BUF_INIT, .refunded = BUF_INIT, .times = BUF_INIT }
 
 static int
 take(void *arg, const struct gateway_payment *p)
@@ -105,8 +110,9 @@ take(void *arg, const struct gateway_payment *p)
 	buf_printf(&l->state, "%s%d", sep, (int)p->state);
 	buf_printf(&l->cents, "%s%" PRId64, sep, p->cents);
 	buf_printf(&l->refunded, "%s%" PRId64, sep, p->refunded);
+	buf_printf(&l->times, "%s%d", sep, p->times);
 	l->n++;
-	return buf_error(&l->refunded);
+	return buf_error(&l->times);
 }
 
 static void
@@ -117,6 +123,7 @@ listed_free(struct listed *l)
 	buf_free(&l->state);
 	buf_free(&l->cents);
 	buf_free(&l->refunded);
+	buf_free(&l->times);
 }
 
 struct day {
@@ -135,7 +142,7 @@ compare_listed(struct act *act, const struct day *d, const struct listed *l)
 		return 0;
 	if ((error = act_begin(act)) == 0 &&
 	    (error = DB_QUERY(act->db, &compare, NULL, P_TEXT(d->name), P_TEXT(d->text), P_TEXT(buf_str(&l->id)), P_TEXT(buf_str(&l->order)),
-	    P_TEXT(buf_str(&l->state)), P_TEXT(buf_str(&l->cents)), P_TEXT(buf_str(&l->refunded)))) == 0)
+	    P_TEXT(buf_str(&l->state)), P_TEXT(buf_str(&l->cents)), P_TEXT(buf_str(&l->refunded)), P_TEXT(buf_str(&l->times)))) == 0)
 		return db_commit(act->db);
 	db_rollback(act->db);
 	return error;
@@ -287,7 +294,8 @@ still(struct act *act, const char *name, const char *kind, const struct gateway_
 	if (strcmp(kind, "paid_here") == 0)
 		return !is_there(answer);
 	if ((error = act_begin(act)) != 0 || (error = DB_QUERY_COMMIT(act->db, &differs, &r, P_TEXT(name), P_TEXT(answer->id),
-	    P_TEXT(id_valid(answer->order) ? answer->order : ""), P_INT(answer->state), P_INT(answer->cents), P_INT(answer->refunded), P_TEXT(kind))) != 0)
+	    P_TEXT(id_valid(answer->order) ? answer->order : ""), P_INT(answer->state), P_INT(answer->cents), P_INT(answer->refunded), P_TEXT(kind),
+	    P_INT(answer->times))) != 0)
 		return error;
 	n = (int)db_int(r, 0, 0);
 	db_result_free(r);
