@@ -158,6 +158,12 @@ form_page(struct request *rq, int status, const struct purchase *p)
 	v->kind = p->billing.id_kind;
 	v->buyer = p->billing.id_number;
 	v->name = p->billing.name;
+	v->product = p->container;
+	v->ruc_kind = p->ruc;
+	v->years = p->years;
+	v->address = p->billing.address;
+	v->telephone = p->billing.telephone;
+	v->email = p->billing.email;
 	v->net = p->net;
 	v->tax = p->tax;
 	v->total = p->total;

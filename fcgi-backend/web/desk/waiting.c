@@ -32,7 +32,7 @@ place(struct request *rq, const struct waiting *w)
 		return arena_printf(&rq->arena, "/orden/%s#devoluciones", w->order);
 	case WAITING_INVOICE:
 	case WAITING_CREDIT_NOTE:
-		return arena_printf(&rq->arena, "/orden/%s#facturas", w->order);
+		return arena_printf(&rq->arena, rq->session.roles & ROLE_FINANCE ? "/orden/%s/factura" : "/orden/%s#facturas", w->order);
 	case WAITING_PAYMENT:
 	case WAITING_DISPUTE:
 	case WAITING_KINDS:
