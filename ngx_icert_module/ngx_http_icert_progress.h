@@ -28,6 +28,7 @@ typedef struct {
     int64_t                  seen;           /* seconds; when it last moved */
     ngx_uint_t               state;
     ngx_uint_t               reason;
+    ngx_pid_t                worker;         /* that receives it */
 } ngx_http_icert_progress_slot_t;
 
 

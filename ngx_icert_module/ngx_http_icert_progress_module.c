@@ -185,6 +185,17 @@ ngx_http_icert_progress_slots(ngx_http_request_t *r, u_char *key,
 }
 
 
+/* A worker that was killed has ended nothing. */
+
+static ngx_uint_t
+ngx_http_icert_progress_lives(ngx_http_icert_progress_slot_t *s)
+{
+    return s->state == NGX_HTTP_ICERT_PROGRESS_RECEIVING
+           && ngx_time() - s->seen < NGX_HTTP_ICERT_PROGRESS_LIFE
+           && (kill(s->worker, 0) == 0 || ngx_errno == EPERM);
+}
+
+
 void
 ngx_http_icert_progress_start(ngx_http_request_t *r,
     ngx_http_icert_progress_t *progress)
@@ -217,9 +228,7 @@ ngx_http_icert_progress_start(ngx_http_request_t *r,
 
         /* what is being received makes no room; of the rest the oldest does */
 
-        if (s->state == NGX_HTTP_ICERT_PROGRESS_RECEIVING
-            && ngx_time() - s->seen < NGX_HTTP_ICERT_PROGRESS_LIFE)
-        {
+        if (ngx_http_icert_progress_lives(s)) {
             continue;
         }
 
@@ -234,6 +243,7 @@ ngx_http_icert_progress_start(ngx_http_request_t *r,
         found->received = 0;
         found->seen = ngx_time();
         found->reason = 0;
+        found->worker = ngx_pid;
         found->state = NGX_HTTP_ICERT_PROGRESS_RECEIVING;
     }
 
@@ -326,6 +336,11 @@ ngx_http_icert_progress_handler(ngx_http_request_t *r)
 
         if (ngx_time() - found.seen >= NGX_HTTP_ICERT_PROGRESS_LIFE) {
             found.state = NGX_HTTP_ICERT_PROGRESS_FREE;
+
+        } else if (found.state == NGX_HTTP_ICERT_PROGRESS_RECEIVING
+                   && !ngx_http_icert_progress_lives(&found))
+        {
+            found.state = NGX_HTTP_ICERT_PROGRESS_ABORTED;
         }
     }
 

@@ -7,7 +7,8 @@
  * Every reason to refuse a request: name, HTTP status, stable code.  The code
  * is what $icert_reason, the log line, the metric icert_refusals_total, the
  * sentence of the portal ("edge." and the code) and the tests read; it never
- * changes its meaning.  The status of a limit is configured.
+ * changes its meaning.  The status of a limit is configured.  Those that begin
+ * with "http_" are uploads that nginx itself refused.
  */
 
 #define NGX_HTTP_ICERT_REASONS(X)                                            \
@@ -26,6 +27,9 @@
     X(UPLOAD_EMPTY, 415, "upload_empty")                                     \
     X(UPLOAD_SMALL, 422, "upload_small")                                     \
     X(UPLOAD_SPOOL, 507, "upload_spool")                                     \
+    X(HTTP_400, 400, "http_400")                                             \
+    X(HTTP_408, 408, "http_408")                                             \
+    X(HTTP_413, 413, "http_413")                                             \
     X(LIMIT, 429, "limit")                                                   \
     X(STATUS_FILE, 404, "status_file")                                       \
     X(STATUS_ABSENT, 503, "status_absent")

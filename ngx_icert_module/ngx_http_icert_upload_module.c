@@ -11,6 +11,7 @@ static void ngx_http_icert_upload_plain(ngx_http_icert_upload_ctx_t *ctx,
     ngx_chain_t *in);
 static ngx_int_t ngx_http_icert_upload_finish(ngx_http_icert_upload_ctx_t *ctx);
 static void ngx_http_icert_upload_cleanup(void *data);
+static ngx_int_t ngx_http_icert_upload_log_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_icert_upload_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_icert_upload_init_process(ngx_cycle_t *cycle);
 static void ngx_http_icert_upload_exit_process(ngx_cycle_t *cycle);
@@ -476,6 +477,58 @@ ngx_http_icert_upload_cleanup(void *data)
 }
 
 
+/*
+ * What nginx refused before a filter saw it (a body too large for
+ * client_max_body_size, chunks that are none, a sender that fell silent) is
+ * counted with our own refusals.  What the program behind answered is not.
+ */
+
+static ngx_int_t
+ngx_http_icert_upload_log_handler(ngx_http_request_t *r)
+{
+    ngx_uint_t                     status;
+    ngx_http_icert_note_t         *note;
+    ngx_http_icert_upload_conf_t  *ucf;
+
+    ucf = ngx_http_get_module_loc_conf(r, ngx_http_icert_upload_module);
+
+    /* who went away was not refused, though nginx logs 400 */
+
+    if ((!ucf->enable && !ucf->discard) || r->connection->error) {
+        return NGX_OK;
+    }
+
+    note = ngx_http_icert_note_get(r);
+
+    if (note && note->reason.len) {
+        return NGX_OK;
+    }
+
+    status = r->err_status ? r->err_status : r->headers_out.status;
+
+    if (r->upstream_states && r->err_status == 0) {
+        return NGX_OK;
+    }
+
+    switch (status) {
+
+    case NGX_HTTP_BAD_REQUEST:
+        (void) ngx_http_icert_refuse(r, NGX_HTTP_ICERT_HTTP_400, NULL);
+        break;
+
+    case NGX_HTTP_REQUEST_TIME_OUT:
+        (void) ngx_http_icert_refuse(r, NGX_HTTP_ICERT_HTTP_408, NULL);
+        break;
+
+    case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
+        (void) ngx_http_icert_refuse(r, NGX_HTTP_ICERT_HTTP_413, NULL);
+        break;
+    }
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_http_icert_upload_init(ngx_conf_t *cf)
 {
@@ -490,6 +543,13 @@ ngx_http_icert_upload_init(ngx_conf_t *cf)
     }
 
     *h = ngx_http_icert_upload_before_handler;
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_icert_upload_log_handler;
 
     ngx_http_next_request_body_filter = ngx_http_top_request_body_filter;
     ngx_http_top_request_body_filter = ngx_http_icert_upload_filter;

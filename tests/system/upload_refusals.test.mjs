@@ -33,6 +33,9 @@ const config = (port, spool) => `
 		}
 		location /soon { icert_upload on; icert_upload_deadline 300ms; proxy_pass http://127.0.0.1:${port + 1}; }
 		location /told { icert_upload on; icert_upload_deadline 300ms; error_page 408 @told; proxy_pass http://127.0.0.1:${port + 1}; }
+		location /silent { icert_upload on; client_body_timeout 300ms; proxy_pass http://127.0.0.1:${port + 1}; }
+		location /behind { icert_upload on; proxy_pass http://127.0.0.1:${port}/no; }
+		location /no { return 400; }
 		location @told { icert_upload_discard on; return 408 "$icert_reason\n"; }
 		location = /metrics { return 200 "$icert_status_counts"; }
 	}`;
@@ -236,4 +239,32 @@ test('requests and added types arrive where they are taken; each refusal is coun
 	for (const [reason, n] of Object.entries(wanted))
 		assert.match(counted, new RegExp(`^icert_refusals_total\\{reason="${reason}"\\} ${n}$`, 'm'));
 	assert.match(counted, /^icert_refusals_total\{reason="upload_spool"\} 0$/m, 'what never was is 0');
+});
+
+test('what nginx itself refuses is counted too: too large, chunks that are none, silence; what the program behind says is not', async () => {
+	const one = (head) => new Promise((resolve) => {
+		const socket = connect(nginx.port, '127.0.0.1');
+		let text = '';
+		socket.on('data', (octets) => { text += octets; }).on('error', () => {}).on('close', () => resolve(text.slice(9, 12)));
+		socket.write(`POST ${head}`);
+	});
+	const begin = (path) => `${path} HTTP/1.1\r\nHost: a\r\nCookie: session=1\r\nContent-Type: ${TYPE}\r\n`;
+	assert.equal(await one(`${begin('/rules')}Content-Length: ${3 * 2 ** 30}\r\n\r\n`), '413');
+	assert.equal(await one(`${begin('/rules')}Transfer-Encoding: chunked\r\n\r\nno chunk\r\n`), '400');
+	assert.equal(await one(`${begin('/silent')}Content-Length: 100\r\n\r\n`), '', 'nginx closes without a word');
+	assert.equal(await one(`${begin('/behind').replace(TYPE, 'text/plain')}Content-Length: 1\r\nConnection: close\r\n\r\nx`), '400', 'of whoever is behind');
+	const counted = await (await fetch(`${nginx.url}/metrics`)).text();
+	for (const reason of ['http_400', 'http_408', 'http_413']) assert.match(counted, new RegExp(`^icert_refusals_total\\{reason="${reason}"\\} 1$`, 'm'));
+});
+
+test('what a killed worker was receiving has ended for who asks', async () => {
+	const asked = async () => (await (await fetch(`${nginx.url}/progress?id=${'d'.repeat(32)}`, { headers: { cookie: 'session=mine', connection: 'close' } })).json()).state;
+	const socket = connect(nginx.port, '127.0.0.1').on('error', () => {}).resume();
+	socket.write(`POST /rules?id=${'d'.repeat(32)} HTTP/1.1\r\nHost: a\r\nCookie: session=mine\r\nContent-Type: ${TYPE}\r\nContent-Length: ${TOTAL}\r\n\r\n`);
+	await until(async () => await asked() === 'receiving', { what: 'its beginning', every: 20 });
+	const [victim] = nginx.pids();
+	process.kill(victim, 'SIGKILL');
+	await until(() => nginx.pids().length === 1 && nginx.pids()[0] !== victim, { what: 'a successor', every: 20 });
+	assert.equal(await asked(), 'aborted');
+	socket.destroy();
 });
