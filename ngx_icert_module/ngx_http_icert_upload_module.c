@@ -492,9 +492,7 @@ ngx_http_icert_upload_log_handler(ngx_http_request_t *r)
 
     ucf = ngx_http_get_module_loc_conf(r, ngx_http_icert_upload_module);
 
-    /* who went away was not refused, though nginx logs 400 */
-
-    if ((!ucf->enable && !ucf->discard) || r->connection->error) {
+    if (!ucf->enable && !ucf->discard) {
         return NGX_OK;
     }
 
@@ -513,7 +511,13 @@ ngx_http_icert_upload_log_handler(ngx_http_request_t *r)
     switch (status) {
 
     case NGX_HTTP_BAD_REQUEST:
-        (void) ngx_http_icert_refuse(r, NGX_HTTP_ICERT_HTTP_400, NULL);
+
+        /* nginx logs it for who went away, too, and that was not refused */
+
+        if (!r->connection->error) {
+            (void) ngx_http_icert_refuse(r, NGX_HTTP_ICERT_HTTP_400, NULL);
+        }
+
         break;
 
     case NGX_HTTP_REQUEST_TIME_OUT:
