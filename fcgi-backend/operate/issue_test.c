@@ -66,14 +66,14 @@ look(struct test *t)
 }
 
 static int
-run(struct test *t, const char *cedula, const char *names, const char *surname1, const char *surname2)
+run(struct test *t, int renew, const char *cedula, const char *names, const char *surname1, const char *surname2)
 {
 	struct timespec pause = { 0, 50000000 };
 	char code[TOTP_DIGITS + 1], staff[ID_TEXT];
 	int64_t until;
 	int rc;
 
-	if (totp_take(t->i, OPERATOR, code, staff) != 0 ||
+	if (totp_take(t->i, OPERATOR, renew, code, staff) != 0 ||
 	    test_case_make(&t->c, cedula, names, surname1, surname2, staff, code, staff) != 0)
 		return -1;
 	for (until = clock_mono_ms() + WAIT_S * 1000; (rc = look(t)) == 1 && clock_mono_ms() < until;)
@@ -82,13 +82,13 @@ run(struct test *t, const char *cedula, const char *names, const char *surname1,
 }
 
 int
-issue_test(const struct instance *i, const char *cedula, const char *names, const char *surname1, const char *surname2)
+issue_test(const struct instance *i, int renew, const char *cedula, const char *names, const char *surname1, const char *surname2)
 {
 	struct test t = { .i = i };
 	int rc = test_case_open(&t.c, i);
 
 	if (rc == 0)
-		rc = run(&t, cedula, names, surname1, surname2);
+		rc = run(&t, renew, cedula, names, surname1, surname2);
 	test_case_close(&t.c);
 	return rc;
 }

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,18 +29,19 @@ totp_account(json_t *all, const char *login)
 	return NULL;
 }
 
+/* What was printed of an account: the last step, and the seed, when it is a newer one than that of the samples. */
+struct totp_printed {
+	int64_t step;
+	char secret[64];	/* base32; "" */
+};
+
 /* The keeper knows what was used; when it is down, what was printed counts alone. */
 static int64_t
-totp_used(const struct instance *i, const char *id)
+totp_used(struct keyclient *keeper, const char *id)
 {
-	struct keyclient keeper;
 	uint64_t step = 0;
 
-	keyclient_init(&keeper, config_require(&i->config, "sockets", "keeper-admin"));
-	if (keeper_totp_last(&keeper, id, &step) != 0)
-		step = 0;
-	keyclient_close(&keeper);
-	return (int64_t)step;
+	return keeper_totp_last(keeper, id, &step) != 0 ? 0 : (int64_t)step;
 }
 
 static int64_t
@@ -68,13 +70,50 @@ totp_code(const char *secret, int64_t step, char code[TOTP_DIGITS + 1])
 	return rc == 0 ? 0 : complain("the code cannot be computed");
 }
 
-/* One file an account holds the last step printed; locked while a code is chosen. */
+/* A seed of which nothing is used yet. */
 static int
-totp_choose(const struct instance *i, json_t *account, const char *login, char code[TOTP_DIGITS + 1])
+totp_renew(struct keyclient *keeper, json_t *account, struct totp_printed *printed)
 {
-	char path[FILES_PATH], text[32] = "";
-	int64_t last, used, step;
-	int fd;
+	uint8_t seed[TOTP_SEED];
+	char *secret = NULL;
+	int rc = -1;
+
+	if (keeper_totp_enrol(keeper, json_string_value(json_object_get(account, "id")),
+	    json_string_value(json_object_get(account, "cedula")), seed) == 0 &&
+	    oath_base32_encode((const char *)seed, sizeof(seed), &secret, NULL) == OATH_OK &&
+	    strlen(secret) < sizeof(printed->secret)) {
+		snprintf(printed->secret, sizeof(printed->secret), "%s", secret);
+		printed->step = clock_real() / TOTP_STEP;
+		rc = 0;
+	}
+	free(secret);
+	return rc;
+}
+
+static int
+totp_step(const struct instance *i, json_t *account, int renew, struct totp_printed *printed)
+{
+	struct keyclient keeper;
+	int64_t used, now = clock_real() / TOTP_STEP;
+	int rc = 0;
+
+	keyclient_init(&keeper, config_require(&i->config, "sockets", "keeper-admin"));
+	used = totp_used(&keeper, json_string_value(json_object_get(account, "id")));
+	if (renew && used > now && used >= printed->step)
+		rc = totp_renew(&keeper, account, printed);
+	else
+		printed->step = totp_wait(used > printed->step ? used : printed->step);
+	keyclient_close(&keeper);
+	return rc == 0 ? 0 : complain("the keeper gives no other seed");
+}
+
+/* One file an account holds what was printed; locked while a code is chosen. */
+static int
+totp_choose(const struct instance *i, json_t *account, const char *login, int renew, char code[TOTP_DIGITS + 1])
+{
+	struct totp_printed printed = { .step = 0 };
+	char path[FILES_PATH], text[128] = "";
+	int fd, n, bad;
 
 	if (path_join(path, "%s/demo/totp-%s.last", i->data, login) != 0)
 		return -1;
@@ -85,19 +124,18 @@ totp_choose(const struct instance *i, json_t *account, const char *login, char c
 			close(fd);
 		return -1;
 	}
-	last = atoll(text);
-	used = totp_used(i, json_string_value(json_object_get(account, "id")));
-	step = totp_wait(used > last ? used : last);
-	snprintf(text, sizeof(text), "%lld\n", (long long)step);
-	int bad = pwrite(fd, text, strlen(text), 0) < 0 ||
-	    totp_code(json_string_value(json_object_get(account, "totp_secret")), step, code) != 0;
-
+	sscanf(text, "%" SCNd64 " %63s", &printed.step, printed.secret);
+	bad = totp_step(i, account, renew, &printed) != 0;
+	n = snprintf(text, sizeof(text), "%" PRId64 " %s\n", printed.step, printed.secret);
+	bad = bad || pwrite(fd, text, (size_t)n, 0) != n ||
+	    totp_code(*printed.secret != '\0' ? printed.secret : json_string_value(json_object_get(account, "totp_secret")),
+	    printed.step, code) != 0;
 	close(fd);
 	return bad ? -1 : 0;
 }
 
 int
-totp_take(const struct instance *i, const char *login, char code[TOTP_DIGITS + 1], char id[ID_TEXT])
+totp_take(const struct instance *i, const char *login, int renew, char code[TOTP_DIGITS + 1], char id[ID_TEXT])
 {
 	char path[FILES_PATH];
 	json_t *all, *account;
@@ -109,7 +147,7 @@ totp_take(const struct instance *i, const char *login, char code[TOTP_DIGITS + 1
 		return complain("%s cannot be read: no sample accounts here, or not yours", path);
 	account = totp_account(all, login);
 	rc = account == NULL ? complain("%s is no sample account", login) :
-	    totp_choose(i, account, login, code);
+	    totp_choose(i, account, login, renew, code);
 	if (rc == 0)
 		snprintf(id, ID_TEXT, "%s", json_string_value(json_object_get(account, "id")));
 	json_decref(all);
@@ -117,11 +155,11 @@ totp_take(const struct instance *i, const char *login, char code[TOTP_DIGITS + 1
 }
 
 int
-totp_print(const struct instance *i, const char *login)
+totp_print(const struct instance *i, const char *login, int renew)
 {
 	char code[TOTP_DIGITS + 1], id[ID_TEXT];
 
-	if (totp_take(i, login, code, id) != 0)
+	if (totp_take(i, login, renew, code, id) != 0)
 		return -1;
 	printf("%s\n", code);
 	return 0;

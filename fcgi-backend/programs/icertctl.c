@@ -36,6 +36,7 @@ struct arguments {
 	struct status_files status;
 	int watch;		/* seconds; status accept */
 	int base;		/* status publish */
+	int renew;		/* totp, issue-test */
 	const char *recipients;	/* of a backup; NULL: those of the configuration */
 	struct restore_options restore;
 	struct payments_choice payments;
@@ -208,7 +209,7 @@ run_totp(const struct arguments *a)
 
 	if (a->nwords != 1)
 		return complain("totp NAME") != 0;
-	return with_instance(a, &i, 1) != 0 || totp_print(&i, a->word[0]) != 0;
+	return with_instance(a, &i, 1) != 0 || totp_print(&i, a->word[0], a->renew) != 0;
 }
 
 #ifndef ICERT_PRODUCTION
@@ -229,7 +230,7 @@ run_issue_test(const struct arguments *a)
 
 	if (a->nwords < 3)
 		return complain("issue-test CEDULA NAMES SURNAME [SECOND-SURNAME]") != 0;
-	return with_instance(a, &i, 1) != 0 || issue_test(&i, a->word[0], a->word[1], a->word[2],
+	return with_instance(a, &i, 1) != 0 || issue_test(&i, a->renew, a->word[0], a->word[1], a->word[2],
 	    a->nwords > 3 ? a->word[3] : "") != 0;
 }
 #endif
@@ -379,12 +380,12 @@ static const struct command {
 	    "\tanother issuing CA; from the next start on the present one only answers\n"
 	    "ceremony end NUMBER [--prefix DIR | --config FILE]\n"
 	    "\tfrom the next start on an issuing CA gives its last answers and list, without an end" },
-	{ "totp", 1, run_totp, "totp NAME [--prefix DIR]\n"
-	    "\tprint an unused TOTP code of a sample account" },
+	{ "totp", 1, run_totp, "totp NAME [--renew] [--prefix DIR]\n"
+	    "\tprint an unused TOTP code of a sample account; with --renew under a new seed, when it would have to wait" },
 #ifndef ICERT_PRODUCTION
 	{ "clock", 1, run_clock, "clock [+24h | 0] [--prefix DIR]\n"
 	    "\tmove the business time of an instance (s, m, h, d), or back to real time; deadlines follow at once" },
-	{ "issue-test", 4, run_issue_test, "issue-test CEDULA NAMES SURNAME [SECOND-SURNAME] [--prefix DIR]\n"
+	{ "issue-test", 4, run_issue_test, "issue-test CEDULA NAMES SURNAME [SECOND-SURNAME] [--renew] [--prefix DIR]\n"
 	    "\tissue a certificate without an application's history, through keeper, keymaker and signer" },
 #endif
 	{ "audit", 1, run_audit, "audit verify [--prefix DIR] [--heads FOLDER] [--key FILE]\n"
@@ -440,6 +441,7 @@ read_arguments(struct arguments *a, int argc, char *argv[])
 		{ "spool-on-disk", no_argument, NULL, 's' },
 		{ "prepare", no_argument, NULL, 'P' },
 		{ "keep-tokens", no_argument, NULL, 'Y' },
+		{ "renew", no_argument, NULL, 'N' },
 		{ "heads", required_argument, NULL, 'h' },
 		{ "key", required_argument, NULL, 'k' },
 		{ "recipients", required_argument, NULL, 'r' },
@@ -490,6 +492,9 @@ read_arguments(struct arguments *a, int argc, char *argv[])
 			break;
 		case 'Y':
 			a->up.keep_tokens = 1;
+			break;
+		case 'N':
+			a->renew = 1;
 			break;
 		case 'h':
 			a->heads = optarg;
