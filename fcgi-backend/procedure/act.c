@@ -59,6 +59,16 @@ act_audit_refused(const struct act *act, const char *action, const char *subject
 	    icert_err_code(error), NULL);
 }
 
+int
+act_refuse_for(const struct act *act, const char *action, const char *subject_kind, const char *subject, int error, const char *reason)
+{
+	db_rollback(act->db);
+	if (act_begin(act) == 0 && append(act, action, "refused", subject_kind, subject, NULL, 0, reason, NULL) == 0 && db_commit(act->db) == 0)
+		return error;
+	db_rollback(act->db);
+	return error;
+}
+
 /* Refusals that say something about who asked; a machine that is down, or two
  * hands on one row, do not. */
 static int

@@ -67,4 +67,8 @@ int	act_audit_refused(const struct act *act, const char *action, const char *sub
 int	act_refuse(const struct act *act, const char *action, const char *subject_kind,
 	    const char *subject, int province, int error);
 
+/* The same with a reason of its own, a code that "desk.refusal." of the catalogue has words for. */
+int	act_refuse_for(const struct act *act, const char *action, const char *subject_kind,
+	    const char *subject, int error, const char *reason);
+
 #endif

@@ -1,6 +1,7 @@
 // Invoices: finance files PDF and XML of its own system, each held against its order; who ordered gets both, and so does the province.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { startInstance } from '../lib/instance.mjs';
 import { until } from '../lib/http.mjs';
 import { MailBox } from '../lib/mail.mjs';
@@ -8,7 +9,7 @@ import * as files from '../lib/files.mjs';
 import * as invoices from '../lib/invoices.mjs';
 import { Applicant, Operator, expect } from './walk.mjs';
 
-let icert, box, finance, own, other;
+let icert, box, finance, own, other, third;
 const people = [];
 const sql = (query) => icert.sql(query);
 const RUC = '1769999930001';	// the sample issuer's
@@ -54,7 +55,7 @@ const as = (login, statement) => icert.asDesk(login, statement);
 before(async () => {
 	icert = await startInstance();
 	box = new MailBox(icert.mail);
-	[finance, own, other] = await Promise.all([sign('finanzas'), ordered(), ordered(true, { given_names: 'Ana', surname1: 'Quishpe', invoice_email: 'contabilidad@empresa.example' })]);
+	[finance, third, own, other] = await Promise.all([sign('finanzas'), ordered(), ordered(), ordered(true, { given_names: 'Ana', surname1: 'Quishpe', invoice_email: 'contabilidad@empresa.example' })]);
 });
 after(async () => {
 	for (const person of people) person.close();
@@ -120,7 +121,10 @@ test('what is not the invoice of the order is refused with the reason and what t
 		assert.deepEqual([both.status, both.errors.length], [422, 2], both.errors.join('\n'));
 		assert.match(both.main, /escoja otra vez el XML y el PDF/);
 	}
-	assert.equal(icert.sql("select count(*) from icert.audit where action = 'order.invoice_file' and outcome = 'refused'") > 0, true, 'refusals are journalled');
+	const reasons = sql("select distinct reason from icert.audit where action = 'order.invoice_file' and outcome = 'refused'").split('\n');
+	for (const reason of ['buyer', 'total', 'access_key.check', 'issuer']) assert.ok(reasons.includes(`invoice.${reason}`), `${reason} is in the log`);
+	const journal = JSON.parse(readFileSync(new URL('../../fcgi-backend/views/catalogue/journal.json', import.meta.url), 'utf8'));
+	assert.deepEqual(reasons.filter((reason) => !journal[`desk.refusal.${reason}`]), []);
 });
 
 test('an invoice is filed, mailed to who ordered with a copy to the province, and downloaded by nobody else', async () => {
@@ -212,6 +216,7 @@ test('a wrong invoice is voided by its credit note, and another one awaited', as
 });
 
 test('an order that is not paid, in dispute or given back takes none; what stood is to be voided', async () => {
+	await third.buyer.gatewayPage.form(/devuelto$/).send();
 	const unpaid = await ordered(false);
 	assert.ok(!(await finance.client.visit(path(unpaid))).forms.some((f) => /factura$/.test(f.action)));
 	await refused(unpaid, papers(), /no está pagada/, { from: own });
@@ -238,5 +243,7 @@ test('an order that is not paid, in dispute or given back takes none; what stood
 	expect(await file(other, papers({ ...v, document: '04', modifies: one.serial })), 200, 'voided');
 	assert.ok(!/Cargar la nota de crédito/.test(await waiting()));
 	await refused(other, papers(v), /no lleva factura/, { from: own });
+	await until(() => rows(third) === 'dropped', { what: 'nobody waits for the invoice of what was given back' });
+	assert.match((await third.buyer.client.visit(`/orden/${third.id}`)).main, /Devolvimos su pago(?!.*Su factura)/);
 	assert.match(rows(other), /^voided (filed|mailed)$/, 'no other is awaited');
 });

@@ -374,6 +374,22 @@ judge(struct act *act, const char *order, struct about *a, const struct invoice 
 	return its_time(a, v, note, why);
 }
 
+/* What differs is in the log too, as a code; what is filed already is no refusal. */
+static int
+refuse(struct act *act, const char *order, int error, const struct invoicing_refusal *why)
+{
+	char reason[48];
+
+	if (error == ICERT_E_EXISTS) {
+		db_rollback(act->db);
+		return error;
+	}
+	if (error != ICERT_E_MISMATCH || why->code[0] == '\0')
+		return act_refuse(act, "order.invoice_file", "order", order, 0, error);
+	snprintf(reason, sizeof reason, "invoice.%s", why->code);
+	return act_refuse_for(act, "order.invoice_file", "order", order, error, reason);
+}
+
 int
 invoicing_check(struct act *act, const char *order, const struct invoice *v, struct invoicing_refusal *why)
 {
@@ -386,7 +402,7 @@ invoicing_check(struct act *act, const char *order, const struct invoice *v, str
 	if ((act->roles & BY_FINANCE) && (error = act_begin(act)) == 0 && (error = judge(act, order, &a, v, why)) == 0)
 		error = db_commit(act->db);
 	bytes_wipe(a.key, sizeof a.key);
-	return error == 0 ? 0 : act_refuse(act, "order.invoice_file", "order", order, 0, error);
+	return error == 0 ? 0 : refuse(act, order, error, why);
 }
 
 static int
@@ -424,5 +440,5 @@ invoicing_file(struct act *act, const char *order, const struct invoice *v, cons
 	bytes_wipe(a.key, sizeof a.key);
 	if (error == 0 && id != NULL)
 		memcpy(id, row, ID_TEXT);
-	return error == 0 ? 0 : act_refuse(act, "order.invoice_file", "order", order, 0, error);
+	return error == 0 ? 0 : refuse(act, order, error, why);
 }
