@@ -2,6 +2,7 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { startInstance } from '../lib/instance.mjs';
+import { until } from '../lib/http.mjs';
 import { Person, closeBrowser } from './walk.mjs';
 
 const shots = process.env.SHOTS;
@@ -43,9 +44,10 @@ const buttons = (person) => person.page.locator('main form button').allTextConte
 const cases = [
 	{ act: 'aprobar', mail: /Recibimos su pago/, heading: 'Pago recibido', buttons: ['Empezar la solicitud'], name: 'paid', javaScript: true, width: 1280 },
 	{ act: 'rechazar', mail: /no fue aprobado/, heading: 'El pago no fue aprobado', buttons: ['Intentar de nuevo'], name: 'refused', javaScript: true, width: 380 },
+	{ act: 'doble', mail: /Recibimos su pago/, heading: 'Pago recibido', buttons: ['Empezar la solicitud'], says: /se cobró dos veces.*devolveremos/, name: 'paid-twice', javaScript: true, width: 380 },
 	{ act: 'pendiente', mail: /en revisión/, heading: 'Estamos comprobando su pago', buttons: [], name: 'checking', javaScript: false, width: 380 },
 ];
-for (const { act, mail, heading, buttons: wanted, name, javaScript, width } of cases) {
+for (const { act, mail, heading, buttons: wanted, says: more, name, javaScript, width } of cases) {
 	test(`the connection is lost at the gateway: ${name}`, async () => {
 		const person = await new Person(icert).open();
 		await person.buy();
@@ -53,6 +55,13 @@ for (const { act, mail, heading, buttons: wanted, name, javaScript, width } of c
 		assert.equal(await person.page.evaluate(() => document.referrer), `${new URL(icert.portal).origin}/`);
 		await pressAndLose(person, act);
 		const other = await comeBack(person, mail, { javaScript, width });
+		// The second of two comes after the mail about the first.
+		if (more) {
+			await until(async () => {
+				await other.page.reload();
+				return more.test(await other.page.textContent('main'));
+			}, { what: more.source });
+		}
 		await other.check(`back-${name}`);
 		await says(other, heading);
 		assert.deepEqual(await buttons(other), wanted);
@@ -75,13 +84,75 @@ for (const { act, mail, heading, buttons: wanted, name, javaScript, width } of c
 	});
 }
 
+test('the connection is lost and the gateway says nothing: nobody has told us yet, then it is asked', async () => {
+	const person = await new Person(icert).open();
+	await person.buy();
+	await pressAndLose(person, 'callado');
+	const other = await comeBack(person, /Recibimos su orden de pago/, { width: 380 });
+	await other.check('back-untold');
+	assert.match(await other.page.textContent('main'), /Si ya pagó, no pague otra vez/);
+	assert.deepEqual(await buttons(other), ['Volver a la página de pago']);
+	// Whoever presses that all the same is not charged again: the gateway is asked before anybody goes there.
+	await other.press('Volver a la página de pago');
+	assert.equal(new URL(other.page.url()).origin, new URL(icert.portal).origin);
+	await other.check('back-asking');
+	// The page shows by itself what the gateway answers.
+	await other.page.getByRole('heading', { name: 'Pago recibido' }).waitFor();
+	assert.deepEqual(await buttons(other), ['Empezar la solicitud']);
+	assert.equal((await other.waitMails(1, /Recibimos su pago/)).length, 1);
+	await person.close();
+	await other.close();
+});
+
 test('the connection is lost before anything was pressed: the order can still be paid', async () => {
 	const person = await new Person(icert).open();
 	await person.buy();
 	const other = await comeBack(person, /Recibimos su orden de pago/, { width: 380 });
 	await other.check('back-open');
 	assert.deepEqual(await buttons(other), ['Volver a la página de pago']);
-	assert.equal(await other.page.getByRole('link', { name: 'Ya pagué' }).count(), 1);
+	assert.equal(await other.page.getByRole('link', { name: 'Ya pagué en línea' }).count(), 1);
 	await person.close();
 	await other.close();
+});
+
+// How an order stands, what its page is headed by, and what the person can press.  The rows are written here: how each state is
+// come to is for tests/system (and the database lets nobody go back: replica); here it is what a phone shows of it.
+const OPEN = ['Volver a la página de pago'];
+const line = (state, verdict, cents) => (id, by) => `insert into icert.bank_line (id, import_id, digest, day, cents, reference, state, purchase_id, imported_by, decided_by, decided_at, verdict)
+	select gen_random_uuid(), i.id, sha256(gen_random_uuid()::text::bytea), current_date, ${cents}, '42', '${state}', '${id}', '${by[0]}', '${by[1]}', extract(epoch from now())::bigint, '${verdict}' from icert.bank_import i limit 1`;
+const concluded = (verdict) => (id) => `insert into icert.payment (id, purchase_id, gateway, gateway_payment, verdict, cents, currency, at)
+	values (gen_random_uuid(), '${id}', 'demo', gen_random_uuid()::text, '${verdict}', 3105, 'USD', extract(epoch from now())::bigint)`;
+const states = [
+	{ name: 'created', state: 'created', heading: 'Antes de pagar', buttons: ['Pagar'] },
+	{ name: 'pending', state: 'pending', buttons: OPEN },
+	{ name: 'transfer-short', state: 'pending', more: line('applied', 'mismatch', 100), text: /por menos del valor/, buttons: OPEN },
+	{ name: 'mismatch', state: 'pending', more: concluded('mismatch'), text: /por un valor distinto.*No pague otra vez/, buttons: ['Ir a la página de pago'] },
+	{ name: 'expired', state: 'expired', text: /ya no se puede pagar/, buttons: [] },
+	{ name: 'transfer-late', state: 'expired', more: line('applied', 'late', 3105), text: /Recibimos una transferencia cuando/, buttons: [] },
+	{ name: 'late', state: 'expired', more: concluded('late'), text: /Recibimos un pago cuando/, buttons: [] },
+	{ name: 'paid', state: 'paid', heading: 'Pago recibido', buttons: ['Empezar la solicitud'] },
+	{ name: 'transfer-again', state: 'paid', more: line('applied', 'again', 3105), heading: 'Pago recibido', text: /que ya estaba pagada/, buttons: ['Empezar la solicitud'] },
+	{ name: 'disputed', state: 'disputed', heading: /disputa/, buttons: [] },
+	{ name: 'refunding', state: 'refunding', heading: /Estamos devolviendo/, buttons: [] },
+	{ name: 'refunded', state: 'refunded', heading: /Devolvimos su pago/, buttons: [] },
+	{ name: 'refunded-again', state: 'refunded', more: concluded('again'), text: /además otro pago/, buttons: [] },
+];
+
+test('every state of an order on a phone: its sentence, and only what can be pressed now', async () => {
+	const person = await new Person(icert, { width: 380, shots }).open();
+	await person.buy();
+	const id = new URL(person.order).pathname.split('/')[2];
+	const by = icert.sql('select id from icert.staff order by login limit 2').split('\n');
+	icert.sql(`with a as (insert into icert.bank_account (id, bank, kind, number, holder, holder_id, state, requested_by, requested_at, decided_by, decided_at)
+		values (gen_random_uuid(), 'Banco del Sur', 'savings', '2200123456', 'Entidad de certificación', '1790012345001', 'confirmed', '${by[0]}', 1, '${by[1]}', 2) returning id)
+		insert into icert.bank_import select gen_random_uuid(), a.id, 'date-reference-text-amount', sha256(''), 1, 0, '${by[0]}', 3 from a`);
+	for (const { name, state, more, heading, text, buttons: wanted } of states) {
+		icert.sql(`set session_replication_role = replica; delete from icert.bank_line; delete from icert.payment; update icert.purchase set state = '${state}' where id = '${id}'${more ? `; ${more(id, by)}` : ''}`);
+		await person.page.goto(person.order);
+		await person.check(`order-${name}`);
+		if (heading) await says(person, heading);
+		if (text) assert.match(await person.page.textContent('main'), text, name);
+		assert.deepEqual(await buttons(person), wanted, name);
+	}
+	await person.close();
 });

@@ -13,6 +13,8 @@
 #include "procedure/mailing.h"
 #include "procedure/policy.h"
 #include "procedure/order/purchase.h"
+#include "procedure/order/received.h"
+#include "procedure/order/transfer.h"
 #include "procedure/trouble.h"
 
 #define EXPIRES_S	(7 * 86400)
@@ -56,6 +58,11 @@ static const struct db_stmt heard = { "purchase_heard",
 	"select y.verdict from icert.purchase p join icert.payment y on y.purchase_id = p.id and y.gateway = p.gateway"
 	" and y.gateway_payment = p.gateway_payment where p.id = $1 and p.state = 'pending' and y.verdict in ('pending', 'reject')"
 	" order by y.at desc, y.verdict desc limit 1" };
+/* What the gateway itself gave back is no longer there. */
+static const struct db_stmt excess = { "purchase_excess",
+	"select y.verdict from icert.payment y where y.purchase_id = $1 and y.gateway <> '" TRANSFER_GATEWAY "' and y.verdict in ('again', 'late', 'mismatch')"
+	" and not exists (select from icert.payment o where o.gateway = y.gateway and o.gateway_payment = y.gateway_payment and o.verdict = 'refunded')"
+	" and" RECEIVED("y") " order by y.at desc, y.verdict limit 1" };
 /* Due at once, unless the gateway was asked a moment ago. */
 static const struct db_stmt soon = { "purchase_ask_soon",
 	"with due as (update icert.purchase set asked_at = null where id = $1 and state = 'pending' and asked_at <= $2 returning id)"
@@ -359,6 +366,23 @@ purchase_heard(struct act *act, const char *id)
 		said = strcmp(db_text(r, 0, 0), "reject") == 0 ? PURCHASE_REFUSED : PURCHASE_CHECKING;
 	db_result_free(r);
 	return said;
+}
+
+int
+purchase_excess(struct act *act, const char *id, char out[PURCHASE_EXCESS])
+{
+	struct db_result *r;
+	int error;
+
+	out[0] = '\0';
+	if (!id_valid(id))
+		return ICERT_E_NOT_FOUND;
+	if ((error = act_begin(act)) != 0 || (error = DB_QUERY_COMMIT(act->db, &excess, &r, P_TEXT(id))) != 0)
+		return error;
+	if (db_rows(r) == 1)
+		snprintf(out, PURCHASE_EXCESS, "%s", db_text(r, 0, 0));
+	db_result_free(r);
+	return 0;
 }
 
 int

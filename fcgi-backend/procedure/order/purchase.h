@@ -64,6 +64,10 @@ int	purchase_checkout(struct act *, const char *id, struct gateway_checkout *);
 #define PURCHASE_REFUSED	2
 int	purchase_heard(struct act *, const char *id);
 
+/* What came through a gateway and pays nothing of this order: "again" (charged twice), "late", "mismatch" (another amount), or "". Transfers have transfer_word(). */
+#define PURCHASE_EXCESS	12
+int	purchase_excess(struct act *, const char *id, char word[PURCHASE_EXCESS]);
+
 /*
  * The clerk: what a gateway says about one payment; sure: PAYMENT_ASKED when it is its answer to a query, else as payment.h says.
  * Decides with payment_decide() and acts in one transaction; as often as

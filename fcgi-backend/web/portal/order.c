@@ -236,6 +236,27 @@ fill_transfer(struct request *rq, const struct purchase *p, struct view_portal_o
 	return 0;
 }
 
+/* What was charged and pays nothing of the order. */
+static int
+fill_excess(struct request *rq, const struct purchase *p, struct view_portal_order *v)
+{
+	bool paid = strcmp(p->state, "paid") == 0 || strcmp(p->state, "used") == 0;
+	char word[PURCHASE_EXCESS];
+	int rv;
+
+	/* Before a checkout there is nothing that could have been. */
+	if (strcmp(p->state, "created") == 0)
+		return 0;
+	if ((rv = purchase_excess(portal_act(rq), p->id, word)) != 0 || word[0] == '\0')
+		return rv;
+	/* The sentences of these two say how the order is. */
+	if ((strcmp(word, "again") == 0 && !paid) || (strcmp(word, "mismatch") == 0 && !open_for_payment(p)))
+		v->excess = "other";
+	else
+		v->excess = arena_strdup(&rq->arena, word);
+	return 0;
+}
+
 static int
 order_page(struct request *rq, int status, const struct purchase *p, bool waiting, bool gateway_down)
 {
@@ -243,6 +264,8 @@ order_page(struct request *rq, int status, const struct purchase *p, bool waitin
 	int heard = 0, rv = fill_transfer(rq, p, &v);
 
 	if (rv != 0)
+		return rv;
+	if ((rv = fill_excess(rq, p, &v)) != 0)
 		return rv;
 	if (strcmp(p->state, "pending") == 0 && (heard = purchase_heard(portal_act(rq), p->id)) < 0)
 		return heard;
@@ -252,6 +275,9 @@ order_page(struct request *rq, int status, const struct purchase *p, bool waitin
 	v.number = p->number;
 	v.state = p->state;
 	v.product = product_name(rq, p->container, p->ruc);
+	v.years = p->years;
+	v.renewal = strcmp(p->kind, "renewal") == 0;
+	v.by_transfer = strcmp(p->gateway, TRANSFER_GATEWAY) == 0;
 	v.total = p->total;
 	v.invoice_name = p->billing.name;
 	v.application = p->application;
