@@ -21,7 +21,7 @@ scan(const char *content)
 {
 	struct check c = { .n_printed = 0 };
 
-	printed_scan((const uint8_t *)content, strlen(content), &c);
+	printed_scan((const uint8_t *)content, strlen(content), NULL, &c);
 	return c;
 }
 
@@ -66,6 +66,67 @@ not_found(void **state)
 	expect("(\\", NULL, NULL);
 	expect("<3", NULL, NULL);
 	expect("<", NULL, NULL);
+}
+
+#define DIGITS "/CIDInit /ProcSet findresource begin 1 begincodespacerange <0000> <FFFF> endcodespacerange\n"
+
+/* In a font's own numbers, by what it says of them. */
+static void
+own_numbers(void **state)
+{
+	static const struct { const char *cmap; int wide, zero, nine, blank; } says[] = {
+		{ DIGITS "1 beginbfrange <0013> <001c> <0030> endbfrange 1 beginbfchar <0003> <0020> endbfchar", 1, 0x13, 0x1c, 3 },
+		{ DIGITS "1 beginbfrange <0001> <005f> <0020> endbfrange", 1, 0x11, 0x1a, 1 },
+		{ "2 beginbfrange\n<10> <19> [<0030> <0031> <0032> <0033> <0034> <0035> <0036> <0037> <0038> <0039>]\n<20><20><0020>\nendbfrange", 0, 0x10, 0x19, 0x20 },
+		{ "10 beginbfchar <41><0030> <42><0031> <43><0032> <44><0033> <45><0034> <46><0035> <47><0036> <48><0037> <49><0038> <4A><0039> endbfchar\n"
+		    "1 beginbfchar <4B> <00660069> endbfchar 1 beginbfchar <01> <0020> endbfchar", 0, 0x41, 0x4a, 1 },
+	};
+	struct printed_fonts fonts = { .n = 1 };
+	struct check c;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof says / sizeof says[0]; i++) {
+		struct buf b = BUF_INIT;
+
+		strcpy(fonts.font[0].name, "/F1");
+		fonts.font[0].wide = says[i].wide;
+		printed_font_read(&fonts.font[0], (const uint8_t *)says[i].cmap, strlen(says[i].cmap));
+		assert_int_equal(printed_font_char(&fonts.font[0], (unsigned)says[i].zero), '0');
+		assert_int_equal(printed_font_char(&fonts.font[0], (unsigned)says[i].nine), '9');
+		assert_int_equal(printed_font_char(&fonts.font[0], (unsigned)says[i].blank), ' ');
+		assert_int_equal(printed_font_char(&fonts.font[0], (unsigned)says[i].nine + 1), 0);
+		/* Its blank is skipped, another font's word ends the run. */
+		buf_puts(&b, "BT /F1 12 Tf <");
+		for (const char *d = ONE; *d != '\0'; d++)
+			buf_printf(&b, says[i].wide ? "%04x" : "%02x", says[i].zero + *d - '0');
+		buf_printf(&b, says[i].wide ? "%04x> Tj /F2 9 Tf (x) Tj [(" TWO ")] TJ ET" : "%02x> Tj /F2 9 Tf (x) Tj [(" TWO ")] TJ ET", says[i].blank);
+		memset(&c, 0, sizeof c);
+		printed_scan(b.p, b.len, &fonts, &c);
+		assert_int_equal(c.n_printed, 2);
+		assert_string_equal(c.printed[0], ONE);
+		assert_string_equal(c.printed[1], TWO);
+		buf_free(&b);
+	}
+}
+
+/* What says nothing of use, or lies. */
+static void
+odd_fonts(void **state)
+{
+	static const char *const odd[] = { "", "<", "beginbfchar", "beginbfchar <0030", "beginbfrange <ffff> <0000> <0030> endbfrange", "beginbfchar <ffffff> <0030> endbfchar",
+		"beginbfrange <0000> <ffff> <0041> endbfrange", "beginbfrange [<0030>] endbfrange", "beginbfchar [ ] endbfchar ] [", "<< /a <0030> >>",
+		"beginbfchar <0001> <0030> <0001> <0030> <0001> <0030> <0001> <0030> <0001> <0030> <0001> <0030> <0001> <0030> <0001> <0030> <0001> <0030> <0001> <0030> <0001> <0030>"
+		" <0001> <0030> <0001> <0030> <0001> <0030> <0001> <0030> <0001> <0030> <0001> <0030> <0001> <0030> <0001> <0030> <0001> <0030> <0001> <0030> <0001> <0030> <0001> <0030>"
+		" <0001> <0030> <0001> <0030> <0001> <0030> endbfchar" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+		struct printed_font f = { .wide = 1 };
+
+		printed_font_read(&f, (const uint8_t *)odd[i], strlen(odd[i]));
+		assert_true(f.n <= PRINTED_RUNS);
+		assert_int_equal(printed_font_char(&f, 0x31), 0);
+	}
 }
 
 /* No more are told than the answer has room for. */
@@ -129,6 +190,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(found),
 		cmocka_unit_test(not_found),
+		cmocka_unit_test(own_numbers),
+		cmocka_unit_test(odd_fonts),
 		cmocka_unit_test(many),
 		cmocka_unit_test(whole),
 	};
