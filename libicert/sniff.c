@@ -15,6 +15,7 @@ static const struct {
 	{ SNIFF_CSR_PEM, 35, "-----BEGIN CERTIFICATE REQUEST-----", "csr-pem", "application/pkcs10" },
 	{ SNIFF_CSR_PEM, 39, "-----BEGIN NEW CERTIFICATE REQUEST-----", "csr-pem", "application/pkcs10" },
 	{ SNIFF_CSR_DER, 0, "", "csr-der", "application/pkcs10" },	/* by csr_der() */
+	{ SNIFF_TEXT, 0, "", "text", "text/plain" },			/* by sniff_text() */
 };
 
 #define SIGNATURES (sizeof(signatures) / sizeof(signatures[0]))
@@ -140,6 +141,15 @@ enum sniff_type
 sniff(const uint8_t *p, size_t len)
 {
 	return sniff_added(p, len, NULL, 0);
+}
+
+enum sniff_type
+sniff_text(const uint8_t *p, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((p[i] < 0x20 && p[i] != '\t' && p[i] != '\r' && p[i] != '\n') || p[i] == 0x7f)
+			return SNIFF_OTHER;
+	return len < SNIFF_OCTETS ? SNIFF_MORE : SNIFF_TEXT;
 }
 
 const char *

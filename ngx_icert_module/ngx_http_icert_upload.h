@@ -167,6 +167,12 @@ typedef struct {
 
 int ngx_http_icert_upload_event(void *arg, const struct multipart_event *e);
 
+/* octets of the file that is the last part, and its end */
+
+ngx_int_t ngx_http_icert_upload_file_data(ngx_http_icert_upload_ctx_t *ctx,
+    ngx_http_icert_upload_part_t *part, const u_char *p, size_t len);
+ngx_int_t ngx_http_icert_upload_file_end(ngx_http_icert_upload_ctx_t *ctx);
+
 /* NGX_DECLINED when what icert_upload_session asks for is there, or a status */
 
 ngx_int_t ngx_http_icert_upload_admit(ngx_http_request_t *r,
@@ -208,6 +214,11 @@ ngx_int_t ngx_http_icert_upload_refuse(ngx_http_icert_upload_ctx_t *ctx,
 ngx_int_t ngx_http_icert_upload_refuse_field(ngx_http_icert_upload_ctx_t *ctx,
     ngx_http_icert_reason_e reason, const char *detail, const char *name,
     size_t len);
+
+
+/* of the log phase */
+
+ngx_int_t ngx_http_icert_upload_log_handler(ngx_http_request_t *r);
 
 
 #endif /* _NGX_HTTP_ICERT_UPLOAD_H_INCLUDED_ */

@@ -11,7 +11,6 @@ static void ngx_http_icert_upload_plain(ngx_http_icert_upload_ctx_t *ctx,
     ngx_chain_t *in);
 static ngx_int_t ngx_http_icert_upload_finish(ngx_http_icert_upload_ctx_t *ctx);
 static void ngx_http_icert_upload_cleanup(void *data);
-static ngx_int_t ngx_http_icert_upload_log_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_icert_upload_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_icert_upload_init_process(ngx_cycle_t *cycle);
 static void ngx_http_icert_upload_exit_process(ngx_cycle_t *cycle);
@@ -474,62 +473,6 @@ ngx_http_icert_upload_cleanup(void *data)
                                         ngx_cycle->log);
         }
     }
-}
-
-
-/*
- * What nginx refused before a filter saw it (a body too large for
- * client_max_body_size, chunks that are none, a sender that fell silent) is
- * counted with our own refusals.  What the program behind answered is not.
- */
-
-static ngx_int_t
-ngx_http_icert_upload_log_handler(ngx_http_request_t *r)
-{
-    ngx_uint_t                     status;
-    ngx_http_icert_note_t         *note;
-    ngx_http_icert_upload_conf_t  *ucf;
-
-    ucf = ngx_http_get_module_loc_conf(r, ngx_http_icert_upload_module);
-
-    if (!ucf->enable && !ucf->discard) {
-        return NGX_OK;
-    }
-
-    note = ngx_http_icert_note_get(r);
-
-    if (note && note->reason.len) {
-        return NGX_OK;
-    }
-
-    status = r->err_status ? r->err_status : r->headers_out.status;
-
-    if (r->upstream_states && r->err_status == 0) {
-        return NGX_OK;
-    }
-
-    switch (status) {
-
-    case NGX_HTTP_BAD_REQUEST:
-
-        /* nginx logs it for who went away, too, and that was not refused */
-
-        if (!r->connection->error) {
-            (void) ngx_http_icert_refuse(r, NGX_HTTP_ICERT_HTTP_400, NULL);
-        }
-
-        break;
-
-    case NGX_HTTP_REQUEST_TIME_OUT:
-        (void) ngx_http_icert_refuse(r, NGX_HTTP_ICERT_HTTP_408, NULL);
-        break;
-
-    case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
-        (void) ngx_http_icert_refuse(r, NGX_HTTP_ICERT_HTTP_413, NULL);
-        break;
-    }
-
-    return NGX_OK;
 }
 
 

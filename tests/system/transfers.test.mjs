@@ -22,8 +22,9 @@ const ordered = async () => {
 	const [id, number] = sql('select id || \' \' || number from icert.purchase order by created_at desc, number desc limit 1').split(' ');
 	return { buyer, id, number };
 };
-const paste = async (statement, extra = {}) => (await finance.client.visit('/transferencias')).form(/transferencias$/).submit({
-	account: sql("select id from icert.bank_account where state = 'confirmed'"), profile: 'date-reference-text-amount', decimal: 'comma', statement, ...extra });
+const imports = async (statement, extra = {}) => (await finance.client.visit('/transferencias')).form(/transferencias$/).submit({
+	account: sql("select id from icert.bank_account where state = 'confirmed'"), profile: 'date-reference-text-amount', decimal: 'comma',
+	statement: { filename: 'extracto.csv', data: Buffer.from(statement) }, ...extra });
 const lineOf = (reference) => sql(`select id from icert.bank_line where reference = '${reference}'`);
 const confirm = async (who, reference, values) => (await who.client.visit(`/transferencias/${lineOf(reference)}`)).form(/confirmar$/).submit(values);
 // Who logs in has one more code at once, and the next within half a minute: each confirmation is by somebody else of the national office.
@@ -67,24 +68,41 @@ test('an account is told to payers once a second administrator has confirmed it'
 });
 
 test('a statement with one wrong row is refused whole; lines of an earlier import are recognised one by one', async () => {
-	const bad = await paste('Fecha;Documento;Detalle;Valor\r\n21/11/2026;100;ALGO;31,05\r\n31/02/2026;101;ALGO;31,05\r\n');
+	const bad = await imports('Fecha;Documento;Detalle;Valor\r\n21/11/2026;100;ALGO;31,05\r\n31/02/2026;101;ALGO;31,05\r\n');
 	assert.equal(bad.status, 422);
 	assert.match(bad.main, /fila 3/);
 	assert.equal(sql('select count(*) from icert.bank_line'), '0');
-	expect(await paste('21/11/2026;100;A;7,00\n21/11/2026;100;A;7,00\n21/11/2026;102;SALE;-9,00\n'), 200, 'two equal deposits are two');
+	expect(await imports('21/11/2026;100;A;7,00\n21/11/2026;100;A;7,00\n21/11/2026;102;SALE;-9,00\n'), 200, 'two equal deposits are two');
 	assert.equal(sql('select count(*) from icert.bank_line'), '2');
-	const again = expect(await paste('21/11/2026;100;A;7,00\n21/11/2026;100;A;7,00\n22/11/2026;103;B;8,00\n'), 200, 'overlaps');
+	const again = expect(await imports('21/11/2026;100;A;7,00\n21/11/2026;100;A;7,00\n22/11/2026;103;B;8,00\n'), 200, 'overlaps');
 	assert.match(again.text, /no se repitieron/);
 	assert.equal(sql('select count(*) from icert.bank_line'), '3');
 	assert.equal(sql('select known from icert.bank_import order by imported_at desc, lines desc limit 1'), '2');
-	assert.match(expect(await paste('22/11/2026;103;B;8,00\n'), 200, 'all there').text, /ya estaba importado entero/);
-	assert.match(expect(await paste('22/11/2026;104;SALE;-8,00\n'), 200, 'no credit').text, /ningún ingreso/);
+	assert.match(expect(await imports('22/11/2026;103;B;8,00\n'), 200, 'all there').text, /ya estaba importado entero/);
+	assert.match(expect(await imports('22/11/2026;104;SALE;-8,00\n'), 200, 'no credit').text, /ningún ingreso/);
 	assert.equal(sql('select count(*) from icert.bank_line'), '3');
+	// As banks' pages write files: with a byte order mark, in an older encoding, quoted, with tabs.
+	for (const [n, [what, octets, more]] of [
+		['a byte order mark and quotes', Buffer.from('\ufeff"Fecha","Documento","Detalle","Valor"\r\n"21/11/2026","500","DEPÓSITO, CAJA","1,009.00"\r\n'), { decimal: 'point' }],
+		['an older encoding', Buffer.from('21/11/2026;501;DEPÓSITO DE ÑUSTA;9,00\r\n', 'latin1')],
+		['tabs', Buffer.from('21/11/2026\t502\tDEPOSITO\t9,00\n')],
+	].entries()) {
+		expect(await imports(octets, more), 200, what);
+		assert.equal(sql(`select cents from icert.bank_line where reference = '${500 + n}'`), n === 0 ? '100900' : '900', what);
+	}
+	// What is no such file is said to be none at the first octets, in words of this page.
+	for (const [octets, words] of [[Buffer.from('PK\x03\x04 a spreadsheet'), /no es CSV/], [Buffer.from('%PDF-1.7\n'), /no es CSV/], [Buffer.alloc(5 << 20, '21/11/2026;1;A;7,00\n'), /pesa más de 4 MB/], [Buffer.alloc(0), /está vacío/]]) {
+		const refused = await imports(octets);
+		assert.ok(refused.status === 413 || refused.status === 415, `${refused.status}`);
+		assert.match(refused.main, words);
+	}
+	assert.match((await imports('', { statement: undefined })).main, /Escoja el archivo del extracto/);
+	assert.equal(sql('select count(*) from icert.bank_line'), '6');
 });
 
 test('who imported does not confirm, another does with a fresh code, and a line pays once', async () => {
 	const { buyer, id, number } = await ordered();
-	expect(await paste(`21/11/2026;200;DEPOSITO ${number.replaceAll('-', ' ')} JUANA;31,05\n`), 200, 'imported');
+	expect(await imports(`21/11/2026;200;DEPOSITO ${number.replaceAll('-', ' ')} JUANA;31,05\n`), 200, 'imported');
 	assert.ok(!(await finance.client.visit(`/transferencias/${lineOf(200)}`)).forms.some((f) => /confirmar$/.test(f.action)));
 	const by = (login) => as(login, `update icert.bank_line set state = 'confirmed', purchase_id = '${id}', decided_by = '${icert.staff(login).id}', decided_at = 1 where reference = '200'`);
 	assert.match(by('finanzas').error, /row-level security|check constraint/);
@@ -105,7 +123,7 @@ test('who imported does not confirm, another does with a fresh code, and a line 
 	const used = await confirmOpen.form(/confirmar$/).submit({ number, code: await icert.totp(late.account.login) });
 	assert.equal(used.status, 409);
 	// A second transfer for it: nothing is counted twice, and the payer is told.
-	expect(await paste('22/11/2026;201;OTRA VEZ;31,05\n'), 200, 'imported');
+	expect(await imports('22/11/2026;201;OTRA VEZ;31,05\n'), 200, 'imported');
 	await pays(201, number);
 	await applied(201, 'again');
 	assert.equal(sql(`select count(*) from icert.payment where purchase_id = '${id}' and verdict = 'pay'`), '1');
@@ -116,7 +134,7 @@ test('short, excess and late each have their outcome, and two people return what
 	const short = await ordered();
 	const excess = await ordered();
 	const late = await ordered();
-	expect(await paste('21/11/2026;300;;30,00\n21/11/2026;301;;40,00\n21/11/2026;302;;31,05\n'), 200, 'imported');
+	expect(await imports('21/11/2026;300;;30,00\n21/11/2026;301;;40,00\n21/11/2026;302;;31,05\n'), 200, 'imported');
 	await pays(300, short.number);
 	await applied(300, 'mismatch');
 	assert.equal(state(short.id), 'created');
@@ -167,7 +185,7 @@ test('a payer shows receipts; finance looks at them beside the line, and no orde
 	assert.equal((await stranger.buyer.client.get(path)).status, 404);
 
 	finance = await sign('finanzas');
-	expect(await paste(`22/11/2026;400;${number};31,05\n`), 200, 'imported');
+	expect(await imports(`22/11/2026;400;${number};31,05\n`), 200, 'imported');
 	const line = await finance.client.visit(`/transferencias/${lineOf(400)}`);
 	const hrefs = [...line.html.matchAll(new RegExp(`href="(/orden/${id}/comprobante/[^"]+)"`, 'g'))].map(([, href]) => href);
 	assert.equal(hrefs.length, 5);

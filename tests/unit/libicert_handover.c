@@ -164,6 +164,26 @@ test_sniff_added(void **state)
 }
 
 static void
+test_sniff_text(void **state)
+{
+	uint8_t file[SNIFF_OCTETS];
+
+	(void)state;
+	memset(file, 'a', sizeof(file));
+	memcpy(file, "D\xc3\xad" "a;\t\xed\r\n", 9);
+	assert_int_equal(sniff_text(file, 0), SNIFF_MORE);
+	assert_int_equal(sniff_text(file, SNIFF_OCTETS - 1), SNIFF_MORE);
+	assert_int_equal(sniff_text(file, SNIFF_OCTETS), SNIFF_TEXT);
+	for (unsigned c = 0; c < 256; c++) {
+		file[20] = (uint8_t)c;
+		assert_int_equal(sniff_text(file, 20), SNIFF_MORE);
+		assert_int_equal(sniff_text(file, 21), (c < 0x20 && c != '\t' && c != '\r' && c != '\n') || c == 0x7f ? SNIFF_OTHER : SNIFF_MORE);
+	}
+	assert_string_equal(sniff_name(SNIFF_TEXT), "text");
+	assert_int_equal(sniff_by_name("text", 4), SNIFF_TEXT);
+}
+
+static void
 test_sniff(void **state)
 {
 	static const struct {
@@ -220,6 +240,7 @@ main(void)
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_spool_name),
 		cmocka_unit_test(test_sniff),
+		cmocka_unit_test(test_sniff_text),
 		cmocka_unit_test(test_sniff_added),
 	};
 

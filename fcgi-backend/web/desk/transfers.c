@@ -4,12 +4,14 @@
 #include "procedure/order/account.h"
 #include "procedure/order/transfer.h"
 #include "web/desk/desk.h"
+#include "web/upload.h"
 
 /* Deposits and transfers: the bank's statement is imported by one, and a line of it taken as a payment by another. */
 
 #define LINES		200
 #define ACCOUNTS	100
 #define PROFILES	8
+#define STATEMENT_BYTES	4194304		/* as the edge has it */
 #define WATCHES		(ROLE_FINANCE | ROLE_NATIONAL | ROLE_AUDITOR)
 #define DECIDES		(ROLE_FINANCE | ROLE_NATIONAL)
 
@@ -45,7 +47,8 @@ fill_form(struct request *rq, struct view_desk_transfers *v)
 	v->account = page_field(rq, "account", NULL);
 	v->profile = page_field(rq, "profile", NULL);
 	v->decimal = page_field(rq, "decimal", NULL);
-	v->statement = page_field(rq, "statement", NULL);
+	v->statement_error = page_error_of(rq, "statement");
+	v->statement_limit = STATEMENT_BYTES;
 	return 0;
 }
 
@@ -86,6 +89,13 @@ transfers_page(struct request *rq, int status, unsigned record)
 static int
 transfers_show(struct request *rq)
 {
+	const char *own = rq->refusal != NULL ? arena_printf(&rq->arena, "desk.transfer.%s", rq->refusal) : NULL;
+
+	/* What the edge refused, in this page's words where it has some. */
+	if (rq->refusal != NULL) {
+		rq->nerrors = 0;
+		page_field_error(rq, "statement", own != NULL && catalogue(own) != NULL ? own : page_refusal_code(rq));
+	}
 	return transfers_page(rq, 200, 0);
 }
 
@@ -97,13 +107,30 @@ static const struct desk_refusal import_refusals[] = {
 	{ 0 }
 };
 
+/* 0: taken; ICERT_E_INVALID: what is wrong is noted. */
+static int
+import_file(struct request *rq, const struct upload *u, const char *account, const char *profile, char decimal, struct transfer_imported *got)
+{
+	struct buf bytes = BUF_INIT;
+	const char *reason;
+	int rv = upload_bytes(&desk_of(rq)->files, u, STATEMENT_BYTES, &bytes, &reason);
+
+	if (rv == ICERT_E_INVALID)
+		page_field_error(rq, "statement", reason);
+	else if (rv == 0 && (rv = transfer_import(desk_act(rq), account, profile, decimal, bytes.p, bytes.len, got)) != 0 &&
+	    desk_refused(rq, import_refusals, rv) != 0)
+		rv = ICERT_E_INVALID;
+	buf_free(&bytes);
+	return rv;
+}
+
 static int
 import_done(struct request *rq)
 {
-	const char *account = request_form(rq, "account"), *profile = request_form(rq, "profile"), *decimal = request_form(rq, "decimal"),
-	    *statement = request_form(rq, "statement");
-	struct transfer_imported got;
-	int rv, status;
+	const char *account = request_form(rq, "account"), *profile = request_form(rq, "profile"), *decimal = request_form(rq, "decimal");
+	const struct upload *u = request_upload(rq, "statement");
+	struct transfer_imported got = { .record = 0 };
+	int rv;
 
 	if (account == NULL || account[0] == '\0')
 		page_field_error(rq, "account", "desk.transfer.account");
@@ -111,13 +138,13 @@ import_done(struct request *rq)
 		page_field_error(rq, "profile", "desk.transfer.profile");
 	if (decimal == NULL || decimal[0] == '\0')
 		page_field_error(rq, "decimal", "desk.transfer.decimal");
-	if (statement == NULL || statement[strspn(statement, " \t\r\n")] == '\0')
+	if (u == NULL)
 		page_field_error(rq, "statement", "desk.transfer.empty");
 	if (page_has_errors(rq))
 		return transfers_page(rq, 422, 0);
-	rv = transfer_import(desk_act(rq), account, profile, strcmp(decimal, "comma") == 0 ? ',' : '.', statement, strlen(statement), &got);
+	rv = import_file(rq, u, account, profile, strcmp(decimal, "comma") == 0 ? ',' : '.', &got);
 	if (rv != 0)
-		return (status = desk_refused(rq, import_refusals, rv)) != 0 ? transfers_page(rq, status, got.record) : rv;
+		return rv == ICERT_E_INVALID ? transfers_page(rq, 422, got.record) : rv;
 	return response_redirect(rq, "/transferencias?aviso=%s", got.lines == 0 ? "desk-transfer-none" :
 	    got.known == got.lines ? "desk-transfer-again" : got.known > 0 ? "desk-transfer-known" : "desk-transfer-imported");
 }
