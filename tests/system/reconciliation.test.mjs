@@ -60,6 +60,7 @@ test('what differs is found once, shown to finance, and solved by asking again o
 	const amount = sql("select id from icert.difference where kind = 'amount'");
 	assert.equal((await page.form(new RegExp(`${amount}/explicar$`)).submit({ reason: '' })).status, 422);
 	expect(await page.form(new RegExp(`${amount}/explicar$`)).submit({ reason: 'by_hand' }), 200, 'explained');
+	assert.match((await finance.client.visit(`/orden/${other}`)).main, /Otro valor[^]*explicada: Se arregló a mano[^]*\$30,00[^]*\$31,05/, 'it stands in the order\'s story');
 	// What the gateway knows nothing of goes on waiting.
 	const nobody = sql("select id from icert.difference where kind = 'paid_here'");
 	expect(await page.form(new RegExp(`${nobody}/preguntar$`)).submit({}), 200, 'asked');

@@ -104,6 +104,8 @@ test('who imported does not confirm, another does with a fresh code, and a line 
 	const { buyer, id, number } = await ordered();
 	expect(await imports(`21/11/2026;200;DEPOSITO ${number.replaceAll('-', ' ')} JUANA;31,05\n`), 200, 'imported');
 	assert.ok(!(await finance.client.visit(`/transferencias/${lineOf(200)}`)).forms.some((f) => /confirmar$/.test(f.action)));
+	const story = async () => (await finance.client.visit(`/orden/${id}`)).html.split('<tr').find((row) => row.includes(`/transferencias/${lineOf(200)}`)) ?? '';
+	assert.match(await story(), /por confirmar/, 'the line that names the order stands in its story');
 	const by = (login) => as(login, `update icert.bank_line set state = 'confirmed', purchase_id = '${id}', decided_by = '${icert.staff(login).id}', decided_at = 1 where reference = '200'`);
 	assert.match(by('finanzas').error, /row-level security|check constraint/);
 	const national = await next();
@@ -120,6 +122,7 @@ test('who imported does not confirm, another does with a fresh code, and a line 
 	await applied(200, 'pay');
 	assert.equal(state(id), 'paid');
 	assert.match((await buyer.client.visit(`/orden/${id}`)).main, /Pago recibido/);
+	assert.match(await story(), /pagada/i);
 	const used = await confirmOpen.form(/confirmar$/).submit({ number, code: await icert.totp(late.account.login) });
 	assert.equal(used.status, 409);
 	// A second transfer for it: nothing is counted twice, and the payer is told.

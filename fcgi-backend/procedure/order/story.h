@@ -2,7 +2,7 @@
 #define ICERT_PROCEDURE_STORY_H
 /*
  * All that is known of one order, for finance, the national office and the auditor: the order with who is invoiced, what
- * gateways said and what was concluded from it, the mails, the acts, and how far its case is.
+ * gateways and statements said and what was concluded from it, the mails, the acts, and how far its case is.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -26,6 +26,16 @@ struct story_conclusion {	/* what was made of a payment */
 	int64_t	at;
 };
 
+struct story_transfer {		/* a line of a statement that serves it, or names it and waits */
+	char	id[ID_TEXT], day[11], state[12], verdict[16];	/* verdict "" not applied */
+	int64_t	cents;
+};
+
+struct story_difference {	/* with a gateway's list */
+	char	gateway[GATEWAY_NAME], day[11], kind[20], state[12], reason[12];
+	int64_t	here, there;	/* cents, -1 none */
+};
+
 struct story_mail {
 	char	template[32], state[12];
 	int64_t	at;
@@ -37,9 +47,12 @@ struct story {
 	char			case_number[NUMBER_TEXT], case_state[20], certificate_state[12];	/* "" none */
 	struct story_event	events[STORY_ROWS];
 	struct story_conclusion	conclusions[STORY_ROWS];
+	int64_t			asked_at;	/* when its gateway answered last, 0 never or about to be asked */
+	struct story_transfer	transfers[STORY_ROWS];
+	struct story_difference	differences[STORY_ROWS];
 	struct story_mail	mails[STORY_ROWS];
 	struct audit_line	lines[STORY_ROWS];
-	size_t			nevents, nconclusions, nmails, nlines;
+	size_t			nevents, nconclusions, ntransfers, ndifferences, nmails, nlines;
 };
 
 /* ICERT_E_NOT_FOUND when it is none, or not the caller's to see.  The reading is a row of the log. */

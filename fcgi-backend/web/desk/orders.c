@@ -195,6 +195,43 @@ fill_payments(struct request *rq, struct view_desk_order *v, const struct story 
 	return 0;
 }
 
+/* What the bank's statements and the gateways' lists have of it. */
+static int
+fill_compared(struct request *rq, struct view_desk_order *v, const struct story *s)
+{
+	struct view_desk_order_transfers *transfers = arena_array(&rq->arena, struct view_desk_order_transfers, s->ntransfers + 1);
+	struct view_desk_order_differences *differences = arena_array(&rq->arena, struct view_desk_order_differences, s->ndifferences + 1);
+
+	if (transfers == NULL || differences == NULL)
+		return ICERT_E_MEMORY;
+	for (size_t i = 0; i < s->ntransfers; i++) {
+		transfers[i].href = arena_printf(&rq->arena, "/transferencias/%s", s->transfers[i].id);
+		transfers[i].day = s->transfers[i].day;
+		transfers[i].amount = s->transfers[i].cents;
+		transfers[i].state = s->transfers[i].state;
+		transfers[i].verdict = s->transfers[i].verdict[0] != '\0' ? s->transfers[i].verdict : NULL;
+	}
+	for (size_t i = 0; i < s->ndifferences; i++) {
+		const struct story_difference *d = &s->differences[i];
+
+		differences[i].gateway = d->gateway;
+		differences[i].day = d->day;
+		differences[i].kind = d->kind;
+		differences[i].state = d->state;
+		differences[i].reason = d->reason[0] != '\0' ? d->reason : NULL;
+		differences[i].is_here = d->here >= 0;
+		differences[i].here = d->here;
+		differences[i].is_there = d->there >= 0;
+		differences[i].there = d->there;
+	}
+	v->asked_at = s->asked_at;
+	v->transfers = transfers;
+	v->ntransfers = s->ntransfers;
+	v->differences = differences;
+	v->ndifferences = s->ndifferences;
+	return 0;
+}
+
 static int
 fill_history(struct request *rq, struct view_desk_order *v, const struct story *s)
 {
@@ -267,7 +304,7 @@ desk_order_page(struct request *rq, int status)
 	v.invoice_telephone = p->billing.telephone;
 	v.invoice_email = p->billing.email;
 	if ((rv = fill_payments(rq, &v, s, refunds, nrefunds)) != 0 || (rv = fill_refunds(rq, &v, refunds, nrefunds)) != 0 ||
-	    (rv = fill_history(rq, &v, s)) != 0 || (rv = desk_slips(rq, p->id, &v.slips, &v.nslips)) != 0 ||
+	    (rv = fill_compared(rq, &v, s)) != 0 || (rv = fill_history(rq, &v, s)) != 0 || (rv = desk_slips(rq, p->id, &v.slips, &v.nslips)) != 0 ||
 	    (rv = desk_invoices(rq, p, &v.invoicing)) != 0)
 		return rv;
 	return page_send(rq, status, desk_order, &v);
