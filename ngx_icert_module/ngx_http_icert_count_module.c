@@ -41,6 +41,13 @@ static ngx_str_t  ngx_http_icert_count_names[METRICS] = {
     ngx_string("icert_refusals_total{reason")
 };
 
+static ngx_str_t  ngx_http_icert_count_help[METRICS] = {
+    ngx_string("Answers to OCSP questions."),
+    ngx_string("OCSP questions that were not answered, by what was wrong."),
+    ngx_string("Published sets of certificate status, by what became of them."),
+    ngx_string("Requests that the edge refused.")
+};
+
 static struct {
     ngx_http_icert_metric_e  metric;
     ngx_str_t                label;
@@ -173,13 +180,14 @@ ngx_http_icert_count_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     u_char                       *p;
+    size_t                        len;
     ngx_str_t                    *name;
     ngx_uint_t                    i, metric;
     ngx_http_icert_count_conf_t  *ccf;
 
     ccf = ngx_http_get_module_main_conf(r, ngx_http_icert_count_module);
 
-    p = ngx_pnalloc(r->pool, (NGX_HTTP_ICERT_COUNT_N + METRICS) * 128);
+    p = ngx_pnalloc(r->pool, (NGX_HTTP_ICERT_COUNT_N + 2 * METRICS) * 128);
     if (p == NULL) {
         return NGX_ERROR;
     }
@@ -194,10 +202,12 @@ ngx_http_icert_count_variable(ngx_http_request_t *r,
 
         if (metric != (ngx_uint_t) ngx_http_icert_count_table[i].metric) {
             metric = ngx_http_icert_count_table[i].metric;
-            p = ngx_sprintf(p, "# TYPE %*s counter\n",
-                            ngx_strlchr(name->data, name->data + name->len,
-                                        '{') - name->data,
-                            name->data);
+            len = ngx_strlchr(name->data, name->data + name->len, '{')
+                  - name->data;
+            p = ngx_sprintf(p, "# HELP %*s %V\n# TYPE %*s counter\n",
+                            len, name->data,
+                            &ngx_http_icert_count_help[metric],
+                            len, name->data);
         }
 
         p = ngx_sprintf(p, "%V=\"%V\"} %uL\n", name,

@@ -71,7 +71,7 @@ ngx_http_icert_limit_counts(ngx_http_request_t *r,
     /* a name has at most 64 octets, a number 20; six lines a policy */
 
     lines = ngx_palloc(r->pool, n * sizeof(ngx_http_icert_limit_line_t));
-    p = ngx_pnalloc(r->pool, 512 + n * 6 * 160);
+    p = ngx_pnalloc(r->pool, 1024 + n * 6 * 160);
 
     if (lines == NULL || p == NULL) {
         return NGX_ERROR;
@@ -83,7 +83,9 @@ ngx_http_icert_limit_counts(ngx_http_request_t *r,
         ngx_http_icert_limit_read(zones[i], &lines[i]);
     }
 
-    p = ngx_sprintf(p, "# TYPE icert_limit_requests_total counter\n");
+    p = ngx_sprintf(p, "# HELP icert_limit_requests_total Requests that a policy "
+                       "decided on.\n"
+                       "# TYPE icert_limit_requests_total counter\n");
 
     for (i = 0; i < n; i++) {
         p = ngx_sprintf(p,
@@ -95,21 +97,26 @@ ngx_http_icert_limit_counts(ngx_http_request_t *r,
               &lines[i].name, lines[i].refused);
     }
 
-    p = ngx_sprintf(p, "# TYPE icert_limit_evicted_total counter\n");
+    p = ngx_sprintf(p, "# HELP icert_limit_evicted_total Keys forgotten before "
+                       "their burst was whole again.\n"
+                       "# TYPE icert_limit_evicted_total counter\n");
 
     for (i = 0; i < n; i++) {
         p = ngx_sprintf(p, "icert_limit_evicted_total{policy=\"%V\"} %uL\n",
                         &lines[i].name, lines[i].evicted);
     }
 
-    p = ngx_sprintf(p, "# TYPE icert_limit_keys gauge\n");
+    p = ngx_sprintf(p, "# HELP icert_limit_keys Keys that a policy remembers.\n"
+                       "# TYPE icert_limit_keys gauge\n");
 
     for (i = 0; i < n; i++) {
         p = ngx_sprintf(p, "icert_limit_keys{policy=\"%V\"} %uD\n",
                         &lines[i].name, lines[i].used);
     }
 
-    p = ngx_sprintf(p, "# TYPE icert_limit_keys_room gauge\n");
+    p = ngx_sprintf(p, "# HELP icert_limit_keys_room Keys that it has memory "
+                       "for.\n"
+                       "# TYPE icert_limit_keys_room gauge\n");
 
     for (i = 0; i < n; i++) {
         p = ngx_sprintf(p, "icert_limit_keys_room{policy=\"%V\"} %uD\n",

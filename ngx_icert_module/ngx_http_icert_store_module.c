@@ -239,13 +239,15 @@ ngx_http_icert_store_states(ngx_http_request_t *r, ngx_str_t *state,
         &ngx_http_icert_store_absent
     };
 
-    p = ngx_pnalloc(r->pool, 64 + 5 * 64);
+    p = ngx_pnalloc(r->pool, 192 + 5 * 64);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
     v->data = p;
-    p = ngx_sprintf(p, "# TYPE icert_status_state gauge\n");
+    p = ngx_sprintf(p, "# HELP icert_status_state Whether what is answered from "
+                       "is fresh, stale, silent, refused or absent.\n"
+                       "# TYPE icert_status_state gauge\n");
 
     for (i = 0; i < 5; i++) {
         p = ngx_sprintf(p, "icert_status_state{state=\"%V\"} %d\n",

@@ -115,11 +115,18 @@ test('without a program the edge\'s own page says the id of its line', async () 
 
 /** Prometheus' text: { series: Map of the name with its labels → value, types: Map of name → type }; throws for a line that is none. */
 function prometheus(text) {
-	const types = new Map(), series = new Map();
+	const types = new Map(), series = new Map(), helps = new Set();
 	for (const line of text.trimEnd().split('\n')) {
+		const help = /^# HELP ([a-z_]+) [A-Z][^\\]*\.$/.exec(line);
+		if (help) {
+			assert.ok(!types.has(help[1]) && !helps.has(help[1]), `${help[1]} is explained twice, or late`);
+			helps.add(help[1]);
+			continue;
+		}
 		const type = /^# TYPE ([a-z_]+) (counter|gauge)$/.exec(line);
 		if (type) {
 			assert.ok(!types.has(type[1]), `${type[1]} is declared twice`);
+			assert.ok(helps.has(type[1]), `${type[1]} is explained`);
 			types.set(type[1], type[2]);
 			continue;
 		}
