@@ -101,6 +101,27 @@ test('while the portal answers nobody, and pages wait as many as may, notificati
 	assert.ok(late >= waiting / 2, `${late} of ${waiting} had their page after all`);
 });
 
+test('one address has so many uploads in hand, and no other is refused for it', async () => {
+	const MOST = 50;	// uploads_of_one of nginx.conf
+	const headers = { 'content-type': 'multipart/form-data; boundary=b', cookie: '__Host-icert-portal=nobody' };
+	const thaw = await frozen(icert, 'portal');	// whether the session holds is asked of it
+	let answered, all, others;
+	try {
+		({ answered, all } = flood('127.0.4', 1, '/orden/x/comprobante', '--b--', headers));
+		// The burst of the policy for uploads is 60; of those, as many wait.
+		await until(() => answered.length >= STREAMS - MOST, { what: 'what is beyond is refused' });
+		assert.equal(answered.length, STREAMS - MOST);
+		assert.deepEqual([...new Set(answered)].sort(), [429, 503]);
+		const other = from('127.0.5.1');
+		others = Array.from({ length: 10 }, () => ask(other, '/orden/x/comprobante', '--b--', headers));
+		assert.equal(await Promise.race([...others, new Promise((resolve) => setTimeout(resolve, 300, 'waits'))]), 'waits');
+	} finally {
+		await thaw();
+	}
+	for (const status of [...await Promise.all(others), ...await Promise.all(all)]) assert.notEqual(status, 0);
+	assert.ok((await Promise.all(others)).every((status) => status === 401 || status === 302 || status === 303 || status === 200), `${await Promise.all(others)}`);
+});
+
 test('while notifications are not taken, strangers wait few at a time; no page waits, and the gateway is not refused', async () => {
 	const before = received();
 	const thaw = await frozen(icert, 'webhook');
