@@ -92,10 +92,22 @@ test('a photograph above 2 MB is shrunk in the browser; a PDF above it is refuse
 	const { page } = person;
 	const big = noisePng(1100);
 	assert.ok(big.length > files.LIMIT);
+	await page.evaluate(() => document.querySelector('#file').addEventListener('change', (event) => { globalThis.large = event.target.files[0]; }, { once: true, capture: true }));
 	await page.setInputFiles('#file', { name: 'foto.png', mimeType: 'image/png', buffer: big });
 	await until(() => page.evaluate(() => document.querySelector('#file').files[0]?.type === 'image/jpeg'), { timeout: 30_000 });
 	assert.ok(await page.evaluate(() => document.querySelector('#file').files[0].size) <= files.LIMIT);
-	await person.press('Cargar', 'upload-shrunk');
+	// Whoever presses before it is ready sends what it has become, and not the large one.
+	assert.equal(await page.evaluate(() => {
+		const input = document.querySelector('#file');
+		const list = new DataTransfer();
+		list.items.add(globalThis.large);
+		input.files = list.files;
+		input.dispatchEvent(new Event('change'));
+		document.querySelector('main [type=submit]').click();
+		return document.querySelector('[data-sending-words]').textContent;
+	}), 'Reduciendo la fotografía; se enviará enseguida.');
+	await page.waitForURL(/documentos\?/);
+	await person.check('upload-shrunk');
 	assert.match(person.path, /\/documentos$/);
 
 	await person.press('Planilla');

@@ -14,6 +14,7 @@ import { Client, until } from '../lib/http.mjs';
 import { MailBox } from '../lib/mail.mjs';
 import { multipart } from '../lib/multipart.mjs';
 import * as files from '../lib/files.mjs';
+import { Operator } from './walk.mjs';
 
 let icert;
 let statusFolder;
@@ -360,6 +361,37 @@ test('too much is stopped on its way, without a length and over HTTP/2 too', asy
 		assert.ok(sent < 16 * 1024 * 1024, `${name}: ${sent} octets were taken`);
 		await empty();
 	}
+});
+
+test('portal and desk say to the browser that sends, and to nobody else, how far it is', async () => {
+	const operator = new Operator(icert);
+	assert.equal((await operator.signIn()).status, 200);
+	for (const [site, client, other] of [[icert.portal, visitor, new Client({ base: icert.portal })], [icert.desk, operator.client, visitor]]) {
+		const id = randomBytes(16).toString('hex');
+		const asked = (who, base = site) => who.get(`${base}/envio?envio=${id}`);
+		const url = new URL(`${target}?envio=${id}`, site);
+		const req = https.request(url, {
+			method: 'POST', rejectUnauthorized: false, agent: false,
+			headers: { cookie: client.jar.header(url), 'content-type': 'multipart/form-data; boundary=x', 'content-length': '500000' },
+		});
+		req.on('error', () => { /* ended below */ });
+		req.write(`--x\r\nContent-Disposition: form-data; name="file"; filename="cedula.pdf"\r\n\r\n%PDF-1.4\r\n${' '.repeat(50_000)}`);
+		const answer = await until(async () => {
+			const page = await asked(client);
+			return page.status === 200 && page.json.received > 50_000 && page;
+		}, { what: 'what came', every: 20 });
+		const { received, ...rest } = answer.json;
+		assert.ok(received < 51_000);
+		assert.deepEqual(rest, { state: 'receiving', size: 500000 });
+		assert.equal(answer.headers['cache-control'], 'no-store');
+		assert.match(answer.headers['ratelimit-policy'], /^"progress"/);
+		assert.equal((await asked(other)).status, 404);
+		assert.deepEqual((await asked(client, site === icert.portal ? icert.desk : icert.portal)).json, { state: 'unknown' });
+		req.destroy();
+		await until(async () => (await asked(client)).json.state === 'aborted', { what: 'its end', every: 20 });
+	}
+	await operator.close();
+	await empty();
 });
 
 test('a worker that is killed leaves nothing in the spool', async () => {

@@ -1,7 +1,7 @@
 // The compiler of templates: what it writes, and what it refuses.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { tmpdir } from 'node:os';
 import { compileCatalogue, compileViews } from '../../fcgi-backend/views/compile.mjs';
@@ -123,4 +123,13 @@ test('the catalogue is one table, each code once', () => {
 	assert.match(catalogue, /\{ "a", "A" \},\n\t\{ "b", "B \\"x\\"" \}/);
 	assert.match(catalogue, /catalogue_size = 2/);
 	assert.throws(() => compile({ 'catalogue/a.json': '{"a": "A"}', 'catalogue/b.json': '{"a": "B"}' }), /is also in/);
+});
+
+test('forms that send files are made by the one partial that shows how far they are', () => {
+	const views = new URL('../../fcgi-backend/views/', import.meta.url);
+	const all = readdirSync(views, { recursive: true }).filter((name) => name.endsWith('.hbs'));
+	const raw = all.filter((name) => readFileSync(new URL(name, views), 'utf8').includes('multipart/form-data'));
+	assert.deepEqual(raw, [join('parts', 'form.hbs')]);
+	for (const name of all.filter((one) => readFileSync(new URL(one, views), 'utf8').includes('{{> file')))
+		assert.match(readFileSync(new URL(name, views), 'utf8'), /\{\{#> form [^]*files=true\}\}[^]*\{\{> file /, name);
 });

@@ -56,17 +56,22 @@
 		var cancel = box.querySelector('[data-sending-cancel]');
 		var plain = form.getAttribute('action');
 		var upload = null;		// the one under way
+		var waits = false;		// pressed before its photograph was ready
 
 		function say(text, aloud) {
 			words.textContent = text;
 			if (aloud) said.textContent = text;
 		}
 
+		function chosen() {
+			return Array.from(form.querySelectorAll('input[type=file]')).some(function (input) { return input.files.length > 0; });
+		}
+
 		function end(sentence) {
 			upload = null;
+			waits = false;
 			delete form.dataset.sent;
 			form.setAttribute('action', plain);
-			form.removeAttribute('aria-busy');
 			form.querySelectorAll('[type=submit]').forEach(function (button) { button.removeAttribute('aria-disabled'); });
 			box.hidden = !sentence;
 			bar.hidden = true;
@@ -141,20 +146,36 @@
 			});
 		}
 
+		// A large photograph is being shrunk (icert.js): it is sent when it is ready.
+		function later(event) {
+			event.preventDefault();
+			delete form.dataset.sent;
+			box.hidden = false;
+			bar.hidden = cancel.hidden = true;
+			say(box.dataset.shrinking, true);
+			waits = true;
+		}
+
+		form.addEventListener('shrunk', function () {
+			if (!waits) return;
+			end();
+			if (chosen() && form.requestSubmit) form.requestSubmit();
+		});
+
 		form.addEventListener('submit', function (event) {
 			if (upload) return event.preventDefault();
-			var chosen = Array.from(form.querySelectorAll('input[type=file]')).some(function (input) { return input.files.length > 0; });
-			if (event.defaultPrevented || !chosen) return undefined;
+			if (event.defaultPrevented || !chosen()) return undefined;
+			if (form.querySelector('input[data-shrinking]')) return later(event);
 			upload = { id: newId(), samples: [], quarter: 0, told: Date.now(), heard: 0, cuts: 0, moved: Date.now(), lost: false };
 			keep({ id: upload.id, action: plain });
 			form.setAttribute('action', plain + '?envio=' + upload.id);
-			form.setAttribute('aria-busy', 'true');
 			form.querySelectorAll('[type=submit]').forEach(function (button) { button.setAttribute('aria-disabled', 'true'); });
 			bar.removeAttribute('value');
 			words.classList.remove('govuk-!-font-weight-bold');
 			box.hidden = bar.hidden = cancel.hidden = false;
 			say(box.dataset.start, true);
 			setTimeout(step, EVERY / 4, upload);
+			waits = false;
 			return undefined;
 		});
 
@@ -169,13 +190,14 @@
 		window.addEventListener('offline', function () { if (upload) lose(upload, 'offline'); });
 
 		// Back from a browser's own page of errors: what became of it.
-		window.addEventListener('pageshow', function () {
+		window.addEventListener('pageshow', function (event) {
 			var last = kept();
-			var answered = document.querySelector('[data-error-summary]') ||
-				Array.from(form.querySelectorAll('.govuk-error-message')).some(function (place) { return place.textContent !== ''; });
+			var way = performance.getEntriesByType('navigation')[0];
+			// Any other way here is the page that answered, or a new beginning.
+			var back = event.persisted || (way && way.type === 'back_forward');
 			end();
 			keep(null);
-			if (!last || last.action !== plain || answered) return;
+			if (!back || !last || last.action !== plain) return;
 			ask(last.id).then(function (word) {
 				if (upload || !word || word.state === 'unknown') return;
 				end(word.state === 'received' ? 'arrived' : 'before');

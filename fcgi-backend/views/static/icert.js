@@ -85,23 +85,28 @@
 		input.addEventListener('change', async function () {
 			say(input, '');
 			input.setCustomValidity('');
+			delete input.dataset.shrinking;
 			var file = input.files[0];
 			if (!file) return;
 			if (file.size === 0) return say(input, input.dataset.empty);
 			if (file.size <= limit) return;
+			var small = null;
 			if (/^image\/(jpeg|png)$/.test(file.type) && window.DataTransfer && window.createImageBitmap) {
-				try {
-					var blob = await shrink(file, limit);
-					if (blob) {
-						var list = new DataTransfer();
-						list.items.add(new File([blob], file.name.replace(/\.\w+$/, '') + '.jpg', { type: 'image/jpeg' }));
-						input.files = list.files;
-						return;
-					}
-				} catch (error) { /* the sentence below says what to do */ }
+				input.dataset.shrinking = '1';
+				try { small = await shrink(file, limit); } catch (error) { /* the sentence below says what to do */ }
+				// Another one was chosen meanwhile.
+				if (input.files[0] !== file) return;
+				delete input.dataset.shrinking;
 			}
-			input.value = '';
-			say(input, input.dataset.large);
+			if (small) {
+				var list = new DataTransfer();
+				list.items.add(new File([small], file.name.replace(/\.\w+$/, '') + '.jpg', { type: 'image/jpeg' }));
+				input.files = list.files;
+			} else {
+				input.value = '';
+				say(input, input.dataset.large);
+			}
+			input.dispatchEvent(new Event('shrunk', { bubbles: true }));
 		});
 	});
 }());
