@@ -194,3 +194,18 @@ test('what was answered 200 is on the disk: PostgreSQL killed right after it', a
 		for (const pid of clerks) signal(pid, 'SIGCONT');
 	}
 });
+
+test('a notification that drips is told so and holds its place no longer; a form is no notification', async () => {
+	edit(icert, 'nginx.conf', [['icert_upload_deadline 15s;', 'icert_upload_deadline 1s;']]);
+	await restart(icert, 'nginx');
+	const status = (headers, text) => new Promise((resolve, reject) => {
+		const req = request(`${icert.portal}/avisos/demo`, { method: 'POST', headers, ca: icert.ca, agent: false }, (res) => { resolve(res.statusCode); req.destroy(); });
+		req.on('error', reject);
+		req.write(text);
+	});
+	const { headers } = notice();
+	assert.equal(await status({ ...headers, 'content-length': 1000 }, '{'), 408);
+	assert.equal(await status({ 'content-type': 'multipart/form-data; boundary=b', 'content-length': 1000 }, '--b'), 401);
+	assert.match(await (await fetch(`${icert.state}/metrics`)).text(), /^icert_refusals_total\{reason="upload_deadline"\} 1$/m);
+	assert.equal((await send(notice())).status, 200);
+});
