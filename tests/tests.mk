@@ -14,13 +14,19 @@ $(B)/test/%: $(B)/obj/tests/unit/%.o $(TEST_ARCHIVES)
 UNSANITIZED = $(B)/test/libicert_sandbox $(B)/test/checker_walls
 SANITIZED_NAMES = $(filter-out checker_walls,$(UNIT_NAMES))
 
-.PHONY: unit-build unit-run
+# Every file is a process of its own, and they run side by side, the longest first (tests/run.mjs).
+RUN_TESTS = node tests/run.mjs $(if $(TIMES),--times)
+UNIT_TESTS = $(SANITIZED_NAMES:%=$(ASAN)/test/%) $(UNSANITIZED) $(wildcard tests/unit/*.test.mjs)
+SYSTEM_TESTS = $(wildcard tests/system/*.test.mjs)
+WALLS_TESTS = $(wildcard tests/walls/*.test.mjs)
+BROWSER_TESTS = $(wildcard tests/browser/*.test.mjs)
+
+.PHONY: unit-build
 unit-build: $(SANITIZED_NAMES:%=$(B)/test/%)
 unit:
 	$(Q)$(MAKE) -s B=$(ASAN) SAN=address,undefined unit-build
 	$(Q)$(MAKE) -s $(UNSANITIZED)
-	$(Q)node tests/run-units.mjs $(SANITIZED_NAMES:%=$(ASAN)/test/%) $(UNSANITIZED)
-	$(Q)node --test tests/unit/*.test.mjs
+	$(Q)$(RUN_TESTS) $(UNIT_TESTS)
 
 # Each fuzz target is one file, linked with libicert and the parsers of the rooms above it.  A test is the same every time: FUZZ_RUNS
 # from a fixed seed.  make fuzz FUZZ_SECONDS=600 looks for what nobody has seen yet.
@@ -43,20 +49,19 @@ build/fuzz/%: build/fuzz/obj/tests/fuzz/%.o build/fuzz/parsers.a
 	$(call say,FUZZ,$@)
 	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -Wl,--as-needed -o $@ $^ $(BACKEND_LDLIBS) $(KEY_LDLIBS)
 -include $(shell find build/fuzz/obj -name '*.d' 2>/dev/null)
+FUZZ_TESTS = $(FUZZ_NAMES:%=tests/fuzz/%.c)
 fuzz: $(FUZZ_NAMES:%=build/fuzz/%)
-	$(Q)printf '%s\n' $(FUZZ_NAMES) | xargs -P $(shell nproc) -I{} tests/fuzz/run.sh {} $(FUZZ_RUNS) $(FUZZ_SECONDS)
+	$(Q)FUZZ_RUNS=$(FUZZ_RUNS) FUZZ_SECONDS=$(FUZZ_SECONDS) $(RUN_TESTS) $(FUZZ_TESTS)
 
 # The running system is tested under ASan and UBSan, leaks included: our programs, and our module in Debian's nginx.
 # A report in any log fails the file that started the instance.  make system: the same tests on the release's build.
-# Files that mostly wait: so many instances side by side.
-SIDE_BY_SIDE ?= $(shell expr 3 \* $$(nproc))
 .PHONY: asan system-asan
 asan:
 	$(Q)$(MAKE) -s B=$(ASAN) SAN=address,undefined programs module
 system-asan: all asan
-	$(Q)ICERT_BUILD=$(ASAN) node --test --test-concurrency=$(SIDE_BY_SIDE) tests/system/*.test.mjs
+	$(Q)$(RUN_TESTS) --build $(ASAN) $(SYSTEM_TESTS)
 system: all
-	$(Q)node --test --test-concurrency=$(SIDE_BY_SIDE) tests/system/*.test.mjs
+	$(Q)$(RUN_TESTS) $(SYSTEM_TESTS)
 # The module with nginx's pools taken apart (tests/poison): the programs are those of the sanitized build.
 POISONED = build/asan-poison
 POISON_TESTS ?= uploads multipart mixed_uploads limits country edge ocsp ocsp_wire
@@ -64,25 +69,27 @@ POISON_TESTS ?= uploads multipart mixed_uploads limits country edge ocsp ocsp_wi
 poison: all asan
 	$(Q)$(MAKE) -s B=$(POISONED) SAN=address,undefined POISON=1 module
 	$(Q)rm -rf $(POISONED)/bin && cp -al $(ASAN)/bin $(POISONED)/bin
-	$(Q)ICERT_BUILD=$(POISONED) node --test --test-concurrency=$(shell nproc) $(POISON_TESTS:%=tests/system/%.test.mjs)
+	$(Q)$(RUN_TESTS) --build $(POISONED) $(POISON_TESTS:%=tests/system/%.test.mjs)
 browser: all
-	$(Q)node --test --test-concurrency=$(shell nproc) tests/browser/*.test.mjs
+	$(Q)$(RUN_TESTS) $(BROWSER_TESTS)
 SOAK_FUZZ_SECONDS ?= 60
 soak: all $(B)/bench/load
 	$(Q)$(MAKE) fuzz FUZZ_SECONDS=$(SOAK_FUZZ_SECONDS)
 	$(Q)node --test tests/soak/*.test.mjs
 walls: all
-	$(Q)node --test tests/walls/*.test.mjs
+	$(Q)$(RUN_TESTS) $(WALLS_TESTS)
 
-# First of all, what only tests need is there, or is named.
+# First of all, what only tests need is there, or is named.  Everything is built before anything runs, and then all of it is one
+# run: whoever waits leaves the cores to others.  make test TIMES=1 notes how long each file took (tests/times), for the order of the next.
+.PHONY: test-build asan-build
+asan-build: all
+	$(Q)$(MAKE) -s B=$(ASAN) SAN=address,undefined programs module unit-build
+test-build: all asan-build $(UNSANITIZED) $(FUZZ_NAMES:%=build/fuzz/%)
 test:
 	$(Q)./configure --with-test
-	$(Q)$(MAKE) all
-	$(Q)$(MAKE) unit
-	$(Q)$(MAKE) fuzz
-	$(Q)$(MAKE) system-asan
-	$(Q)$(MAKE) walls
-	$(Q)$(MAKE) browser
+	$(Q)$(MAKE) test-build
+	$(Q)FUZZ_RUNS=$(FUZZ_RUNS) FUZZ_SECONDS=$(FUZZ_SECONDS) $(RUN_TESTS) --build $(ASAN) \
+		$(UNIT_TESTS) $(FUZZ_TESTS) $(SYSTEM_TESTS) $(WALLS_TESTS) $(BROWSER_TESTS)
 
 # Figures against a reference in the same run; tests/bench/README.md.
 BENCH_BINARIES = $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))

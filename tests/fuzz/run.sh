@@ -14,8 +14,8 @@ if [ "$seconds" -eq 0 ]; then
 	corpus=build/fuzz/new/$target
 	rm -rf "$corpus"
 	mkdir -p "$corpus"
-	# A slow machine does fewer, and does not wait for them.
-	how="-seed=1 -runs=$runs -max_total_time=20"
+	# A very slow machine does fewer, and does not wait for them.
+	how="-seed=1 -runs=$runs -max_total_time=60"
 else
 	corpus=build/fuzz/corpus/$target
 	mkdir -p "$corpus"
