@@ -10,7 +10,7 @@ const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-pra
 
 let browser;
 export async function openBrowser(...args) {
-	browser ??= await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', ...args] });
+	browser ??= await chromium.launch({ executablePath: '/usr/bin/chromium-headless-shell', args: ['--no-sandbox', ...args] });
 	return browser;
 }
 export async function closeBrowser() {

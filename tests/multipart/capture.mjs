@@ -42,7 +42,7 @@ async function capture(name, send) {
 	process.stdout.write(`${name}: ${taken.body.length} octets\n`);
 }
 
-const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
+const browser = await chromium.launch({ executablePath: '/usr/bin/chromium-headless-shell', args: ['--no-sandbox'] });
 try {
 	const tab = await browser.newPage();
 	const form = async (one, many) => {
