@@ -61,7 +61,9 @@ payment_decide(const struct payment_order *order, const struct gateway_payment *
 		return (own && (held || is(order->state, "refunding") || is(order->state, "disputed"))) || order->owed > 0 ?
 		    PAYMENT_REFUNDED : PAYMENT_NOTHING;
 	case GATEWAY_DISPUTED:
-		return own && held ? PAYMENT_DISPUTED : PAYMENT_NOTHING;
+		/* Also while it goes back, or after: the bank may take it a second time, and finance has to answer it. */
+		return own && (held || is(order->state, "refunding") || is(order->state, "refunded")) ? PAYMENT_DISPUTED :
+		    order->owed > 0 ? PAYMENT_DISPUTED : PAYMENT_NOTHING;
 	}
 	return PAYMENT_QUERY;
 }

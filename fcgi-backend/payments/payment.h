@@ -29,7 +29,7 @@ enum payment_verdict {
 	PAYMENT_LATE,             /* approved for an order that had expired: finance decides */
 	PAYMENT_STRANGE,          /* names no order, or another's */
 	PAYMENT_REFUNDED,         /* nothing of it is there any more: the order that it paid is refunded, what was too much is off the list */
-	PAYMENT_DISPUTED,         /* its bank holds it back: nothing is issued for it meanwhile */
+	PAYMENT_DISPUTED,         /* its bank holds it back: nothing is issued for it meanwhile; what was given back, or is too much, finance hears of */
 	PAYMENT_WON,              /* that dispute ended for us: as before it */
 };
 

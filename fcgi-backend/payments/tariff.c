@@ -35,6 +35,19 @@ tariff_format(int64_t cents, char *out, size_t size)
 	snprintf(out, size, "%s%.*s,%02u", cents < 0 ? "-" : "", o, grouped, (unsigned)(whole % 100));
 }
 
+void
+tariff_percent(int tax_bp, char *out, size_t size)
+{
+	int whole = tax_bp / 100, rest = tax_bp % 100;
+
+	if (rest == 0)
+		snprintf(out, size, "%d", whole);
+	else if (rest % 10 == 0)
+		snprintf(out, size, "%d,%d", whole, rest / 10);
+	else
+		snprintf(out, size, "%d,%02d", whole, rest);
+}
+
 int
 tariff_parse(const char *text, int64_t *cents)
 {

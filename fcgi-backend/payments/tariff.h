@@ -39,6 +39,9 @@ int	tariff_total(int64_t net, int tax_bp, struct tariff_total *total);
  * money; the currency sign is the page's.  size >= 24. */
 void	tariff_format(int64_t cents, char *out, size_t size);
 
+/* "15", "12,5", "12,05": hundredths of a percent without trailing zeros; the sign is the page's.  size >= 8. */
+void	tariff_percent(int tax_bp, char *out, size_t size);
+
 /* "1234.56" exactly to cents: digits, and a point with one or two digits or
  * none.  For gateways' JSON numbers and strings.  ICERT_E_INVALID otherwise. */
 int	tariff_parse(const char *text, int64_t *cents);
@@ -55,5 +58,8 @@ int	tariff_list(struct db *db, int64_t at, struct tariff_item *items, size_t *n)
 
 /* One price that is in force and on sale; ICERT_E_NOT_FOUND otherwise. */
 int	tariff_get(struct db *db, int64_t at, const char *id, struct tariff_item *item);
+
+/* The price in force of the product that the price `id`, perhaps an old one, is of; the same errors. */
+int	tariff_now(struct db *db, int64_t at, const char *id, struct tariff_item *item);
 
 #endif

@@ -36,6 +36,57 @@ totals(void **state)
 	assert_int_equal(tariff_total(1, 10001, &t), ICERT_E_INVALID);
 }
 
+/* Against the definition, without the division under test: tax is the one whole number with net * bp in [10000 tax - 5000, 10000 tax + 5000). */
+static void
+rounds_exactly(int64_t net, int bp)
+{
+	struct tariff_total t;
+	int64_t product = net * bp;
+
+	assert_int_equal(tariff_total(net, bp, &t), 0);
+	assert_true(product >= 10000 * t.tax - 5000 && product < 10000 * t.tax + 5000);
+	assert_int_equal(t.net, net);
+	assert_int_equal(t.total, t.net + t.tax);
+}
+
+/* Every price to a thousand dollars at each rate that the law has had; every rate at prices where halves are; then anything. */
+static void
+totals_are_exact(void **state)
+{
+	static const int rates[] = { 0, 500, 800, 1000, 1200, 1300, 1400, 1500 };
+	uint64_t seed = 0x9e3779b97f4a7c15;
+	int64_t net;
+	size_t i;
+	int bp;
+
+	(void)state;
+	for (i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
+		for (net = 0; net <= 100000; net++)
+			rounds_exactly(net, rates[i]);
+	for (bp = 0; bp <= 10000; bp++)
+		for (net = 2; net <= 5000; net = net * 2 + 1)
+			rounds_exactly(net, bp);
+	for (i = 0; i < 200000; i++) {
+		seed = seed * 6364136223846793005u + 1442695040888963407u;
+		rounds_exactly((int64_t)((seed >> 20) % (TARIFF_CENTS_MAX + 1)), (int)((seed >> 3) % 10001));
+	}
+}
+
+static void
+percents(void **state)
+{
+	static const struct { int bp; const char *text; } cases[] = {
+		{ 0, "0" }, { 1500, "15" }, { 1250, "12,5" }, { 1205, "12,05" }, { 1225, "12,25" }, { 5, "0,05" }, { 10000, "100" },
+	};
+	char out[8];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		tariff_percent(cases[i].bp, out, sizeof(out));
+		assert_string_equal(out, cases[i].text);
+	}
+}
+
 static void
 formats(void **state)
 {
@@ -152,6 +203,9 @@ verdicts(void **state)
 	assert_int_equal(decide("used", "pay_1", GATEWAY_REFUNDED, -1, "", 0), PAYMENT_QUERY);
 	assert_int_equal(decide("paid", "pay_1", GATEWAY_DISPUTED, 3163, "USD", 1), PAYMENT_DISPUTED);
 	assert_int_equal(decide("paid", "pay_2", GATEWAY_DISPUTED, 3163, "USD", 1), PAYMENT_NOTHING);
+	assert_int_equal(decide("refunding", "pay_1", GATEWAY_DISPUTED, 3163, "USD", 1), PAYMENT_DISPUTED);
+	assert_int_equal(decide("refunded", "pay_1", GATEWAY_DISPUTED, 3163, "USD", 1), PAYMENT_DISPUTED);
+	assert_int_equal(decide("refunded", "pay_1", GATEWAY_DISPUTED, 3163, "USD", 0), PAYMENT_QUERY);
 	assert_int_equal(decide("disputed", "pay_1", GATEWAY_APPROVED, 3163, "USD", 1), PAYMENT_WON);
 	assert_int_equal(decide("disputed", "pay_2", GATEWAY_APPROVED, 3163, "USD", 1), PAYMENT_AGAIN);
 	/* too much, and back; not before it is sure */
@@ -161,6 +215,9 @@ verdicts(void **state)
 	payment.state = GATEWAY_REFUNDED;
 	assert_int_equal(payment_decide(&order, &payment, PAYMENT_ASKED), PAYMENT_REFUNDED);
 	assert_int_equal(payment_decide(&order, &payment, PAYMENT_SIGNED), PAYMENT_QUERY);
+	payment.state = GATEWAY_DISPUTED;
+	assert_int_equal(payment_decide(&order, &payment, PAYMENT_ASKED), PAYMENT_DISPUTED);
+	payment.state = GATEWAY_REFUNDED;
 	order.owed = 0;
 	assert_int_equal(payment_decide(&order, &payment, PAYMENT_ASKED), PAYMENT_NOTHING);
 	/* signed, and not asked: it pays what is open, and leaves everything else to the answer */
@@ -193,6 +250,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(totals),
+		cmocka_unit_test(totals_are_exact),
+		cmocka_unit_test(percents),
 		cmocka_unit_test(formats),
 		cmocka_unit_test(parses),
 		cmocka_unit_test(typed),

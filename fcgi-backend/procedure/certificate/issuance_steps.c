@@ -25,6 +25,11 @@ static const struct db_stmt sql_approval = {
 	" order by at desc limit 1"
 };
 
+static const struct db_stmt sql_paid = {
+	"issuance_paid",
+	"select state in ('paid', 'used') from icert.purchase where id = $1"
+};
+
 static const struct db_stmt sql_key = {
 	"issuance_key",
 	"update icert.certificate set spki = $2, spki_sha256 = $3, key_word = $4, not_before = $5"
@@ -259,6 +264,23 @@ store_der(struct job *j, int64_t not_after)
 	return error;
 }
 
+/* The money as it is now, not as it was when the job began: a key takes its time, and so do tries after an outage. */
+static int
+still_paid(struct job *j)
+{
+	struct db_result *r;
+	int error, paid;
+
+	if ((error = DB_QUERY(j->act->db, &sql_paid, &r, P_TEXT(j->purchase))) != 0)
+		return error;
+	paid = db_rows(r) == 1 && db_bool(r, 0, 0);
+	db_result_free(r);
+	if (paid)
+		return 0;
+	j->refusal = "unpaid";
+	return ICERT_E_STATE;
+}
+
 int
 job_sign(struct job *j)
 {
@@ -274,7 +296,7 @@ job_sign(struct job *j)
 		order.request_len = j->request.len;
 	}
 	memcpy(order.serial, j->serial, sizeof(order.serial));
-	if ((error = read_approvals(j, &order)) != 0)
+	if ((error = read_approvals(j, &order)) != 0 || (error = still_paid(j)) != 0)
 		return error;
 	if ((error = signer_certificate(j->i->signer, &order, &j->der)) != 0) {
 		if (is_final(error)) {

@@ -183,6 +183,9 @@ confirm(struct act *act, struct case_file *c, const struct asked *asked)
 		return error;
 	if ((error = revocation_tell(act, &m, asked->certificate, why, asked->r.serial, now)) != 0)
 		return error;
+	/* Nobody has to ask for this money. */
+	if (strcmp(revocation_money(why), "authority") == 0 && (error = mailing_national(act, &m, "payment", "fault")) != 0)
+		return error;
 	return act_audit(act, "certificate.revoke", "certificate", asked->certificate, c->a.id, c->a.province, why,
 	    "{\"by\":\"national\"}");
 }

@@ -19,6 +19,15 @@ static const struct { const char *code, *money; } moneys[] = {
 	{ "stolen", "office" },
 };
 
+const char *
+revocation_money(const char *code)
+{
+	for (size_t i = 0; i < sizeof moneys / sizeof moneys[0]; i++)
+		if (strcmp(moneys[i].code, code) == 0)
+			return moneys[i].money;
+	return "holder";
+}
+
 int
 revocation_write(struct act *act, const char *certificate, const char *by, const char *code, int reason, int64_t at)
 {
@@ -42,11 +51,8 @@ revocation_tell(struct act *act, const struct mailing *m, const char *certificat
 {
 	char moment[MAILING_MOMENT];
 	struct outbox_variable variables[] = {
-		{ "reason", code }, { "serial", serial }, { "at", mailing_moment(at, moment) }, { "money", "holder" },
+		{ "reason", code }, { "serial", serial }, { "at", mailing_moment(at, moment) }, { "money", revocation_money(code) },
 	};
 
-	for (size_t i = 0; i < sizeof moneys / sizeof moneys[0]; i++)
-		if (strcmp(moneys[i].code, code) == 0)
-			variables[3].value = moneys[i].money;
 	return mailing_contact(act, m, MAIL_REVOKED, variables, 4, "revoked", certificate);
 }

@@ -22,6 +22,9 @@
 int	revocation_write(struct act *, const char *certificate, const char *by, const char *code, int reason,
 	    int64_t at);
 
+/* docs/money.md: which sentence of ending.money.* says what becomes of the money, by the same code. */
+const char *revocation_money(const char *code);
+
 /* Held until the revocation is public.  The holder is always told, and what becomes of the money. */
 int	revocation_tell(struct act *, const struct mailing *, const char *certificate, const char *code,
 	    const char *serial, int64_t at);

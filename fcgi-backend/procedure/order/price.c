@@ -13,10 +13,11 @@
 
 /* As tariff_list() reads them: of the rows in force the newest of each product counts. */
 static const struct db_stmt prices = { "price_list",
-	"select t.id, " PRODUCT ", t.valid_from, case when t.valid_from > $1 then 0 when t.id in (select distinct on (container, kind, years, ruc) id"
+	"select t.id, " PRODUCT ", t.valid_from, case when t.valid_from > $1 then case when exists (select from icert.tariff o where (o.container, o.kind,"
+	" o.years, o.ruc, o.valid_from) = (t.container, t.kind, t.years, t.ruc, t.valid_from) and o.written > t.written) then 2 else 0 end when t.id in (select distinct on (container, kind, years, ruc) id"
 	" from icert.tariff where valid_from <= $1 and (valid_until is null or valid_until > $1)"
-	" order by container, kind, years, ruc, valid_from desc) then 1 else 2 end as place from icert.tariff t"
-	" order by (case when t.valid_from > $1 then 0 else 1 end), place, array_position(array['file', 'token', 'remote'], t.container),"
+	" order by container, kind, years, ruc, valid_from desc, written desc) then 1 else 2 end as place from icert.tariff t"
+	" order by place, array_position(array['file', 'token', 'remote'], t.container),"
 	" t.kind, t.years desc, t.ruc, t.valid_from desc limit $2" };
 
 #define CHANGE \

@@ -50,8 +50,8 @@ static const struct db_stmt search = { "purchase_search",
 	" order by p.created_at desc, p.id limit $3" };
 static const struct db_stmt pending = { "purchase_pending",
 	"update icert.purchase set state = 'pending', version = version + 1, state_since = $4, gateway = $2,"
-	" gateway_payment = $3, gateway_url = $5 where id = $1 and (state = 'created' or"
-	" (state = 'pending' and (gateway, gateway_payment) is distinct from ($2, $3)))" };
+	" gateway_payment = $3, gateway_url = $5 where id = $1 and state in ('created', 'pending')"
+	" and (coalesce(gateway, ''), coalesce(gateway_payment, '')) = ($6, $7) and (gateway, gateway_payment) is distinct from ($2, $3)" };
 static const struct db_stmt checkout = { "purchase_checkout",
 	"select gateway_payment, gateway_url from icert.purchase where id = $1 and state = 'pending' and gateway_payment is not null" };
 static const struct db_stmt heard = { "purchase_heard",
@@ -311,19 +311,18 @@ purchase_search(struct act *act, const char *text, struct purchase *rows, size_t
 }
 
 int
-purchase_pending(struct act *act, const char *id, const char *gateway, const struct gateway_checkout *given)
+purchase_pending(struct act *act, const struct purchase *p, const char *gateway, const struct gateway_checkout *given)
 {
 	struct db_result *r;
 	int error, changed;
 
-	if (!id_valid(id))
-		return ICERT_E_NOT_FOUND;
-	if ((error = act_begin(act)) != 0 || (error = DB_QUERY(act->db, &pending, &r, P_TEXT(id), P_TEXT(gateway),
-	    P_TEXT(given->id), P_INT(clock_business()), P_TEXT(given->url))) != 0)
+	if ((error = act_begin(act)) != 0 || (error = DB_QUERY(act->db, &pending, &r, P_TEXT(p->id), P_TEXT(gateway),
+	    P_TEXT(given->id), P_INT(clock_business()), P_TEXT(given->url), P_TEXT(p->gateway),
+	    P_TEXT(p->gateway_payment))) != 0)
 		goto fail;
 	changed = db_affected(r) == 1;
 	db_result_free(r);
-	if (changed && (error = act_audit(act, "order.pending", "order", id, NULL, 0, NULL, NULL)) != 0)
+	if (changed && (error = act_audit(act, "order.pending", "order", p->id, NULL, 0, NULL, NULL)) != 0)
 		goto fail;
 	return db_commit(act->db);
 fail:

@@ -53,9 +53,12 @@ int	purchase_list(struct act *, const char *state, int offset, struct purchase *
 /* What finance looks for: an order's number, a payment's id at its gateway, an invoice's number or access key, or the e-mail of who ordered.  As purchase_list(). */
 int	purchase_search(struct act *, const char *text, struct purchase *rows, size_t *n);
 
-/* The gateway has a checkout for it: created → pending.  A repeat with the same
- * payment, or for an order that is paid already, changes nothing and is 0. */
-int	purchase_pending(struct act *, const char *id, const char *gateway, const struct gateway_checkout *);
+/*
+ * The gateway has a checkout for it: created → pending.  p: the order as it was read before the gateway was asked.  A repeat with
+ * the same payment, an order that is paid already, or one that has been given another checkout since (two tabs, two gateways) changes nothing
+ * and is 0: the checkout that was first is the one that the payer is led to, and nobody sees the other.
+ */
+int	purchase_pending(struct act *, const struct purchase *p, const char *gateway, const struct gateway_checkout *);
 /* That checkout, while the order is pending; ICERT_E_NOT_FOUND otherwise. */
 int	purchase_checkout(struct act *, const char *id, struct gateway_checkout *);
 

@@ -33,6 +33,9 @@ const char *const waiting_names[] = { "transfer", "difference", "refund", "faile
 	"  and not exists (select from icert.payment o where o.gateway = y.gateway and o.gateway_payment = y.gateway_payment" \
 	"   and o.verdict = 'refunded') and" RECEIVED("y") \
 	" union all" \
+	" select 4, f.at, p.total, '', 'fault', p.id, p.number from icert.orders_at_fault() f join icert.purchase p on p.id = f.purchase_id" \
+	" where p.state in ('paid', 'used') and not exists (select from icert.refund q where q.purchase_id = p.id and q.own and q.state <> 'withdrawn')" \
+	" union all" \
 	" select 5, p.state_since, p.total, '', '', p.id, p.number from icert.purchase p where p.state = 'disputed'" \
 	" union all" \
 	" select 6, i.created_at, p.total, '', '', p.id, p.number from icert.invoice i join icert.purchase p on p.id = i.purchase_id" \

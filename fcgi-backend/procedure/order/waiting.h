@@ -18,7 +18,7 @@ enum waiting_kind {
 	WAITING_DIFFERENCE,
 	WAITING_REFUND,		/* asked for; another person confirms */
 	WAITING_FAILED,		/* a gateway refused it, and it was not asked for again */
-	WAITING_PAYMENT,	/* received, and paid no order: again, late, another amount */
+	WAITING_PAYMENT,	/* to give back: received, and paid no order (again, late, another amount); or of a certificate revoked for a fault of ours */
 	WAITING_DISPUTE,
 	WAITING_INVOICE,	/* a paid order has none yet */
 	WAITING_CREDIT_NOTE,	/* the money of one that has an invoice was given back */
@@ -32,7 +32,7 @@ struct waiting {
 	int64_t	since;			/* UTC seconds */
 	int64_t	cents;			/* -1 none */
 	char	id[ID_TEXT];		/* the line's, for a transfer; "" else */
-	char	word[16];		/* kind of the difference, verdict of the payment, reason of the refund; "" else */
+	char	word[16];		/* kind of the difference, verdict of the payment or "fault", reason of the refund; "" else */
 	char	order[ID_TEXT], number[NUMBER_TEXT];	/* "" none */
 };
 

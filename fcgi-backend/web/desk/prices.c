@@ -16,14 +16,13 @@ static const char *const containers[] = { "file", "token", "remote", NULL };
 static const char *const kinds[] = { "new", "renewal", NULL };
 static const char *const rucs[] = { "any", "with", "without", NULL };
 
-/* "15" or "12,5": hundredths of a percent without trailing zeros. */
 static const char *
 percent(struct request *rq, int bp)
 {
-	if (bp % 100 == 0)
-		return arena_printf(&rq->arena, "%d", bp / 100);
-	return bp % 10 == 0 ? arena_printf(&rq->arena, "%d,%d", bp / 100, bp % 100 / 10) :
-	    arena_printf(&rq->arena, "%d,%02d", bp / 100, bp % 100);
+	char out[8];
+
+	tariff_percent(bp, out, sizeof(out));
+	return arena_strdup(&rq->arena, out);
 }
 
 static int

@@ -9,6 +9,7 @@
 #include "procedure/application/identification.h"
 #include "procedure/application/overview.h"
 #include "procedure/certificate/renewal.h"
+#include "procedure/certificate/revocation_row.h"
 #include "procedure/certificate/token.h"
 #include "web/observed.h"
 #include "web/portal/portal.h"
@@ -318,18 +319,18 @@ reason_text(const struct application *a)
 	return catalogue(code);
 }
 
-/* docs/money.md, for the page of an ending; NULL while it goes on. */
+/* docs/money.md, for the page of an ending, as its mail says it; NULL while it goes on. */
 static const char *
-money_of(const struct application *a)
+money_of(const struct application *a, const struct certificate *c)
 {
+	if (strcmp(c->state, "revoked") == 0)
+		return revocation_money(c->reason_code);
+
 	switch (a->state) {
 	case APPLICATION_CANCELLED:
 		return "cancelled";
 	case APPLICATION_REJECTED:
 		return "rejected";
-	case APPLICATION_CLOSED_REVOKED:
-		return strcmp(a->reason, "contract_unsigned") == 0 ? "unsigned" :
-		    strcmp(a->reason, "revoked_by_national") == 0 ? "office" : "holder";
 	default:
 		return NULL;
 	}
@@ -405,7 +406,7 @@ fill_case(struct request *rq, struct overview *o, struct view_portal_case *v)
 	if (a->state == APPLICATION_IDENTIFIED && !a->fields_accepted)
 		v->who = "applicant";
 	v->reason = reason_text(a);
-	v->money = money_of(a);
+	v->money = money_of(a, &o->certificate);
 	v->can_cancel = (transition_possible(a->state, ROLE_CONTACT) & (1u << ACTION_CANCEL)) != 0;
 	fill_steps(rq, a, v);
 	fill_certificate(rq, o, v);

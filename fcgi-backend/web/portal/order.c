@@ -73,8 +73,11 @@ billing_page(struct request *rq, int status)
 
 	if (item == NULL)
 		return ICERT_E_MEMORY;
-	if ((rv = tariff_get(portal_of(rq)->db, portal_now(), rq->id[0], item)) != 0 ||
-	    (rv = tariff_total(item->net, item->tax_bp, &total)) != 0 || (rv = id_new(once)) != 0)
+	/* A product whose price changed since the page was shown is offered again at the new one, with what was typed. */
+	if ((rv = tariff_now(portal_of(rq)->db, portal_now(), rq->id[0], item)) != 0)
+		return rv == ICERT_E_NOT_FOUND ? response_redirect(rq, "/tarifas?aviso=price-gone") : rv;
+	v.changed = strcmp(item->id, rq->id[0]) != 0;
+	if ((rv = tariff_total(item->net, item->tax_bp, &total)) != 0 || (rv = id_new(once)) != 0)
 		return rv;
 	v.tariff = item->id;
 	v.once = request_form(rq, "once") != NULL ? request_form(rq, "once") : arena_strdup(&rq->arena, once);
@@ -150,6 +153,8 @@ billing_save(struct request *rq)
 		return response_redirect(rq, "/tramite/%s/de-nuevo", origin_of(rq));
 	if (rv == ICERT_E_MISSING)
 		return response_redirect(rq, "/mi-tramite?aviso=renew-there");
+	if (rv == ICERT_E_NOT_FOUND)
+		return billing_page(rq, 409);
 	if (rv != 0)
 		return rv;
 	return response_redirect(rq, "/orden/%s", id);
@@ -168,6 +173,13 @@ static bool
 open_for_payment(const struct purchase *p)
 {
 	return strcmp(p->state, "created") == 0 || strcmp(p->state, "pending") == 0;
+}
+
+/* Its time to pay has passed, and the clerk has not closed it yet: it asks the gateway first. */
+static bool
+over(const struct purchase *p)
+{
+	return open_for_payment(p) && p->expires_at <= portal_now();
 }
 
 /* The gateways that the payer may choose from, when there are several; how many. */
@@ -282,6 +294,7 @@ order_page(struct request *rq, int status, const struct purchase *p, bool waitin
 	v.invoice_name = p->billing.name;
 	v.application = p->application;
 	v.expires_at = p->expires_at;
+	v.over = over(p);
 	v.waiting = waiting && open_for_payment(p) && heard == 0;
 	v.gateway_down = gateway_down;
 	if (open_for_payment(p))
@@ -409,7 +422,8 @@ order_pay(struct request *rq)
 		return rv;
 	if (got == NULL)
 		return ICERT_E_MEMORY;
-	if (!open_for_payment(p))
+	/* A checkout that begins after the deadline could only be paid late. */
+	if (!open_for_payment(p) || over(p))
 		return response_redirect(rq, "/orden/%s", p->id);
 	if ((name = gateway_of(rq, p)) == NULL)
 		return ICERT_E_CONFIG;
@@ -422,7 +436,7 @@ order_pay(struct request *rq)
 	if (rv == ICERT_E_UNAVAILABLE || rv == ICERT_E_DENIED || rv == ICERT_E_MALFORMED)
 		return order_page(rq, 503, p, false, true);
 	if (rv == 0)
-		rv = purchase_pending(portal_act(rq), p->id, name, got);
+		rv = purchase_pending(portal_act(rq), p, name, got);
 	if (rv != 0)
 		return rv;
 	return response_redirect(rq, "/orden/%s/pasarela", p->id);

@@ -6,13 +6,13 @@
 
 #define ITEMS_MAX 32
 
-/* "15" or "12,5": hundredths of a percent without trailing zeros. */
 static const char *
 percent(struct request *rq, int bp)
 {
-	if (bp % 100 == 0)
-		return arena_printf(&rq->arena, "%d", bp / 100);
-	return arena_printf(&rq->arena, "%d,%d", bp / 100, bp % 100 / (bp % 10 == 0 ? 10 : 1));
+	char out[8];
+
+	tariff_percent(bp, out, sizeof(out));
+	return arena_strdup(&rq->arena, out);
 }
 
 static int

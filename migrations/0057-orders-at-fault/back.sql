@@ -1,0 +1,3 @@
+set role icert_login;
+drop function icert.orders_at_fault();
+reset role;
