@@ -69,14 +69,26 @@ test('a change counts when another person approves it, and an order keeps its pr
 	const both = await write(second, { net: '20' }, `?de=${old}`);
 	assert.equal(both.status, 409);
 	assert.match(both.errors.join(), /Ya hay un cambio/);
+	const shown = await buyer.client.visit(`/comprar/${old}`);
+	assert.match(shown.main, /\$31,05/);
 	expect(await approve(second, change), 200, 'approved');
+	// Shown at one price, sent when it is another: nothing is ordered until the new one was seen, and what was typed stays.
+	const typed = { for_me: 'no', id_kind: 'cedula', id_number: '1710034065', name: 'MARÍA ÑUSTA', address: 'Av. Amazonas N1-23', telephone: '0991234567', email: '' };
+	const told = await shown.form(/comprar/).submit(typed);
+	assert.equal(told.status, 409);
+	assert.match(told.main, /El precio de este producto cambió[\s\S]*\$28,34/);
+	assert.equal(told.form(/comprar/).value('name'), 'MARÍA ÑUSTA');
+	assert.equal(sql('select count(*) from icert.purchase'), '1');
+	const agreed = expect(await told.form(/comprar/).submit(), 200, 'agreed');
+	assert.equal(price(agreed.path.split('/')[2]), '2464 1500 2834');
+	assert.match((await buyer.client.visit(`/comprar/${old}`)).main, /cambió[\s\S]*\$28,34/, 'an old address');
 	assert.match((await buyer.client.visit('/tarifas')).main, /\$28,34/);
 	assert.doesNotMatch((await buyer.client.visit('/tarifas')).main, /\$31,05[\s\S]*\$31,05[\s\S]*\$31,05/);
 	assert.equal(price(order), '2700 1500 3105');
 	const later = new Applicant(icert);
 	people.push(later);
 	await later.order();
-	assert.equal(sql(`select net || ' ' || total from icert.purchase where id <> '${order}'`), '2464 2834');
+	assert.equal(sql(`select net || ' ' || total from icert.purchase where id = '${later.orderPath.split('/')[2]}'`), '2464 2834');
 	assert.equal(sql("select string_agg(action, ' ' order by at_us) from icert.audit where action like 'price.%' and subject = '" + change + "'"),
 		'price.draft price.approve');
 	const again = await second.client.visit(`/tarifa/cambio/${change}`);
@@ -84,15 +96,21 @@ test('a change counts when another person approves it, and an order keeps its pr
 });
 
 test('from a day on: nothing before it, and no approval after it', async () => {
-	expect(await write(second, { net: '20', day: day(3) }), 200, 'saved');
+	expect(await write(second, { net: '21', day: day(3) }), 200, 'saved');
 	expect(await approve(first, waiting()), 200, 'approved');
-	assert.match((await first.client.visit('/tarifa')).main, /aprobado, por regir/);
+	// Another for the same day, because the first was wrong: what was approved last counts, for everybody who asks.
+	expect(await write(first, { net: '20', day: day(3) }), 200, 'saved');
+	expect(await approve(second, waiting()), 200, 'approved');
+	const midnight = Date.parse(`${day(3)}T05:00:00Z`) / 1000;
+	assert.equal(sql("select string_agg(net || ' ' || valid_from, ', ' order by written) from icert.tariff where net in (2000, 2100)"),
+		`2100 ${midnight}, 2000 ${midnight}`, 'midnight in Ecuador');
+	assert.equal((await first.client.visit('/tarifa')).main.match(/aprobado, por regir/g).length, 1);
 	const tariff = () => sql(`select net from icert.tariff where container = 'file' and kind = 'new' and years = 2 and valid_from <=
-		${Math.floor(Date.now() / 1000) + icert.ahead} order by valid_from desc limit 1`);
+		${Math.floor(Date.now() / 1000) + icert.ahead} order by valid_from desc, written desc limit 1`);
 	assert.equal(tariff(), '2464');
-	expect(await write(first, { net: '19', day: day(2) }), 200, 'saved');
+	expect(await write(second, { net: '19', day: day(2) }), 200, 'saved');
 	icert.moveClock(4 * 86400);
-	const late = await approve(second, waiting());
+	const late = await approve(first, waiting());
 	assert.equal(late.status, 409);
 	assert.match(late.errors.join(), /ya pasó/);
 	assert.match((await first.client.visit('/tarifa')).main, /\$23,00/);
