@@ -16,7 +16,7 @@ import { edit, restart } from './reconfigure.mjs';
 const base64 = () => randomBytes(24).toString('base64');
 const hex = () => randomBytes(16).toString('hex');
 
-// Each gateway: secrets of notifications (two valid, one given up), credentials of the API, its simulator.
+// Each gateway: secrets of notifications (two valid, one that will be, one given up), credentials of the API, its simulator.
 const kinds = {
 	standard: {
 		adapter: 'standard_webhooks', secret: () => `whsec_${base64()}`, credentials: () => ({ api_key: hex() }),
@@ -44,7 +44,7 @@ const kinds = {
 	},
 };
 
-/** names: of `kinds`; all by default.  { name: { sim, secret, second, old, credentials, notifyUrl } } */
+/** names: of `kinds`; all by default.  { name: { sim, secret, second, third, old, credentials, notifyUrl } } */
 export async function addGateways(icert, names = Object.keys(kinds)) {
 	const etc = join(icert.prefix, 'etc');
 	// What stands beside what `up` made belongs to the same groups.
@@ -58,7 +58,7 @@ export async function addGateways(icert, names = Object.keys(kinds)) {
 	let lines = '';
 	for (const name of names) {
 		const kind = kinds[name];
-		const [secret, second, old] = [kind.secret(), kind.secret(), kind.secret()];
+		const [secret, second, third, old] = Array.from({ length: 4 }, () => kind.secret());
 		const credentials = kind.credentials(secret);
 		const notifyUrl = `${icert.portal}/avisos/${name}`;
 		const sim = await kind.sim({ secret, credentials, notifyUrl }).listen();
@@ -66,7 +66,7 @@ export async function addGateways(icert, names = Object.keys(kinds)) {
 		const credentialsFile = put(`gateway-${name}.credentials`, 'gateway-demo.key', Object.entries(credentials).map(([key, value]) => `${key} = ${value}\n`).join(''));
 		lines += `${name}.adapter = ${kind.adapter}\n${name}.title = Tarjeta (${name})\n${name}.url = ${sim.base}\n` +
 			`${name}.secret_file = ${secretFile}\n${name}.credentials_file = ${credentialsFile}\n`;
-		gateways[name] = { name, sim, secret, second, old, credentials, notifyUrl };
+		gateways[name] = { name, sim, secret, second, third, old, credentials, notifyUrl };
 	}
 	edit(icert, 'icert.conf', [['names = demo\n', `names = demo, ${names.join(', ')}\n${lines}`]]);
 	await restart(icert, 'webhook', 'portal', 'clerk');

@@ -10,7 +10,7 @@
 //   await icert.totp('central')      an unused code
 //   icert.moveClock(3600 * 72)       business time from now on: real + 72 h
 //   await icert.stop()               stops it and removes all its data
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile, spawn, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdtempSync, openSync, closeSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -32,6 +32,7 @@ process.env.UBSAN_OPTIONS = 'print_stacktrace=1';
 process.env.LSAN_OPTIONS = `print_suppressions=0:suppressions=${join(top, 'tests/lib/nginx.supp')}`;
 const REPORT = /ERROR: (Address|Leak)Sanitizer|(Address|Leak)Sanitizer(:DEADLYSIGNAL| has encountered)|: runtime error: /;
 
+const ANSWERED = '-- answered --';
 const PORTS = 7;
 const FIRST_BASE = 26000;	// below the range that the kernel hands out
 const LAST_BASE = 31990;
@@ -134,6 +135,7 @@ export class Instance {
 
 	/** Stops it and keeps all its data, for another up(). */
 	async down() {
+		this.psqlOpen?.end();
 		const { code, stdout, stderr } = await this.icertctl('down');
 		if (code !== 0) throw new Error(`icertctl down: ${code}\n${stdout}${stderr}`);
 	}
@@ -211,6 +213,35 @@ export class Instance {
 		this.sql(`insert into icert.session (hash, kind, staff_id, created_at, seen_at, idle_until, absolute_until) values
 			('\\x${createHash('sha256').update(secret).digest('hex')}', 'staff', '${this.staff(login).id}', ${now}, ${now}, ${now + 600}, ${now + 600})`);
 		return this.psql(`begin; set local role icert_desk; set local icert.session = '${secret.toString('hex')}'; ${statement}; rollback`);
+	}
+
+	/** The same through one psql that stays open, while this process goes on: for what is asked often. */
+	ask(text) {
+		this.psqlOpen ??= this.#openPsql();
+		return this.psqlOpen.ask(text);
+	}
+
+	#openPsql() {
+		const psql = spawn('psql', ['-X', '-q', '-At', '-v', 'ON_ERROR_STOP=1', '-h', join(this.run, 'pg'), '-U', 'postgres', '-d', 'icert'], { stdio: 'pipe' });
+		const asked = [];
+		let said = '', error = '';
+		psql.stdin.on('error', () => {});	// it has ended, which is said below
+		psql.stderr.on('data', (part) => { error += part; });
+		psql.stdout.on('data', (part) => {
+			said += part;
+			for (let end; (end = said.indexOf(ANSWERED)) >= 0; said = said.slice(end + ANSWERED.length)) asked.shift().resolve(said.slice(0, end).trim());
+		});
+		psql.on('close', () => {
+			this.psqlOpen = undefined;
+			for (const { text, reject } of asked) reject(new Error(`${text}: ${error}`));
+		});
+		return {
+			ask: (text) => new Promise((resolve, reject) => {
+				asked.push({ text, resolve, reject });
+				psql.stdin.write(`${text};\n\\echo '${ANSWERED}'\n`);
+			}),
+			end: () => psql.stdin.end(),
+		};
 	}
 
 	/** A script through psql, which goes on after errors: answers and errors in their order. */
