@@ -1,7 +1,9 @@
 // An upload over a slow line, as its sender sees it: how far it has come, what is said when the line is lost, and the page that answers.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { startInstance } from '../lib/instance.mjs';
 import { until } from '../lib/http.mjs';
 import * as files from '../lib/files.mjs';
@@ -151,3 +153,38 @@ test('without JavaScript the form is as it was', async () => {
 	assert.doesNotMatch(person.page.url(), /envio/);
 	await person.close();
 });
+
+// The line is as quick as it can be: the answer leaves while the browser still sends, and must not be lost to that.
+for (const protocol of ['h2', 'http/1.1']) {
+	test(`a file of 20 MB and one of 100 MB are refused with the page, over ${protocol}`, async () => {
+		const folder = mkdtempSync(join(tmpdir(), 'icert-large-'));
+		await closeBrowser();
+		await openBrowser(...protocol === 'h2' ? [] : ['--disable-http2']);
+		const person = await new Person(icert, { shots, width: 380, javaScript: false }).open();
+		try {
+			await person.buy();
+			const tools = await person.context.newCDPSession(person.page);
+			const protocols = [];
+			tools.on('Network.responseReceived', ({ response }) => { if (response.status === 413) protocols.push(response.protocol); });
+			await tools.send('Network.enable');
+			// The one at the octet that is too many for a file, the other by its length.
+			for (const megabytes of [20, 100]) {
+				const file = join(folder, `${megabytes}.pdf`);
+				writeFileSync(file, '%PDF-1.7\n');
+				truncateSync(file, megabytes << 20);
+				await person.page.goto(`${person.order}/comprobante`);
+				await person.page.setInputFiles('#file', file);
+				const [answer] = await Promise.all([
+					person.page.waitForResponse((response) => response.request().method() === 'POST'),
+					person.page.waitForNavigation(),
+					person.page.locator('main [type=submit]').click(),
+				]);
+				assert.equal(answer.status(), 413);
+				assert.deepEqual(protocols.splice(0), [protocol]);
+				assert.match(await person.page.textContent('main'), /2 MB/);
+				await person.check(`too-large-${megabytes}`);
+			}
+		} finally { rmSync(folder, { recursive: true, force: true }); }
+		await person.close();
+	});
+}

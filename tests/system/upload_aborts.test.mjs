@@ -69,16 +69,19 @@ const PIECES = [
 const BODY = Buffer.concat(PIECES.map(([, octets]) => octets));
 const TYPE = 'multipart/form-data; boundary=b';
 const HEAD = Buffer.from(`POST /rules HTTP/1.1\r\nHost: a\r\nContent-Type: ${TYPE}\r\nContent-Length: ${BODY.length}\r\n\r\n`);
+/** The same as one chunk. */
+const CHUNKED = Buffer.from(`POST /rules HTTP/1.1\r\nHost: a\r\nContent-Type: ${TYPE}\r\nTransfer-Encoding: chunked\r\n\r\n${BODY.length.toString(16)}\r\n`);
 let at = 0;
 const STAGES = [{ what: 'the head of the request', head: HEAD.length >> 1, octets: 0, files: 0 },
 	...PIECES.map(([what, octets, files]) => { at += octets.length; return { what, head: HEAD.length, octets: at - (octets.length + 1 >> 1), files }; })];
 
 /** Opens a connection that has sent as much as a stage is; `said` grows. */
-async function sent({ head: n, octets }) {
+async function sent({ head: n, octets }, chunked) {
 	const socket = connect({ port: nginx.port, host: '127.0.0.1', allowHalfOpen: true });
 	const one = { socket, said: Buffer.alloc(0), ended: new Promise((resolve) => socket.on('end', resolve).on('close', resolve)) };
 	socket.on('error', () => {}).on('data', (chunk) => { one.said = Buffer.concat([one.said, chunk]); });
-	await new Promise((resolve) => socket.write(Buffer.concat([HEAD.subarray(0, n), BODY.subarray(0, octets)]), resolve));
+	const first = chunked ? CHUNKED.subarray(0, n < HEAD.length ? n : undefined) : HEAD.subarray(0, n);
+	await new Promise((resolve) => socket.write(Buffer.concat([first, BODY.subarray(0, octets)]), resolve));
 	return one;
 }
 const rest = ({ head: n, octets }) => Buffer.concat([HEAD.subarray(n), BODY.subarray(octets)]);
@@ -96,15 +99,17 @@ async function nothing(what) {
 }
 
 for (const [how, go] of [['goes', (socket) => socket.end()], ['resets the connection', (socket) => socket.resetAndDestroy()]]) {
-	test(`whoever sends ${how}`, async () => {
-		for (const stage of STAGES) {
-			const one = await sent(stage);
-			await arrived(stage.files, stage.what);
-			go(one.socket);
-			await nothing(stage.what);
-			one.socket.destroy();
-		}
-	});
+	for (const chunked of [false, true]) {
+		test(`whoever sends ${how}, ${chunked ? 'chunked' : 'with a length'}`, async () => {
+			for (const stage of STAGES) {
+				const one = await sent(stage, chunked);
+				await arrived(stage.files, stage.what);
+				go(one.socket);
+				await nothing(stage.what);
+				one.socket.destroy();
+			}
+		});
+	}
 }
 
 test('HTTP/2: the stream is reset, or the connection closed', async () => {
