@@ -478,6 +478,23 @@ test('a secret is changed with two valid at once: nothing is refused meanwhile, 
 	for (const { order, name } of open) assert.equal(await state(order), 'paid', name);
 });
 
+test('"Pagar" in two tabs and at two gateways at once: one checkout is shown, and the order is paid once', async () => {
+	const order = await ordered();
+	const form = (await client.visit(`/orden/${order}`)).form(/\/pagar$/);
+	const names = ['stripe', 'standard', 'kushki', 'stripe', 'standard', 'kushki'];
+	const answers = await Promise.all(names.map((pasarela) => form.submit({ pasarela })));
+	const [name, id] = icert.sql(`select gateway || ' ' || gateway_payment from icert.purchase where id = '${order}'`).split(' ');
+	const ways = new Set(answers.map((page) => page.link(/Ir a la página/)));
+	assert.equal(ways.size, 1, [...ways].join());
+	assert.ok([...ways][0].startsWith(gateways[name].sim.base), 'of the gateway that the order is with');
+	await gateways[name].sim.act(gateways[name].sim.ofOrder(traits[name].reference(order)), 'aprobar');
+	await until(() => state(order) === 'paid', { what: 'paid' });
+	assert.equal(concluded(order), 'pay');
+	assert.equal(icert.sql(`select gateway_payment from icert.purchase where id = '${order}'`), id);
+	// The other tab's form, and the back button.
+	assert.equal((await form.submit({ pasarela: names.find((other) => other !== name) })).path, `/orden/${order}`);
+});
+
 test('who paid gets one mail an order, and nothing secret stands in a log', () => {
 	const paid = icert.sql("select count(*) from icert.purchase where paid_at is not null");
 	assert.equal(icert.sql("select count(*) from icert.outbox where template = 'payment_received'"), paid);

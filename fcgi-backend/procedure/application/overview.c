@@ -9,7 +9,8 @@
 enum {
 	F_VERSION, F_NUMBER, F_STATE, F_CLOSES, F_PROVINCE, F_CONTAINER,
 	F_SERIAL, F_CERTIFICATE, F_NOT_BEFORE, F_NOT_AFTER, F_ISSUED, F_REVOKED, F_UNTIL, F_PUBLISHED, F_DELIVERIES, F_LOCKED,
-	F_DUE, F_CONTRACT, F_MADE, F_MAILS, F_REASON, FIELDS
+	F_DUE, F_CONTRACT, F_MADE, F_MAILS, F_REVOCATION, F_ORDER,
+	F_REASON, FIELDS
 };
 #define SEPARATOR '\x1f'
 
@@ -94,6 +95,8 @@ fill_certificate(struct overview *o, const struct field *f)
 	c->revoked_at = number(&f[F_REVOKED]);
 	c->delivery_until = number(&f[F_UNTIL]);
 	c->published = number(&f[F_PUBLISHED]) != 0;
+	copy(c->reason_code, sizeof c->reason_code, &f[F_REVOCATION]);
+	copy(o->order, sizeof o->order, &f[F_ORDER]);
 	c->has_pkcs12 = holds(&f[F_DELIVERIES], "pkcs12");
 	c->has_envelope = holds(&f[F_DELIVERIES], "envelope");
 	o->locked = c->has_envelope && number(&f[F_LOCKED]) != 0;

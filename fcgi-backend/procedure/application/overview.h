@@ -15,8 +15,9 @@ struct overview {
 	/* Filled are id, number, state, version, province, container, reason and
 	 * closes_at; application_get() has the rest. */
 	struct application	a;
-	/* The newest; state "" none.  Its ids and reasons stay empty. */
+	/* The newest; state "" none.  Its ids and its reason as a number stay empty. */
 	struct certificate	certificate;
+	char			order[12];	/* the state of the order that pays for it */
 	int			locked;		/* the envelope is, until a new code */
 	int64_t			contract_by;	/* when the signed contract is due, business clock; 0 nothing is due */
 	struct contract		contract;	/* number and made_at; number "" none */

@@ -319,13 +319,20 @@ reason_text(const struct application *a)
 	return catalogue(code);
 }
 
-/* docs/money.md, for the page of an ending, as its mail says it; NULL while it goes on. */
-static const char *
-money_of(const struct application *a, const struct certificate *c)
+static bool
+ended(const struct application *a)
 {
+	return a->state == APPLICATION_CANCELLED || a->state == APPLICATION_REJECTED || a->state == APPLICATION_CLOSED_REVOKED;
+}
+
+/* docs/money.md: what a bank holds, and what goes back, whatever the case says; for the page of an ending, as its mail says it; NULL while it goes on. */
+static const char *
+money_of(const struct application *a, const struct certificate *c, const char *order)
+{
+	if (strcmp(order, "disputed") == 0 || strcmp(order, "refunding") == 0 || strcmp(order, "refunded") == 0)
+		return order;
 	if (strcmp(c->state, "revoked") == 0)
 		return revocation_money(c->reason_code);
-
 	switch (a->state) {
 	case APPLICATION_CANCELLED:
 		return "cancelled";
@@ -348,7 +355,7 @@ fill_again(struct request *rq, const struct application *a, struct view_portal_c
 			return 0;
 		if ((rv = anew_of(portal_act(rq), a->id, &again)) != 0)
 			return rv;
-	} else if (v->money == NULL)
+	} else if (!ended(a))
 		return 0;
 	if (again.kind[0] == '\0')
 		return 0;
@@ -406,7 +413,7 @@ fill_case(struct request *rq, struct overview *o, struct view_portal_case *v)
 	if (a->state == APPLICATION_IDENTIFIED && !a->fields_accepted)
 		v->who = "applicant";
 	v->reason = reason_text(a);
-	v->money = money_of(a, &o->certificate);
+	v->money = money_of(a, &o->certificate, o->order);
 	v->can_cancel = (transition_possible(a->state, ROLE_CONTACT) & (1u << ACTION_CANCEL)) != 0;
 	fill_steps(rq, a, v);
 	fill_certificate(rq, o, v);
