@@ -73,6 +73,10 @@ slip_add(struct act *act, const struct purchase *p, struct slip *s)
 	    (error = next_place(act, s, &place)) == 0 && (error = insert(act, s, place)) == 0 &&
 	    (error = act_audit(act, "order.slip_add", "order", p->id, NULL, 0, NULL, NULL)) == 0)
 		return db_commit(act->db);
+	if (error == ICERT_E_EXISTS) {
+		db_rollback(act->db);
+		return error;
+	}
 	return act_refuse(act, "order.slip_add", "order", p->id, 0, error);
 }
 

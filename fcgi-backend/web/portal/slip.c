@@ -83,7 +83,7 @@ keep(struct request *rq, const struct purchase *p, const struct upload *u, const
 	memcpy(s->original_sha256, got.original_sha256, sizeof(s->original_sha256));
 	if ((rv = slip_add(portal_act(rq), p, s)) != 0)
 		upload_undo(&portal->files, &got, rv);
-	*reason = rv == ICERT_E_EXISTS ? "slip.same" : rv == ICERT_E_CEILING ? "slip.many" : rv == ICERT_E_BUSY ? "slip.busy" : NULL;
+	*reason = rv == ICERT_E_CEILING ? "slip.many" : rv == ICERT_E_BUSY ? "slip.busy" : NULL;
 	return rv;
 }
 
@@ -100,8 +100,9 @@ slip_save(struct request *rq)
 	if (!slip_wanted(p))
 		return response_redirect(rq, "/orden/%s", p->id);
 	rv = u != NULL ? keep(rq, p, u, &reason) : ICERT_E_INVALID;
-	if (rv == 0 || rv == ICERT_E_STATE)
-		return response_redirect(rq, rv == 0 ? "/orden/%s?aviso=slip" : "/orden/%s", p->id);
+	/* Sent twice, it ends as the first time did. */
+	if (rv == 0 || rv == ICERT_E_EXISTS || rv == ICERT_E_STATE)
+		return response_redirect(rq, rv == ICERT_E_STATE ? "/orden/%s" : "/orden/%s?aviso=slip", p->id);
 	if (reason == NULL)
 		return rv;
 	page_field_error(rq, "file", reason);
