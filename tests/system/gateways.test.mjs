@@ -368,6 +368,25 @@ test('a notification that never comes is made up for by asking', async () => {
 	}
 });
 
+test('a gateway that is silent delays nobody who pays at another', async () => {
+	const { placetopay, standard } = gateways;
+	const all = [];
+	for (let n = 0; n < 8; n++) all.push(await checkout(placetopay));
+	const before = placetopay.sim.calls.length;
+	// Each question would last five seconds.
+	placetopay.sim.fail({ slow: 30_000, times: Infinity });
+	icert.moveClock(icert.ahead + 300);
+	await until(() => placetopay.sim.calls.length > before, { what: 'it is asked', every: 20 });
+	const { order, payment } = await checkout(standard);
+	await standard.sim.act(payment, 'aprobar');
+	await until(async () => await state(order) === 'paid', { what: 'paid at the other' });
+	const asked = placetopay.sim.calls.length - before;
+	assert.ok(asked < all.length / 2, `${asked} questions before it`);
+	placetopay.sim.wellAgain();
+	await placetopay.sim.act(all[0].payment, 'aprobar');
+	await until(async () => await state(all[0].order) === 'paid', { what: 'it answers again' });
+});
+
 each('what is paid is confirmed in time, by whoever comes first; what was not in time is not paid', async ({ g }) => {
 	const { sim } = g;
 	const asked = (payment) => sim.calls.filter((call) => call.path.endsWith(payment.id)).length;

@@ -75,7 +75,7 @@ static const struct db_stmt unsure = { "purchase_unsure",
 	"select " COLUMNS " from icert.purchase p where p.state = 'pending' and coalesce(p.asked_at, p.state_since)"
 	" + least(greatest(coalesce(p.asked_at, p.state_since) - p.state_since, $4), case when $1 - p.state_since < $6 then $7::bigint else $5::bigint end) <= $1"
 	" and not exists (select from icert.payment y where y.gateway = p.gateway and y.gateway_payment = p.gateway_payment"
-	" and y.verdict = 'reject') and" TROUBLE_RESTS_NOT("ask", "p.id::text", "$3")
+	" and y.verdict = 'reject') and p.gateway <> all (string_to_array($8, ' ')) and" TROUBLE_RESTS_NOT("ask", "p.id::text", "$3")
 	" order by coalesce(p.asked_at, p.state_since) limit $2" };
 
 static void
@@ -397,7 +397,7 @@ purchase_ask_soon(struct act *act, const char *id)
 }
 
 int
-purchase_unsure(struct act *act, int64_t first, int64_t most, struct purchase *rows, size_t *n)
+purchase_unsure(struct act *act, int64_t first, int64_t most, const char *resting, struct purchase *rows, size_t *n)
 {
 	struct db_result *r;
 	size_t room = *n;
@@ -405,7 +405,7 @@ purchase_unsure(struct act *act, int64_t first, int64_t most, struct purchase *r
 
 	*n = 0;
 	if ((error = DB_QUERY(act->db, &unsure, &r, P_INT(clock_business()), P_INT((int64_t)room), P_INT(clock_real()), P_INT(first),
-	    P_INT(most), P_INT(PAYING_S), P_INT(PAYING_ASK_S))) != 0)
+	    P_INT(most), P_INT(PAYING_S), P_INT(PAYING_ASK_S), P_TEXT(resting))) != 0)
 		return error;
 	for (int i = 0; i < db_rows(r) && *n < room; i++)
 		fill(&rows[(*n)++], r, i);

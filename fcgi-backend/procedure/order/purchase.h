@@ -88,8 +88,9 @@ int	purchase_foresee(struct act *, const char *gateway, const struct gateway_pay
 int	purchase_ask_soon(struct act *, const char *id);
 
 /* For the clerk's questions to gateways: pending orders, not refused, that nobody asked about for as long as they have
- * been pending then, at least `first` and at most `most` seconds, in the first 20 minutes at most two.  *n: room, then filled; billing is not opened. */
-int	purchase_unsure(struct act *, int64_t first, int64_t most, struct purchase *rows, size_t *n);
+ * been pending then, at least `first` and at most `most` seconds, in the first 20 minutes at most two.  resting: names of gateways,
+ * blanks between, whose orders are left out.  *n: room, then filled; billing is not opened. */
+int	purchase_unsure(struct act *, int64_t first, int64_t most, const char *resting, struct purchase *rows, size_t *n);
 
 /* One mail about an order to its contact, in the open transaction; key: the order's, opened. */
 int	purchase_mail(struct act *, const struct purchase *, const uint8_t *key, enum mail_template, const char *dedup);

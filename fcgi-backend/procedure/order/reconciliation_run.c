@@ -306,7 +306,6 @@ static int
 ask_one(void *ctx, const char *id)
 {
 	struct asking *a = ctx;
-	struct gateway *gateway;
 	struct gateway_payment answer;
 	enum payment_verdict verdict = PAYMENT_STRANGE;
 	char name[GATEWAY_NAME], payment[GATEWAY_ID], kind[20];
@@ -322,10 +321,8 @@ ask_one(void *ctx, const char *id)
 	db_result_free(r);
 	if (!waits)
 		return 0;
-	if ((gateway = settlement_gateway(a->settlement, name)) == NULL)
-		return ICERT_E_UNAVAILABLE;
 	/* When it knows none, or goes on saying what differs, it waits for a person again. */
-	if ((error = settlement_ask_one(a->act, gateway, name, payment, &answer, &verdict)) == ICERT_E_NOT_FOUND)
+	if ((error = settlement_ask_one(a->act, a->settlement, name, payment, &answer, &verdict)) == ICERT_E_NOT_FOUND)
 		waits = 1;
 	else if (error != 0 || (waits = still(a->act, name, kind, &answer, verdict)) < 0)
 		return error != 0 ? error : waits;

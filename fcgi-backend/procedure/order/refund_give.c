@@ -118,13 +118,13 @@ ended(struct act *act, const struct given *g, const char *refund, int refused)
 
 /* Perhaps because it went back there already, or a bank holds it: what the gateway says of it is made true. */
 static int
-refused(struct act *act, struct gateway *gateway, const struct given *g, int why)
+refused(struct act *act, struct settlement *settlement, const struct given *g, int why)
 {
 	struct gateway_payment answer;
 	enum payment_verdict verdict;
 	int error = ended(act, g, "", why), asked;
 
-	if (error == 0 && (asked = settlement_ask_one(act, gateway, g->gateway, g->payment, &answer, &verdict)) != 0)
+	if (error == 0 && (asked = settlement_ask_one(act, settlement, g->gateway, g->payment, &answer, &verdict)) != 0)
 		log_warn("refund_unasked", "gateway %s: %s", g->gateway, icert_err_code(asked));
 	return error;
 }
@@ -140,11 +140,12 @@ give_one(struct act *act, struct settlement *settlement, const struct given *g)
 	/* No gateway has that money: two people have said that the bank was told to return it. */
 	if (strcmp(g->gateway, TRANSFER_GATEWAY) == 0)
 		return ended(act, g, "", 0);
-	if (gateway == NULL)
+	if (gateway == NULL || settlement_rests(settlement, g->gateway))
 		return ICERT_E_UNAVAILABLE;
 	error = gateway_refund(gateway, &ask, refund, &pending);
+	settlement_heard(settlement, g->gateway, error);
 	if (error == ICERT_E_DENIED || error == ICERT_E_NOT_FOUND)
-		return refused(act, gateway, g, error);
+		return refused(act, settlement, g, error);
 	return error != 0 ? error : pending ? ICERT_E_BUSY : ended(act, g, refund, 0);
 }
 

@@ -1,5 +1,6 @@
 #include "procedure/order/settlement.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "libicert/clock.h"
@@ -46,16 +47,64 @@ settlement_gateway(struct settlement *settlement, const char *name)
 	return NULL;
 }
 
+static int
+number_of(const struct settlement *settlement, const char *name)
+{
+	int i;
+
+	for (i = 0; i < settlement->n && strcmp(settlement->names[i], name) != 0; i++)
+		;
+	return i;
+}
+
+int
+settlement_rests(const struct settlement *settlement, const char *name)
+{
+	int i = number_of(settlement, name);
+
+	return i < settlement->n && clock_mono_ms() < settlement->rests_until[i];
+}
+
+void
+settlement_heard(struct settlement *settlement, const char *name, int error)
+{
+	int i = number_of(settlement, name);
+	int64_t rest;
+
+	if (i == settlement->n)
+		return;
+	if (error != ICERT_E_UNAVAILABLE) {
+		settlement->unanswered[i] = 0;
+		settlement->rests_until[i] = 0;
+		return;
+	}
+	rest = (int64_t)1000 << (settlement->unanswered[i] < 10 ? settlement->unanswered[i]++ : 10);
+	settlement->rests_until[i] = clock_mono_ms() + (rest < SETTLEMENT_REST_MS ? rest : SETTLEMENT_REST_MS);
+}
+
+static int
+query(struct settlement *settlement, const char *name, const char *payment, struct gateway_payment *answer)
+{
+	struct gateway *gateway = settlement_gateway(settlement, name);
+	int error;
+
+	if (gateway == NULL || settlement_rests(settlement, name))
+		return ICERT_E_UNAVAILABLE;
+	error = gateway_query(gateway, payment, answer);
+	settlement_heard(settlement, name, error);
+	return error;
+}
+
 /* Asks the gateway and acts on its answer, which is sure.  Without news (we
  * asked of ourselves) "still checking" is nothing to tell anybody. */
 static int
-ask_and_apply(struct act *act, struct gateway *gateway, const char *name, const char *payment, int news,
+ask_and_apply(struct act *act, struct settlement *settlement, const char *name, const char *payment, int news,
     enum payment_verdict *verdict, char order[ID_TEXT])
 {
 	struct gateway_payment answer;
 	int error;
 
-	if ((error = gateway_query(gateway, payment, &answer)) != 0)
+	if ((error = query(settlement, name, payment, &answer)) != 0)
 		return error;
 	if (!news)
 		answer.checking = 0;
@@ -63,11 +112,11 @@ ask_and_apply(struct act *act, struct gateway *gateway, const char *name, const 
 }
 
 int
-settlement_ask_one(struct act *act, struct gateway *gateway, const char *name, const char *payment, struct gateway_payment *answer,
-    enum payment_verdict *verdict)
+settlement_ask_one(struct act *act, struct settlement *settlement, const char *name, const char *payment,
+    struct gateway_payment *answer, enum payment_verdict *verdict)
 {
 	char order[ID_TEXT];
-	int error = gateway_query(gateway, payment, answer);
+	int error = query(settlement, name, payment, answer);
 
 	return error != 0 ? error : purchase_apply(act, name, answer, PAYMENT_ASKED, verdict, order);
 }
@@ -89,7 +138,7 @@ apply_event(struct act *act, struct settlement *settlement, struct inbox_event *
 	if (error != 0)
 		return error;
 	/* It may be late, or one of several that come in no order: what counts is how the payment stands now. */
-	error = ask_and_apply(act, gateway, event->gateway, payment.id, 1, &verdict, order);
+	error = ask_and_apply(act, settlement, event->gateway, payment.id, 1, &verdict, order);
 	/* Whoever has paid need not wait for a gateway that does not answer.  It is asked again all the same, until it does. */
 	if (error == ICERT_E_UNAVAILABLE && payment.sure && payment.state == GATEWAY_APPROVED) {
 		error = purchase_apply(act, event->gateway, &payment, PAYMENT_SIGNED, &verdict, order);
@@ -144,7 +193,7 @@ replay_event(struct act *act, struct settlement *settlement, struct inbox_event 
 		error = ICERT_E_UNAVAILABLE;
 	else if ((error = gateway_read(gateway, event->body.p, event->body.len, &payment)) == ICERT_E_MALFORMED)
 		return inbox_replay_done(act->db, event, "unreadable", NULL, clock_real());
-	else if (error == 0 && (error = gateway_query(gateway, payment.id, &answer)) == 0)
+	else if (error == 0 && (error = query(settlement, event->gateway, payment.id, &answer)) == 0)
 		error = (event->rehearsal ? purchase_foresee : purchase_apply)(act, event->gateway, &answer, PAYMENT_ASKED, &verdict, order);
 	if (error == ICERT_E_NOT_FOUND) {
 		verdict = PAYMENT_STRANGE;
@@ -179,22 +228,27 @@ int
 settlement_ask(struct act *act, struct settlement *settlement, int64_t first, int64_t most, size_t *asked)
 {
 	static struct purchase rows[ASK_AT_ONCE];
+	char resting[GATEWAYS_MAX * GATEWAY_NAME] = "";
 	size_t i, n = ASK_AT_ONCE;
 	int error;
 
 	*asked = 0;
-	if ((error = purchase_unsure(act, first, most, rows, &n)) != 0)
+	/* Those of a gateway that rests would take the place of the others. */
+	for (int k = 0; k < settlement->n; k++)
+		if (settlement_rests(settlement, settlement->names[k]))
+			snprintf(resting + strlen(resting), sizeof resting - strlen(resting), "%s ", settlement->names[k]);
+	if ((error = purchase_unsure(act, first, most, resting, rows, &n)) != 0)
 		return error;
 	for (i = 0; i < n; i++) {
-		struct gateway *gateway = settlement_gateway(settlement, rows[i].gateway);
 		enum payment_verdict verdict;
 		char order[ID_TEXT];
 		int refused;
 
-		if (gateway == NULL || rows[i].gateway_payment[0] == '\0')
+		if (settlement_gateway(settlement, rows[i].gateway) == NULL || settlement_rests(settlement, rows[i].gateway) ||
+		    rows[i].gateway_payment[0] == '\0')
 			continue;
 		trouble_begin("ask", rows[i].id);
-		refused = ask_and_apply(act, gateway, rows[i].gateway, rows[i].gateway_payment, 0, &verdict, order);
+		refused = ask_and_apply(act, settlement, rows[i].gateway, rows[i].gateway_payment, 0, &verdict, order);
 		db_rollback(act->db);
 		/* One that the gateway gives no answer about rests; the others are asked meanwhile. */
 		if (refused != 0)

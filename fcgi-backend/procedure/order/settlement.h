@@ -14,10 +14,20 @@ struct settlement {
 	struct gateway	*gateways[GATEWAYS_MAX];	/* opened with GATEWAY_API */
 	char		 names[GATEWAYS_MAX][GATEWAY_NAME];
 	int		 n;
+	int64_t		 rests_until[GATEWAYS_MAX];	/* monotonic ms; 0 not at all */
+	int		 unanswered[GATEWAYS_MAX];	/* questions since its last answer */
 };
 
 /* The gateway of that name, NULL when it is not configured or could not be opened. */
 struct gateway *settlement_gateway(struct settlement *, const char *name);
+
+/*
+ * A gateway that does not answer is left alone for a second, then for longer, SETTLEMENT_REST_MS at most: each question may take five
+ * seconds, and whoever has paid at another gateway would wait for all of them.  Every call of a gateway is told with its error.
+ */
+#define SETTLEMENT_REST_MS 15000
+int	settlement_rests(const struct settlement *, const char *name);
+void	settlement_heard(struct settlement *, const char *name, int error);
 
 /* Opens every gateway that is configured; those that cannot be are logged and left out. */
 void	settlement_open(const struct config *config, struct settlement *out);
@@ -38,10 +48,10 @@ int	settlement_replay(struct act *act, struct settlement *settlement, size_t mos
 
 /*
  * Asks the gateway of that name how one payment stands, and applies its answer, which is sure.  Errors of gateway_query() and
- * purchase_apply().
+ * purchase_apply(); ICERT_E_UNAVAILABLE too while it rests, or when it is not configured.
  */
-int	settlement_ask_one(struct act *act, struct gateway *gateway, const char *name, const char *payment, struct gateway_payment *answer,
-	    enum payment_verdict *verdict);
+int	settlement_ask_one(struct act *act, struct settlement *settlement, const char *name, const char *payment,
+	    struct gateway_payment *answer, enum payment_verdict *verdict);
 
 /*
  * Asks about pending orders without news: `first` seconds after the payer went to the gateway (business clock), then after as
