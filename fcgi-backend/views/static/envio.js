@@ -4,7 +4,9 @@
 	'use strict';
 
 	var EVERY = 1000;		// ms between two questions
-	var PATIENCE = 20000;		// ms without an answer until the line counts as silent: questions queue behind the file
+	var LITTLE = 262144;		// octets that are sent before a person wonders
+	var AHEAD = 24;			// questions under way at once (conf: pace)
+	var PATIENCE = 20000;		// ms without an answer until the line counts as silent
 	var STILL = 10000;		// ms without an octet until it counts as very slow
 	var WINDOW = 10000;		// ms that the rate is taken over
 	var CUTS = 4;			// times that the edge says so until the upload counts as cut
@@ -30,15 +32,18 @@
 	}
 
 	/** What the edge knows of an upload; null when there is no answer. */
-	function ask(id) {
-		var control = new AbortController();
-		var timer = setTimeout(function () { control.abort(); }, PATIENCE);
-		return fetch('/envio?envio=' + id, { credentials: 'same-origin', cache: 'no-store', signal: control.signal }).then(function (answer) {
+	function ask(id, signal, paced) {
+		return fetch('/envio?envio=' + id + (paced ? '&paso=' + id : ''), { credentials: 'same-origin', cache: 'no-store', signal: signal }).then(function (answer) {
 			return answer.status === 200 || answer.status === 404 ? answer.json() : null;
-		}).catch(function () { return null; }).then(function (word) {
-			clearTimeout(timer);
-			return word;
-		});
+		}).catch(function () { return null; });
+	}
+
+	// Over HTTP/2 a question goes the way that the file takes, and on a slow line waits behind all of it that the system holds
+	// ready.  So many are sent before the file; the edge answers one every two seconds.  That keeps the way in use too:
+	// browsers give up one that brings nothing for twenty seconds.
+	function questions(size) {
+		var way = performance.getEntriesByType('navigation')[0];
+		return way && way.nextHopProtocol === 'h2' && size > LITTLE ? AHEAD : 1;
 	}
 
 	function amounts(received, size) {
@@ -64,11 +69,13 @@
 		}
 
 		function chosen() {
-			return Array.from(form.querySelectorAll('input[type=file]')).some(function (input) { return input.files.length > 0; });
+			return Array.from(form.querySelectorAll('input[type=file]')).flatMap(function (input) { return Array.from(input.files); });
 		}
 
 		function end(sentence) {
+			var over = upload;
 			upload = null;
+			if (over) over.control.abort();
 			waits = false;
 			delete form.dataset.sent;
 			form.setAttribute('action', plain);
@@ -76,7 +83,7 @@
 			box.hidden = !sentence;
 			bar.hidden = true;
 			cancel.hidden = true;
-			words.classList.toggle('govuk-!-font-weight-bold', Boolean(sentence));
+			box.classList.toggle('icert-sending--ended', Boolean(sentence));
 			say(sentence ? box.dataset[sentence] : '', true);
 		}
 
@@ -87,7 +94,7 @@
 			if (now - first.at < 2000 || received <= first.received) return '';
 			var seconds = (size - received) * (now - first.at) / 1000 / (received - first.received);
 			if (seconds < 5) return box.dataset.moment;
-			if (seconds < 57) return box.dataset.seconds.replace('{n}', String(Math.ceil(seconds / 5) * 5));
+			if (seconds < 55) return box.dataset.seconds.replace('{n}', String(Math.ceil(seconds / 5) * 5));
 			if (seconds < 90) return box.dataset.minute;
 			return box.dataset.minutes.replace('{n}', String(Math.round(seconds / 60)));
 		}
@@ -128,22 +135,29 @@
 			say(box.dataset[sentence], true);
 		}
 
-		function step(u) {
-			if (upload !== u) return;
-			ask(u.id).then(function (word) {
-				var now = Date.now();
+		function hear(u, word, now) {
+			if (word) u.heard = now;
+			u.cuts = word && word.state === 'aborted' ? u.cuts + 1 : 0;
+			if (word && word.state === 'receiving') going(u, word, now);
+			else if (word && word.state === 'received') arrived(u, 'received', now);
+			else if (word && word.state === 'refused') arrived(u, 'answered', now);
+			// Browsers send by themselves a second time what a closed connection cut.
+			else if (u.cuts >= CUTS) end('cut');
+		}
+
+		function question(u) {
+			ask(u.id, u.control.signal, u.ahead > 1).then(function (word) {
 				if (upload !== u) return;
-				if (word) u.heard = now;
-				u.cuts = word && word.state === 'aborted' ? u.cuts + 1 : 0;
-				if (word && word.state === 'receiving') going(u, word, now);
-				else if (word && word.state === 'received') arrived(u, 'received', now);
-				else if (word && word.state === 'refused') arrived(u, 'answered', now);
-				// Browsers send by themselves a second time what a closed connection cut.
-				else if (u.cuts >= CUTS) return end('cut');
-				// Some browsers ask nothing while they send: who never heard an answer cannot miss one.
-				else if (!word && u.heard && now - u.heard > PATIENCE) lose(u, 'silent');
-				setTimeout(step, EVERY, u);
+				hear(u, word, Date.now());
+				setTimeout(function () { if (upload === u) question(u); }, EVERY);
 			});
+		}
+
+		// Some browsers ask nothing while they send: who never heard an answer cannot miss one.
+		function listen(u) {
+			if (upload !== u) return;
+			if (u.heard && Date.now() - u.heard > PATIENCE) lose(u, 'silent');
+			setTimeout(listen, EVERY, u);
 		}
 
 		// A large photograph is being shrunk (icert.js): it is sent when it is ready.
@@ -159,22 +173,24 @@
 		form.addEventListener('shrunk', function () {
 			if (!waits) return;
 			end();
-			if (chosen() && form.requestSubmit) form.requestSubmit();
+			if (chosen().length && form.requestSubmit) form.requestSubmit();
 		});
 
 		form.addEventListener('submit', function (event) {
 			if (upload) return event.preventDefault();
-			if (event.defaultPrevented || !chosen()) return undefined;
+			if (event.defaultPrevented || !chosen().length) return undefined;
 			if (form.querySelector('input[data-shrinking]')) return later(event);
-			upload = { id: newId(), samples: [], quarter: 0, told: Date.now(), heard: 0, cuts: 0, moved: Date.now(), lost: false };
+			upload = { id: newId(), control: new AbortController(), samples: [], quarter: 0, told: Date.now(), heard: 0, cuts: 0, moved: Date.now(), lost: false };
 			keep({ id: upload.id, action: plain });
 			form.setAttribute('action', plain + '?envio=' + upload.id);
 			form.querySelectorAll('[type=submit]').forEach(function (button) { button.setAttribute('aria-disabled', 'true'); });
 			bar.removeAttribute('value');
-			words.classList.remove('govuk-!-font-weight-bold');
+			box.classList.remove('icert-sending--ended');
 			box.hidden = bar.hidden = cancel.hidden = false;
 			say(box.dataset.start, true);
-			setTimeout(step, EVERY / 4, upload);
+			upload.ahead = questions(chosen().reduce(function (sum, file) { return sum + file.size; }, 0));
+			for (var n = upload.ahead; n > 0; n--) question(upload);
+			listen(upload);
 			waits = false;
 			return undefined;
 		});
