@@ -155,9 +155,18 @@ test('from other addresses than the gateway has said: 403, before anything is re
 test('what has been kept as long as policy says can be read by nobody', async () => {
 	const key = icert.sql("select id from icert.data_key where kind = 'payments-month'");
 	icert.sql(`update icert.data_key set label = '2020-01' where id = '${key}'`);
+	// The policy of today: two whole months.  One box is as old as that, another a month older.
+	const now = new Date();
+	const [kept, over] = [2, 3].map((months) => new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - months, 1)).toISOString().slice(0, 7));
+	for (const label of [kept, over])
+		icert.sql(`insert into icert.data_key (id, kind, wrapped, label, created_at) select gen_random_uuid(), kind, wrapped, '${label}', created_at from icert.data_key where id = '${key}'`);
+	icert.sql(`insert into icert.policy (key, valid_from, number) values ('payment_event.months', ${Math.floor(now / 1000) - 1}, 2)`);
 	await restart(icert, 'clerk');
 	await until(() => icert.sql(`select wrapped = '' and destroyed_at is not null from icert.data_key where id = '${key}'`) === 't', { what: 'the key is gone' });
 	assert.equal(icert.sql("select count(*) from icert.audit where action = 'payment_box.destroy' and subject = '2020-01'"), '1');
+	assert.equal(icert.sql(`select string_agg(label || ' ' || (destroyed_at is null and wrapped <> ''), ', ' order by label) from icert.data_key where kind = 'payments-month' and label in ('${kept}', '${over}')`),
+		`${over} false, ${kept} true`);
+	icert.sql(`delete from icert.data_key where label = '${kept}'`);
 	assert.equal(icert.sql("select count(*) from icert.data_key where kind = 'payments-month' and destroyed_at is null"), '1');
 	await restart(icert, 'webhook');
 	const id = `evt_${process.pid}_next_month`;
