@@ -17,6 +17,7 @@ typedef struct {
     ngx_uint_t       current;
     ngx_file_info_t  seen;     /* the file that was looked at last */
     unsigned         open:1;
+    ngx_file_info_t  first;      /* what lay there when the configuration was read */
     unsigned         refused:1;  /* it was not taken: what was there before stays */
 } ngx_http_icert_country_main_conf_t;
 
@@ -31,6 +32,10 @@ static void ngx_http_icert_country_load(
     ngx_http_icert_country_main_conf_t *mcf, ngx_log_t *log);
 static void ngx_http_icert_country_keep(
     ngx_http_icert_country_main_conf_t *mcf, ngx_log_t *log);
+static ngx_uint_t ngx_http_icert_country_same(ngx_file_info_t *a,
+    ngx_file_info_t *b);
+static ngx_uint_t ngx_http_icert_country_open_kept(
+    ngx_http_icert_country_main_conf_t *mcf);
 static void ngx_http_icert_country_kept(
     ngx_http_icert_country_main_conf_t *mcf, ngx_log_t *log);
 static ngx_int_t ngx_http_icert_country_state(ngx_http_request_t *r,
@@ -40,6 +45,7 @@ static ngx_int_t ngx_http_icert_country_add_variables(ngx_conf_t *cf);
 static void *ngx_http_icert_country_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_icert_country_database(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
+static ngx_int_t ngx_http_icert_country_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_icert_country_init_process(ngx_cycle_t *cycle);
 static void ngx_http_icert_country_exit_process(ngx_cycle_t *cycle);
 
@@ -108,7 +114,7 @@ ngx_module_t  ngx_http_icert_country_module = {
     ngx_http_icert_country_commands,           /* module directives */
     NGX_HTTP_MODULE,                           /* module type */
     NULL,                                      /* init master */
-    NULL,                                      /* init module */
+    ngx_http_icert_country_init_module,        /* init module */
     ngx_http_icert_country_init_process,       /* init process */
     NULL,                                      /* init thread */
     NULL,                                      /* exit thread */
@@ -281,10 +287,7 @@ ngx_http_icert_country_load(ngx_http_icert_country_main_conf_t *mcf,
         return;
     }
 
-    if (ngx_file_mtime(&fi) == ngx_file_mtime(&mcf->seen)
-        && ngx_file_uniq(&fi) == ngx_file_uniq(&mcf->seen)
-        && ngx_file_size(&fi) == ngx_file_size(&mcf->seen))
-    {
+    if (ngx_http_icert_country_same(&fi, &mcf->seen)) {
         return;
     }
 
@@ -358,18 +361,35 @@ ngx_http_icert_country_keep(ngx_http_icert_country_main_conf_t *mcf,
 }
 
 
+static ngx_uint_t
+ngx_http_icert_country_same(ngx_file_info_t *a, ngx_file_info_t *b)
+{
+    return ngx_file_mtime(a) == ngx_file_mtime(b)
+           && ngx_file_uniq(a) == ngx_file_uniq(b)
+           && ngx_file_size(a) == ngx_file_size(b);
+}
+
+
+static ngx_uint_t
+ngx_http_icert_country_open_kept(ngx_http_icert_country_main_conf_t *mcf)
+{
+    mcf->open = mcf->keep.len
+                && country_open(&mcf->db[mcf->current],
+                                (char *) mcf->keep.data, 0,
+                                (uint64_t) ngx_time())
+                   == NULL;
+
+    return mcf->open;
+}
+
+
 /* A process begins, and the file is absent or bad. */
 
 static void
 ngx_http_icert_country_kept(ngx_http_icert_country_main_conf_t *mcf,
     ngx_log_t *log)
 {
-    if (mcf->keep.len
-        && country_open(&mcf->db[mcf->current], (char *) mcf->keep.data, 0,
-                        (uint64_t) ngx_time())
-           == NULL)
-    {
-        mcf->open = 1;
+    if (ngx_http_icert_country_open_kept(mcf)) {
 
         ngx_log_error(NGX_LOG_ERR, log, 0,
                       "icert country database \"%V\" is absent or bad: "
@@ -508,9 +528,35 @@ ngx_http_icert_country_database(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* The master reads the configuration: what lies there now an operator wants. */
+
+static ngx_int_t
+ngx_http_icert_country_init_module(ngx_cycle_t *cycle)
+{
+    ngx_http_icert_country_main_conf_t  *mcf;
+
+    mcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                              ngx_http_icert_country_module);
+
+    if (mcf && mcf->path.len
+        && ngx_file_info(mcf->path.data, &mcf->first) == NGX_FILE_ERROR)
+    {
+        ngx_memzero(&mcf->first, sizeof(ngx_file_info_t));
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * A file that came later has to be no older than what was taken meanwhile, for
+ * the successor of a killed worker as for the workers that go on.
+ */
+
 static ngx_int_t
 ngx_http_icert_country_init_process(ngx_cycle_t *cycle)
 {
+    ngx_file_info_t                      fi;
     ngx_http_icert_country_main_conf_t  *mcf;
 
     mcf = ngx_http_cycle_get_module_main_conf(cycle,
@@ -518,6 +564,12 @@ ngx_http_icert_country_init_process(ngx_cycle_t *cycle)
 
     if (mcf == NULL || mcf->path.len == 0) {
         return NGX_OK;
+    }
+
+    if (ngx_file_info(mcf->path.data, &fi) != NGX_FILE_ERROR
+        && !ngx_http_icert_country_same(&fi, &mcf->first))
+    {
+        (void) ngx_http_icert_country_open_kept(mcf);
     }
 
     ngx_http_icert_country_load(mcf, cycle->log);

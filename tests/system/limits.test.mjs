@@ -25,6 +25,8 @@ const zones = `
 	icert_limit_zone wide key=address rate=1/h burst=100 size=64k;
 	icert_limit_zone slow key=$arg_k rate=20/s burst=10 size=64k;
 	icert_limit_zone cookie key=$cookie_s rate=1/h burst=2 size=64k;
+	icert_limit_zone turn key=$arg_k rate=30/m burst=4 size=32k;
+	icert_limit_country turn ZW rate=1/s burst=4;
 	icert_limit_zone tight key=$arg_k rate=1/h burst=1 size=32k;
 	log_format limits '$uri $status $icert_limit_status $icert_limit $icert_country $icert_reason';`;
 const config = (port, more = '') => `${zones}
@@ -46,8 +48,10 @@ const config = (port, more = '') => `${zones}
 		location = /chain/tight { icert_limit tight; error_page 429 /chain/page; try_files /tight =404; }
 		location = /ask { internal; icert_limit wide cost=50; return 204; }
 		location = /chain/page { internal; icert_limit wide; add_header X-Told "$icert_limit_status $icert_country $icert_net $icert_subscriber" always; try_files /tight =404; }
+		location = /turn { icert_limit turn delay; add_header X-Told "$icert_country $pid"; }
+		location = /dry/turn { icert_limit turn delay; icert_limit_dry_run on; try_files /tight =404; }
 		location = /refused { internal; icert_limit_legacy_headers off; return 200 "no\n"; }
-		location = /state { add_header X-Counts "$icert_country_epoch $icert_country_refused $icert_country"; }
+		location = /state { add_header X-Counts "$icert_country_epoch $icert_country_refused $icert_country $pid"; }
 		location = /counts { add_header X-Counts "."; default_type text/plain; if ($icert_limit_counts) { return 200 $icert_limit_counts; } }
 		${more}
 	}`;
@@ -70,7 +74,7 @@ const counts = async () => (await get('/counts')).text;
 
 before(async () => {
 	mkdirSync(join(folder, 'www'));
-	for (const name of ['each', 'whole', 'cost', 'slow', 'dry', 'allowed', 'cookie', 'tight', 'state']) writeFileSync(join(folder, 'www', name), 'ok\n');
+	for (const name of ['each', 'whole', 'cost', 'slow', 'dry', 'allowed', 'cookie', 'tight', 'turn', 'state']) writeFileSync(join(folder, 'www', name), 'ok\n');
 	writeCountries(countries, [['127.0.1.0/24', 'EC'], ['127.0.2.0/24', 'PE'], ['127.0.3.0/24', 'CO']]);
 	nginx = await new Nginx(join(folder, 'nginx'), config).start();
 });
@@ -165,6 +169,37 @@ for (const [what, file, expected] of [['the data that was installed', packaged, 
 		}
 	});
 
+test('keys: a subscriber\'s /64, mapped addresses, networks that are never limited, whatever a variable holds', async () => {
+	const real = await new Nginx(join(folder, 'keys'), (port) => `
+		icert_limit_zone one key=address rate=1/h burst=2 size=64k;
+		icert_limit_zone any key=$http_x_key$arg_k rate=1/h burst=2 size=64k;
+		set_real_ip_from 127.0.0.0/8;
+		real_ip_header X-Real-IP;
+		server {
+			listen 127.0.0.1:${port};
+			root ${folder}/www;
+			location = /each { icert_limit one; icert_limit_allow 2001:db8:5::/48 198.51.100.0/25; add_header X-Net "$icert_net $icert_subscriber" always; }
+			location = /whole { icert_limit any; }
+		}`).start();
+	const ask = async (path, headers) => { const res = await fetch(`${real.url}${path}`, { headers }); await res.arrayBuffer(); return res; };
+	const from = async (...addresses) => { const all = []; for (const address of addresses) all.push((await ask('/each', { 'X-Real-IP': address })).status); return all.join(' '); };
+	try {
+		assert.equal(await from('2001:db8:0:1::1', '2001:db8:0:1:ffff:ffff:ffff:ffff', '2001:db8:0:1:8000::', '2001:db8:0:2::1', '2001:db8:0:0:ffff::1'), '200 200 429 200 200', 'sixty-four bits count, and no more');
+		assert.equal(await from('203.0.113.1', '::ffff:203.0.113.1', '203.0.113.1', '::ffff:203.0.113.2'), '200 200 429 200', 'the older family, however it is written');
+		assert.equal(await from(...Array(4).fill('2001:db8:5:7::1'), ...Array(3).fill('2001:db8:6::1')), '200 200 200 200 200 200 429');
+		assert.equal(await from(...Array(4).fill('198.51.100.127'), ...Array(3).fill('198.51.100.128')), '200 200 200 200 200 200 429');
+		assert.equal((await ask('/each', { 'X-Real-IP': '2001:db8:0:9:1:2:3:4' })).headers.get('x-net'), '2001:db8::/48 2001:db8:0:9::/64');
+		// The whole of a long value counts, not its beginning; and it is the policy's memory that is bounded, whatever the length.
+		const long = 'k'.repeat(3000), keys = [`${long}1`, `${long}1`, `${long}1`, `${long}2`];
+		const got = [];
+		for (const key of keys) got.push((await ask('/whole', { 'X-Key': key })).status);
+		assert.deepEqual(got, [200, 200, 429, 200]);
+		assert.deepEqual((await Promise.all(Array.from({ length: 3 }, () => ask('/whole', {})))).map(({ status }) => status), [200, 200, 200], 'nothing is not limited');
+	} finally {
+		await real.stop();
+	}
+});
+
 test('a country as a whole', async () => {
 	const from = (n) => get('/whole', `127.0.3.${n}`);
 	const answers = [];
@@ -190,6 +225,11 @@ test('a dry run refuses nobody and says whom it would', async () => {
 	assert.equal(statuses(answers), '200 200 200');
 	assert.equal(answers[2].headers.ratelimit, undefined);
 	await until(() => logged().filter((line) => line === '/dry 200 REJECTED_DRY_RUN tight EC ').length === 2, { what: 'two lines of the dry run' });
+	// Two more than pass at once would wait two and four seconds.
+	const began = process.hrtime.bigint();
+	assert.equal(statuses(await many(3, '/dry/turn?k=dry')), '200 200 200');
+	assert.ok(process.hrtime.bigint() - began < 1_900_000_000n);
+	await until(() => logged().filter((line) => /^\S+ 200 DELAYED_DRY_RUN /.test(line)).length === 2, { what: 'who would have waited' });
 });
 
 const logged = () => run('cat', [join(folder, 'limits.log')]).stdout.split('\n');
@@ -339,6 +379,28 @@ test('the database of countries is replaced while it runs; one that is not one i
 	assert.equal((await state())[2], 'AR', 'gone from its place: what is open stays');
 });
 
+test('what a request\'s country is stays so when the database is replaced before it ends', async () => {
+	const put = (country, what) => {
+		writeCountries(countries, [['127.0.1.0/24', country]]);
+		// Of every worker, not of one.
+		const seen = new Set();
+		return until(async () => {
+			const [, , now, pid] = (await get('/state')).headers['x-counts'].split(' ');
+			if (now === country) seen.add(pid); else seen.clear();
+			return seen.size === nginx.workers;
+		}, { what, every: 5 });
+	};
+	await put('UY', 'the one before');
+	assert.match((await get('/turn?k=turn')).headers['x-told'], /^UY /);
+	const delayed = async () => Number(/policy="turn",result="delayed"\} (\d+)/.exec(await counts())[1]);
+	const before = await delayed();
+	const waiting = get('/turn?k=turn');	// two seconds
+	await until(async () => await delayed() > before, { what: 'that it waits', every: 5 });
+	await put('PY', 'the other');
+	assert.match((await waiting).headers['x-told'], /^UY /);
+	assert.match((await get('/turn?k=other')).headers['x-told'], /^PY /);
+});
+
 test('what was taken once stays over a reload and for the successor of a killed worker, whatever lies in its place by then', async () => {
 	const mine = join(folder, 'mine.mmdb'), kept = join(folder, 'kept.mmdb');
 	const two = new Nginx(join(folder, 'kept'), (port) => `icert_country_database ${mine} check=50ms keep=${kept};
@@ -371,6 +433,15 @@ test('what was taken once stays over a reload and for the successor of a killed 
 			await everywhere('CL 1', `${what}, for the successor`);
 		}
 		assert.match(two.logged(), /is absent or bad: the former one stays/);
+		// An older one: who goes on and a killed worker's successor refuse it alike, and only a reload, which somebody wants, takes it.
+		writeCountries(mine, [['127.0.0.0/8', 'AR']], { epoch: Math.floor(Date.now() / 1000) - 86400 });
+		await everywhere('CL 1', 'an older one');
+		const victim = two.pids()[0];
+		process.kill(victim, 'SIGKILL');
+		await until(() => two.pids().length === two.workers && !two.pids().includes(victim), { what: 'its successor' });
+		await everywhere('CL 1', 'an older one, for the successor');
+		writeCountries(mine, [['127.0.0.0/8', 'CL']]);
+		await everywhere('CL 0', 'the first again');
 		rmSync(mine);
 		await two.reload();
 		await everywhere('CL 0', 'gone');
