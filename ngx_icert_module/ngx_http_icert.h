@@ -38,6 +38,7 @@ typedef struct {
 
     unsigned    answered:1;    /* the head of that answer has left */
     unsigned    limited:1;
+    unsigned    in_hand:1;     /* asked how many are in hand */
     unsigned    headers:1;     /* as the location that asked has it, whatever answers */
     unsigned    legacy_headers:1;
     unsigned    upload:1;      /* the body is a hand-over stream */

@@ -31,6 +31,7 @@
     X(HTTP_408, 408, "http_408")                                             \
     X(HTTP_413, 413, "http_413")                                             \
     X(LIMIT, 429, "limit")                                                   \
+    X(IN_HAND, 503, "in_hand")                                               \
     X(STATUS_FILE, 404, "status_file")                                       \
     X(STATUS_ABSENT, 503, "status_absent")
 
