@@ -73,6 +73,7 @@ insert into icert.policy (key, valid_from, number) values
 	('renewal.signed_years', 0, 3),
 	('delivery.days', 0, 15),
 	('invoice.production', 0, 1),
+	('invoice.consumer_max', 0, 5000),
 	('identified.hours', 0, 24),
 	('appointment.minutes', 0, 30),
 	('appointment.ahead_days', 0, 30),

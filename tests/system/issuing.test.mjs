@@ -133,6 +133,29 @@ test('programs killed while they issue cost a step, never a second certificate',
 	assert.match(ocsp(certificate), /: revoked/, 'revoked stays revoked');
 });
 
+test('a dispute that comes while the key is being made: nothing is signed', async () => {
+	const keymaker = (await icert.processes()).find((row) => row.name === 'keymaker').pid;
+	const signed = () => readFileSync(join(icert.prefix, 'signer/journal'), 'utf8').match(/^\d+ \d+ certificate /gm).length;
+	const before = signed(), began = sql('select clock_timestamp()');
+	process.kill(keymaker, 'SIGSTOP');
+	try {
+		icert.icertctl('issue-test', '1713175071', 'Inés', 'Disputada').catch(() => {});
+		// The issuer has read that the order is paid, has put down under what the key will be sealed, and waits for it.
+		for (let i = 0; i < 600 && sql(`select count(*) from pg_stat_activity a, icert.certificate c where a.usename = 'icert_issuer'
+			and a.query = 'commit' and a.query_start > '${began}' and a.state = 'idle' and c.state = 'issuing'`) !== '1'; i++)
+			await sleep(50);
+		sql("update icert.purchase set state = 'disputed' where id = (select a.purchase_id from icert.application a where a.state = 'issuing')");
+	} finally {
+		process.kill(keymaker, 'SIGCONT');
+	}
+	const refused = () => sql("select refusal || ' ' || (spki is not null) || ' ' || (der is null) from icert.certificate where state = 'refused' order by created_at desc limit 1");
+	for (let i = 0; i < 600 && refused() === ''; i++)
+		await sleep(50);
+	assert.equal(refused(), 'unpaid true true', 'after the key, before the signature');
+	assert.equal(signed(), before);
+	assert.equal(sql("select count(*) from icert.application a join icert.purchase p on p.id = a.purchase_id where p.state = 'disputed' and a.state = 'identified'"), '1');
+});
+
 test('a case that cannot be finished holds up no other', async () => {
 	const issuer = (await icert.processes()).find((row) => row.name === 'issuer').pid;
 	process.kill(issuer, 'SIGSTOP');

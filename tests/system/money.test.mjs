@@ -87,8 +87,8 @@ after(async () => {
 /** Held by another test, which is there under this very name. */
 const held = (file, name) => () => {
 	const text = readFileSync(new URL(file, import.meta.url), 'utf8');
-	const starts = [`test('`, 'test("', 'test(`', 'test(`${name}: '];
-	assert.ok(name.length > 20 && starts.some((start) => ["'", '"', '`'].some((end) => text.includes(start + name + end))), `${file}: ${name}`);
+	const quoted = ["'", '"', '`'].map((mark) => mark + name + mark);
+	assert.ok(name.length > 20 && quoted.some((title) => text.includes(`test(${title}`) || text.includes(`each(${title}`)), `${file}: ${name}`);
 };
 
 /** A certificate of a case, revoked for this reason. */
@@ -341,4 +341,13 @@ test('an order whose time is over is not paid any more, before the clerk has clo
 	assert.match(at.main, /El plazo para pagar esta orden terminó[\s\S]*no tiene que hacer nada/);
 	assert.ok(!at.forms.some((f) => /pagar$/.test(f.action)));
 	assert.equal(payment(order), '');
+});
+
+test('an order above what an invoice to the final consumer may be for asks for a name', async () => {
+	const token = new URL(await client.visit('/tarifas').then((at) => at.html.match(/Token Consejo de la Judicatura<\/h2>[\s\S]*?href="(\/comprar\/[^"]+)"/)[1]), icert.portal).pathname;
+	const at = await (await client.visit(token)).form(/comprar/).submit({ id_kind: 'consumer', telephone: '0991234567' });
+	assert.equal(at.status, 422);
+	assert.match(at.errors.join(), /tiene que llevar un nombre/);
+	const named = expect(await at.form(/comprar/).submit({ id_kind: 'passport', id_number: 'AB123456', for_me: 'no', name: 'Ana Peña', address: 'Quito' }), 200, 'named');
+	assert.match(named.path, /^\/orden\//);
 });

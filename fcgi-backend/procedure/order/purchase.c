@@ -19,6 +19,7 @@
 
 #define EXPIRES_S	(7 * 86400)
 #define PAGE		50
+#define CONSUMER_MAX	5000	/* cents: above, the tax authority wants a buyer with a name */
 
 #define COLUMNS \
 	"p.id, p.number, p.state, p.version, p.contact_id, p.key_id, p.tariff_id, p.container, p.kind, p.years, p.net, p.tax," \
@@ -185,6 +186,8 @@ priced(struct act *act, struct purchase *p, const char *tariff)
 	p->net = total.net;
 	p->tax = total.tax;
 	p->total = total.total;
+	if (strcmp(p->billing.id_kind, "consumer") == 0 && p->total > policy_int(act, "invoice.consumer_max", CONSUMER_MAX))
+		return ICERT_E_TOO_LARGE;
 	p->expires_at = p->created_at + policy_int(act, "purchase.expires", EXPIRES_S);
 	return 0;
 }

@@ -40,7 +40,8 @@ struct purchase {
 /*
  * Orders one item of the tariff at today's price.  once: a random text from
  * the page's form; a second submit of the same form gives the same order.
- * ICERT_E_NOT_FOUND: not on sale; ICERT_E_INVALID: billing_check() finds faults.
+ * ICERT_E_NOT_FOUND: not on sale; ICERT_E_INVALID: billing_check() finds faults; ICERT_E_TOO_LARGE: too much for an invoice
+ * to the final consumer (policy invoice.consumer_max, cents with tax).
  * Mails the contact.  origin (NULL none): the case that the new one begins with; a
  * renewal has one always.  Errors of anew_may() when it may not.
  */

@@ -118,6 +118,13 @@ issue_wrong(struct request *rq, const struct application *a, int rv)
 	case ICERT_E_STALE:
 		page_field_error(rq, NULL, "desk.issue.stale");
 		break;
+	case ICERT_E_STATE:
+		/* The case is where it was: it is its money that is not. */
+		if (a->state == APPLICATION_IDENTIFIED) {
+			page_field_error(rq, NULL, "desk.issue.unpaid");
+			break;
+		}
+		/* FALLTHROUGH */
 	default:
 		return desk_done(rq, a->id, rv, "desk-issuing");
 	}

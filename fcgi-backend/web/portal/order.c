@@ -153,6 +153,10 @@ billing_save(struct request *rq)
 		return response_redirect(rq, "/tramite/%s/de-nuevo", origin_of(rq));
 	if (rv == ICERT_E_MISSING)
 		return response_redirect(rq, "/mi-tramite?aviso=renew-there");
+	if (rv == ICERT_E_TOO_LARGE) {
+		page_field_error(rq, "id_kind", "billing.id_kind.consumer_max");
+		return billing_page(rq, 422);
+	}
 	if (rv == ICERT_E_NOT_FOUND)
 		return billing_page(rq, 409);
 	if (rv != 0)
