@@ -93,13 +93,14 @@ test('a clerk that is killed in the midst of it begins again, and each differenc
 	const kill = () => { for (const one of children(units(icert).get('clerk').pid)) signal(one.pid, 'SIGKILL'); };
 	const waiting = (statement) => until(() => sql(`select count(*) from pg_stat_activity where wait_event_type = 'Lock' and usename = 'icert_clerk' and query like '%${statement}%'`) !== '0',
 		{ what: `the clerk stands before ${statement}`, every: 20 });
-	/** Holds a table, lets the day begin, kills the clerk when it stands before that statement. */
-	const killedBefore = async (table, statement) => {
+	/** Holds a table, lets go on what comes to it, kills the clerk when it stands before that statement. */
+	const killedBefore = async (table, statement, goOn = () => {}) => {
 		const psql = spawn('psql', ['-X', '-q', '-At', '-h', join(icert.run, 'pg'), '-U', 'postgres', '-d', 'icert'], { stdio: ['pipe', 'pipe', 'inherit'] });
 		try {
 			const held = new Promise((resolve) => psql.stdout.on('data', resolve));
 			psql.stdin.write(`begin; lock table ${table} in share row exclusive mode; select 'held';\n`);
 			await held;
+			goOn();
 			await waiting(statement);
 			kill();
 		} finally {
@@ -116,12 +117,12 @@ test('a clerk that is killed in the midst of it begins again, and each differenc
 	};
 	for (const [what, killed] of Object.entries({
 		'at the second page of the list': () => killedAsked(isList, 2),
-		'before what the list says is written': () => { begin(); return killedBefore('icert.difference', 'insert into icert.difference'); },
+		'before what the list says is written': () => killedBefore('icert.difference', 'insert into icert.difference', begin),
 		'while it asks for the second that the list had not': () => killedAsked(({ path }) => /pay_here_/.test(path), 2),
 		'before the day is done': async () => {
 			// The differences are written, the day is not.
 			let asked = 0;
-			sim.fail({ times: 1, slow: 500, when: ({ path }) => /pay_here_/.test(path) && ++asked === 2 });
+			sim.fail({ times: 1, slow: 3000, when: ({ path }) => /pay_here_/.test(path) && ++asked === 2 });
 			begin();
 			await until(() => asked === 2, { what: 'the last is asked for', every: 20 });
 			return killedBefore('icert.reconciliation', 'update icert.reconciliation');

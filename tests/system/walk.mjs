@@ -130,11 +130,15 @@ export class Applicant {
 		return (await this.client.visit(`/tramite/${this.id}/sobre`)).form(/sobre/).submit({ code });
 	}
 
-	async revoke(reason = 'not_needed') {
+	/** The form is there; what is returned presses its button. */
+	async revocation(reason = 'not_needed') {
 		const page = await this.client.visit(`/tramite/${this.id}/revocar`);
 		const form = page.form(/revocar/);
-		return form.submit(Object.fromEntries([['reason', reason], ...Object.keys(form.choices).filter((n) => n !== 'reason').map((n) => [n, form.choices[n][0]])]));
+		const values = Object.fromEntries([['reason', reason], ...Object.keys(form.choices).filter((n) => n !== 'reason').map((n) => [n, form.choices[n][0]])]);
+		return () => form.submit(values);
 	}
+
+	async revoke(reason) { return (await this.revocation(reason))(); }
 
 	/** The contract as it was sent, once it is there. */
 	async contract() {
