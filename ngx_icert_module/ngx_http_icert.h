@@ -68,6 +68,20 @@ ngx_int_t ngx_http_icert_refuse(ngx_http_request_t *r,
 ngx_int_t ngx_http_icert_country(ngx_http_request_t *r, ngx_str_t *value);
 
 
+/* nginx's slots of these names, with an error that names the value too */
+
+char *ngx_http_icert_set_num_slot(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_icert_set_size_slot(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_icert_set_off_slot(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_icert_set_sec_slot(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_icert_set_msec_slot(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
 extern ngx_module_t  ngx_http_icert_module;
 
 

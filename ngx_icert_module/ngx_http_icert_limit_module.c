@@ -66,7 +66,7 @@ static ngx_command_t  ngx_http_icert_limit_commands[] = {
 
     { ngx_string("icert_limit_status"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_num_slot,
+      ngx_http_icert_set_num_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_icert_limit_conf_t, status),
       &ngx_http_icert_limit_status_bounds },

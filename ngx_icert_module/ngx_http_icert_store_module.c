@@ -50,35 +50,35 @@ static ngx_command_t  ngx_http_icert_store_commands[] = {
 
     { ngx_string("icert_status_poll"),
       NGX_HTTP_ICERT_STORE_CONF,
-      ngx_conf_set_msec_slot,
+      ngx_http_icert_set_msec_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_icert_store_conf_t, settings.poll),
       NULL },
 
     { ngx_string("icert_status_stale_soft"),
       NGX_HTTP_ICERT_STORE_CONF,
-      ngx_conf_set_sec_slot,
+      ngx_http_icert_set_sec_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_icert_store_conf_t, settings.stale_soft),
       NULL },
 
     { ngx_string("icert_status_stale_hard"),
       NGX_HTTP_ICERT_STORE_CONF,
-      ngx_conf_set_sec_slot,
+      ngx_http_icert_set_sec_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_icert_store_conf_t, settings.stale_hard),
       NULL },
 
     { ngx_string("icert_status_verify_limit"),
       NGX_HTTP_ICERT_STORE_CONF,
-      ngx_conf_set_off_slot,
+      ngx_http_icert_set_off_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_icert_store_conf_t, settings.verify_limit),
       NULL },
 
     { ngx_string("icert_status_max_age"),
       NGX_HTTP_ICERT_STORE_CONF,
-      ngx_conf_set_sec_slot,
+      ngx_http_icert_set_sec_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_icert_store_conf_t, max_age),
       NULL },
@@ -402,12 +402,19 @@ ngx_http_icert_store_merge_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     if (c->key_file.len == 0) {
-        return "icert_status_folder needs icert_status_key";
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "icert_status_folder needs icert_status_key: "
+                           "\"%V\"", &c->folder);
+        return NGX_CONF_ERROR;
     }
 
     if (c->poll == 0 || c->stale_soft > c->stale_hard) {
-        return "icert_status_poll is 0, or icert_status_stale_soft above "
-               "icert_status_stale_hard";
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "icert_status_poll is 0 (%M ms), or "
+                           "icert_status_stale_soft (%T s) above "
+                           "icert_status_stale_hard (%T s): \"%V\"",
+                           c->poll, c->stale_soft, c->stale_hard, &c->folder);
+        return NGX_CONF_ERROR;
     }
 
     if (ngx_conf_full_name(cf->cycle, &c->folder, 0) != NGX_OK
@@ -455,8 +462,12 @@ ngx_http_icert_store_join(ngx_conf_t *cf, ngx_http_icert_store_conf_t *conf)
                 && ngx_http_icert_store_is(&s->conf.high_water,
                                            &c->high_water))
             {
-                return "two icert_status_folder have one "
-                       "icert_status_high_water";
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "two icert_status_folder have one "
+                                   "icert_status_high_water \"%V\": \"%V\" "
+                                   "and \"%V\"", &c->high_water,
+                                   &s->conf.folder, &c->folder);
+                return NGX_CONF_ERROR;
             }
 
             continue;
@@ -469,7 +480,10 @@ ngx_http_icert_store_join(ngx_conf_t *cf, ngx_http_icert_store_conf_t *conf)
             || s->conf.stale_hard != c->stale_hard
             || s->conf.verify_limit != c->verify_limit)
         {
-            return "one icert_status_folder has two different settings";
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "one icert_status_folder has two different "
+                               "settings: \"%V\"", &c->folder);
+            return NGX_CONF_ERROR;
         }
 
         conf->store = s;

@@ -371,9 +371,9 @@ test('settings that contradict each other are refused by name', () => {
 	const [one, two, key, otherKey] = [join(folder, 'one'), join(folder, 'two'), join(folder, 'one.pub'), join(folder, 'two.pub')];
 	const server = (inside) => `server { listen 127.0.0.1:1; ${inside} }`;
 	const at = (where, text) => `location ${where} { ${text} }`;
-	assert.match(check(server(at('/a', `icert_status_folder ${one};`))), /icert_status_folder needs icert_status_key/);
+	assert.match(check(server(at('/a', `icert_status_folder ${one};`))), /icert_status_folder needs icert_status_key: ".*one" in .*nginx\.conf:\d+/);
 	assert.match(check(server(at('/a', `icert_status_folder ${one}; icert_status_key ${key};`) + at('/b', `icert_status_folder ${one}; icert_status_key ${otherKey};`))), /two different settings/);
 	assert.match(check(`icert_status_high_water ${join(folder, 'edge/x')};${server(at('/a', `icert_status_folder ${one}; icert_status_key ${key};`) + at('/b', `icert_status_folder ${two}; icert_status_key ${otherKey};`))}`), /one icert_status_high_water/);
-	assert.match(check(server(`icert_status_folder ${one}; icert_status_key ${key}; icert_status_stale_soft 10s; icert_status_stale_hard 5s;`)), /icert_status_stale_soft/);
+	assert.match(check(server(`icert_status_folder ${one}; icert_status_key ${key}; icert_status_stale_soft 10s; icert_status_stale_hard 5s;`)), /icert_status_stale_soft \(10 s\) above icert_status_stale_hard \(5 s\): ".*one" in .*nginx\.conf:\d+/);
 	assert.match(check(server(at('/a', `icert_status_folder ${one}; icert_status_key ${join(folder, 'first.pem')};`))), /neither 32 octets/);
 });

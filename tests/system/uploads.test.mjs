@@ -122,7 +122,18 @@ test('a configuration that cannot be is refused with the name of what is wrong',
 		['icert_upload_type zip 504b offset=63;', '"504b" is not hexadecimal of octets among the first 64'],
 		['icert_upload_type zip 504b offset=x;', 'invalid parameter "offset=x"'],
 		['icert_upload_spool_files 0;', 'icert_upload_spool_files cannot be 0'],
-		['icert_upload_spool_free many;', 'invalid'],
+		['icert_upload_spool_free many;', 'invalid value: "many"'],
+		['icert_upload_file_size 2x;', 'invalid value: "2x"'],
+		['icert_upload_files -1;', 'invalid number: "-1"'],
+		['icert_upload_deadline soon;', 'invalid value: "soon"'],
+		['icert_upload_min_rate fast;', 'invalid value: "fast"'],
+		['icert_upload_linger_time 1y1;', 'invalid value: "1y1"'],
+		['icert_upload_spool_on_disk perhaps;', 'invalid value "perhaps"'],
+		['icert_status_poll often;', 'invalid value: "often"'],
+		['icert_status_stale_soft 5x;', 'invalid value: "5x"'],
+		['icert_status_max_age -3;', 'invalid value: "-3"'],
+		['icert_status_verify_limit all;', 'invalid value: "all"'],
+		['icert_limit_status 200;', 'invalid value: "200"'],
 	]) {
 		const other = new Nginx(join(edge.folder, 'bad'), () => line);
 		mkdirSync(other.folder, { recursive: true });
@@ -130,5 +141,6 @@ test('a configuration that cannot be is refused with the name of what is wrong',
 		const { code, stderr } = run('nginx', ['-t', '-e', 'stderr', '-p', other.folder, '-c', other.config], { env: nginxEnv() });
 		assert.notEqual(code, 0, line);
 		assert.ok(stderr.includes(words), `${line}: ${stderr}`);
+		assert.match(stderr, /in \S+nginx\.conf:\d+/, `${line}: where it stands`);
 	}
 });

@@ -3,13 +3,16 @@
 // The instance gets a database of its own that knows the loopback.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { readFileSync, renameSync } from 'node:fs';
+import { readFileSync, readdirSync, renameSync } from 'node:fs';
+import net from 'node:net';
+import tls from 'node:tls';
 import https from 'node:https';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { startInstance } from '../lib/instance.mjs';
 import { Client, until } from '../lib/http.mjs';
 import { writeCountries } from '../lib/mmdb.mjs';
+import { multipart } from '../lib/multipart.mjs';
 import { Operator } from './walk.mjs';
 
 const dashboard = JSON.parse(readFileSync(new URL('../../conf/grafana/icert.json', import.meta.url), 'utf8'));
@@ -196,4 +199,56 @@ test('who comes from abroad is counted with his country, who is at home is not; 
 	const desk = await new Client({ base: icert.desk, ca: icert.ca }).get('/entrar');
 	assert.equal(desk.status, 200);
 	assert.match(desk.headers.ratelimit, /^"desk";r=1\d\d;/);
+});
+
+// Whatever a stranger writes wherever he can: his name is in it, and in no log afterwards.
+test('nothing personal gets into a log: not by a path, a query, a header, a method, a name of a server, a form or a file', async () => {
+	const name = 'Zutanito', mail = `${name}@ejemplo.ec`;
+	/** Octets as they are, to a port: what came back, until the server closed. */
+	const raw = (port, text, secure) => new Promise((resolve, reject) => {
+		const socket = secure ? tls.connect({ host: '127.0.0.1', port, rejectUnauthorized: false, servername: `${name}.ejemplo.ec` }) : net.connect(port, '127.0.0.1');
+		let got = '';
+		socket.on('data', (data) => { got += data; }).on('error', reject).on('close', () => resolve(got));
+		socket.write(text);
+	});
+	const http = [`GET /caso/${name}?correo=${mail}&codigo=${name} HTTP/1.1`, `${name.toUpperCase()}-1 /${name} HTTP/1.1`, `${name.toUpperCase()} /${name} HTTP/1.1`, `GET //${name}@x/../../${name} HTTP/9.9`, name,
+		`GET /${name.repeat(5000)} HTTP/1.1`, `GET /static/${name} HTTP/1.1`, `POST /avisos/${name}?${mail} HTTP/1.1`, `GET /crl/${name} HTTP/1.1`, `GET /ocsp/${name} HTTP/1.1`, `GET /envio?envio=${name} HTTP/1.1`,
+		`GET http://${mail}/${name} HTTP/1.1`, `CONNECT ${name}:443 HTTP/1.1`];
+	const headers = [`Host: ${name}.ejemplo.ec`, `User-Agent: ${mail}`, `Referer: https://${name}/${mail}`, `Cookie: ${name}=${mail}; icert=${name}`, `X-Forwarded-For: ${name}`, `From: ${mail}`, `Authorization: Basic ${btoa(`${mail}:${name}`)}`,
+		`Content-Type: text/${name}`, 'Content-Length: 0', 'Connection: close', '', ''].join('\r\n');
+	const ports = [[icert.portBase, true], [icert.portBase + 1, true], [icert.portBase + 2, false], [icert.portBase + 5, false]];
+	const before = lines('access.log').length;
+	for (const [port, secure] of ports)
+		for (const line of http) {
+			const got = await raw(port, `${line}\r\n${headers}`, secure);
+			assert.match(got, /^HTTP\/1\.[01] \d{3}\b|^$|^<html>/, `${port} ${line.slice(0, 80)}: ${got.slice(0, 200)}`);
+		}
+	for (const base of ['portal', 'desk']) {
+		const client = new Client({ base: icert[base], ca: icert.ca });
+		const { contentType, body } = multipart([{ name, data: Buffer.from(mail) }, { name: `file-${name}`, filename: `${name}.pdf`, data: Buffer.from(`%PDF-${mail}`) }]);
+		assert.ok((await client.request('POST', `/${name}`, { body, headers: { 'Content-Type': contentType } })).status >= 400);
+		if (base === 'desk') await (await client.get('/entrar')).forms[0].send({ user: mail, password: name, code: '000000' });
+		client.close();
+	}
+	const hook = new Client({ base: icert.portal, ca: icert.ca });
+	await hook.post('/avisos/demo', JSON.stringify({ name, mail }), { headers: { 'Content-Type': 'application/json' } });
+	hook.close();
+	// A last one, whose line is in the log when all the others are.
+	const last = await fetch(`${icert.status}/crl/nada`);
+	await last.arrayBuffer();
+	const fixed = { time: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$/, program: /^nginx$/, request: ID, net: /^(127\.0\.0\.0\/24|::\/48)$/, country: /^(EC|PE|unknown)$/, server: /^\d+$/, method: /^([A-Z]{3,7}|other|)$/,
+		status: /^\d{3}$/, reason: /^[a-z_0-9]*$/, limit: /^[A-Z_]*$/, bytes: /^\d+$/, seconds: /^[\d.]+$/ };
+	await until(() => lines('access.log').length >= before + 2 * http.length && lines('status.log').length >= http.length, { what: 'a line of each' });
+	const wrote = [...lines('access.log'), ...lines('status.log')];
+	for (const line of wrote) {
+		assert.deepEqual(Object.keys(line), Object.keys(fixed));
+		for (const [key, pattern] of Object.entries(fixed)) assert.match(String(line[key]), pattern, `${key} of ${JSON.stringify(line)}`);
+	}
+	assert.ok(wrote.some(({ method }) => method === 'other'));
+	const folder = join(icert.prefix, 'log');
+	for (const log of readdirSync(folder)) {
+		const text = readFileSync(join(folder, log), 'latin1');
+		const at = text.search(new RegExp(`${name}|${btoa(mail).slice(0, 10)}`, 'i'));
+		assert.equal(at, -1, `${log}: ${text.slice(Math.max(0, at - 200), at + 100)}`);
+	}
 });
