@@ -159,12 +159,11 @@ class History {
 			// The lock that holds the clerk back before it takes one holds back the webhook too.
 			const sent = /^(storing|taking)/.test(step) ? this.deliver(one) : await this.deliver(one);
 			if (slow) {
-				// The question has come; without one (the event was known already) there is nothing to kill.
-				for (let i = 0; i < 300 && !asked; i++) await sleep(10);
+				for (let i = 0; i < 2000 && !asked; i++) await sleep(10);
 				if (statement) await (lock = holding(this.icert, statement(one.payment.order))).held;
 			}
 			let reached = asked;
-			if (lock) for (let i = 0; i < 60 && !(reached = this.waitsForLock(program)); i++) await sleep(30);
+			if (lock) for (let i = 0; i < 400 && !(reached = this.waitsForLock(program)); i++) await sleep(30);
 			this.kill(who === 'postgres' ? who : who === 'parent' ? program : `${program}/child`);
 			this.sim.wellAgain();
 			await lock?.release();
