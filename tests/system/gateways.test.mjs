@@ -498,7 +498,7 @@ test('a secret is changed with two valid at once: nothing is refused meanwhile, 
 });
 
 test('"Pagar" in two tabs and at two gateways at once: one checkout is shown, and the order is paid once', async () => {
-	const order = await ordered();
+	const order = await ordered({ client });
 	const form = (await client.visit(`/orden/${order}`)).form(/\/pagar$/);
 	const names = ['stripe', 'standard', 'kushki', 'stripe', 'standard', 'kushki'];
 	const answers = await Promise.all(names.map((pasarela) => form.submit({ pasarela })));
@@ -507,8 +507,8 @@ test('"Pagar" in two tabs and at two gateways at once: one checkout is shown, an
 	assert.equal(ways.size, 1, [...ways].join());
 	assert.ok([...ways][0].startsWith(gateways[name].sim.base), 'of the gateway that the order is with');
 	await gateways[name].sim.act(gateways[name].sim.ofOrder(traits[name].reference(order)), 'aprobar');
-	await until(() => state(order) === 'paid', { what: 'paid' });
-	assert.equal(concluded(order), 'pay');
+	await until(async () => await state(order) === 'paid', { what: 'paid' });
+	assert.equal(await concluded(order), 'pay');
 	assert.equal(icert.sql(`select gateway_payment from icert.purchase where id = '${order}'`), id);
 	// The other tab's form, and the back button.
 	assert.equal((await form.submit({ pasarela: names.find((other) => other !== name) })).path, `/orden/${order}`);
