@@ -68,6 +68,18 @@ ngx_int_t ngx_http_icert_refuse(ngx_http_request_t *r,
 ngx_int_t ngx_http_icert_country(ngx_http_request_t *r, ngx_str_t *value);
 
 
+/*
+ * The client's network as a variable: for logs, where nobody must be found
+ * (/24, /48), or for limits, where one is meant (the address, or IPv6's /64).
+ */
+
+#define NGX_HTTP_ICERT_NET_LOG  0
+#define NGX_HTTP_ICERT_NET_KEY  1
+
+ngx_int_t ngx_http_icert_net_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+
+
 /* nginx's slots of these names, with an error that names the value too */
 
 char *ngx_http_icert_set_num_slot(ngx_conf_t *cf, ngx_command_t *cmd,
