@@ -12,7 +12,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const WAIT_MS = 300_000;
-const OLD_MS = 3_600_000;
+const OLD_MS = 600_000;
 
 // Of a prepared instance: what holds neither its addresses nor its ports.
 const KEPT = ['postgres', 'keeper', 'keymaker', 'status-signer', 'publisher', 'pins', 'demo'];
