@@ -34,7 +34,8 @@
 	"  where s.gateway = y.gateway and s.gateway_payment = y.gateway_payment and s.cents > 0" \
 	"  and s.verdict in ('pay', 'again', 'late', 'mismatch', 'strange') and" RECEIVED("s") \
 	"  and not exists (select from icert.refund q where q.payment_id = s.id and q.state = 'done')" \
-	"  and not (s.verdict = 'pay' and" HELD("s") ")) s" \
+	"  and not ((s.verdict = 'pay' or not exists (select from icert.payment o where o.gateway = s.gateway" \
+	"   and o.gateway_payment = s.gateway_payment and o.verdict = 'pay')) and" HELD("s") ")) s" \
 	" where y.at >= $1 and y.at < $2 and y.verdict = 'refunded' and s.cents > 0" \
 	") "
 #define DAY		"to_char(to_timestamp(m.at) at time zone 'America/Guayaquil', 'YYYY-MM-DD')"
