@@ -65,7 +65,7 @@ export async function slowClients(icert, { connections, read = 15 }) {
 	const reading = slowly(`${icert.portal}${await style(icert)}`, '-X', { connections, seconds: read, more: ['-w', '1', '-y', '64', '-n', '1', '-z', '5'] });
 	const [headers, body, drip] = await Promise.all([
 		slowly(`${icert.portal}/`, '-H', { connections, seconds: 60, more: ['-i', '5'] }),
-		// The next octets come after the time that a body may be silent for.
+		// The next octets come after all that a body may take.
 		slowly(`${icert.portal}/avisos/nadie`, '-B', { connections, seconds: 60, more: ['-i', '25'] }),
 		// Never silent for long, and never done: the form that asks for a code.
 		slowly(`${icert.portal}/entrar`, '-B', { connections, seconds: 90, more: ['-i', '2', '-x', '10'] }),
@@ -78,7 +78,7 @@ export async function slowClients(icert, { connections, read = 15 }) {
 		assert.doesNotMatch(run.text, /service available:\s+NO/, what);
 	}
 	cutAt(headers, 15, 'slow headers (client_header_timeout)');
-	cutAt(body, 15, 'slow body (client_body_timeout)');
+	cutAt(body, 10, 'a silent notification (icert_upload_min_rate, after ten seconds)');
 	cutAt(drip, 10, 'a form that drips (icert_upload_min_rate, after ten seconds)');
 	if (read > 60) assert.equal(reader.ended, 'Hit test time limit', 'somebody still read');
 	await few('in the end');
