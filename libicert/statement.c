@@ -31,19 +31,33 @@ struct reader {
 	int		 n;
 };
 
+/* What Windows-1252 has where Latin-1 has controls: 0x80 to 0x9f; 0 nothing. */
+static const uint16_t windows[32] = {
+	0x20ac, 0, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021, 0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0, 0x017d, 0,
+	0, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0, 0x017e, 0x0178,
+};
+
 /* One octet of the file as UTF-8 at the end of a field; what controls would hide is refused. */
 static int
 put(char *field, size_t *n, uint8_t c, int latin1)
 {
-	if ((c < 0x20 && c != '\t') || c == 0x7f || (latin1 && c >= 0x80 && c < 0xa0))
+	unsigned letter = latin1 && c >= 0x80 && c < 0xa0 ? windows[c - 0x80] : c;
+
+	if ((c < 0x20 && c != '\t') || c == 0x7f || letter == 0)
 		return ICERT_E_MALFORMED;
-	if (*n + 2 > STATEMENT_FIELD)
+	if (*n + 3 > STATEMENT_FIELD)
 		return ICERT_E_TOO_LARGE;
-	if (latin1 && c >= 0x80) {
-		field[(*n)++] = (char)(0xc0 | c >> 6);
-		c = 0x80 | (c & 0x3f);
+	if (!latin1 || letter < 0x80) {
+		field[(*n)++] = (char)c;
+		return 0;
 	}
-	field[(*n)++] = (char)c;
+	if (letter < 0x800)
+		field[(*n)++] = (char)(0xc0 | letter >> 6);
+	else {
+		field[(*n)++] = (char)(0xe0 | letter >> 12);
+		field[(*n)++] = (char)(0x80 | (letter >> 6 & 0x3f));
+	}
+	field[(*n)++] = (char)(0x80 | (letter & 0x3f));
 	return 0;
 }
 
@@ -224,6 +238,33 @@ is_heading(const struct reader *r, const struct statement_profile *p)
 	return day[0] != '\0' && strpbrk(day, "0123456789") == NULL && strpbrk(amount, "0123456789") == NULL;
 }
 
+static int
+says(const char *heading, const char *const *words)
+{
+	for (; *words != NULL; words++)
+		if (strcasestr(heading, *words) != NULL)
+			return 1;
+	return 0;
+}
+
+/*
+ * Whether a heading says that its columns are others than the profile has: what went out, or a balance, would be taken for money that came, and a line
+ * whose texts are swapped for another one.
+ */
+static int
+contradicts(const struct reader *r, const struct statement_profile *p)
+{
+	/* "Débito/Crédito" over one column with signs is all right. */
+	static const char *const both[] = { "cr\xc3\xa9" "d", "CR\xc3\x89" "D", "cred", "abono", NULL };
+	static const char *const out[] = { "deb", "d\xc3\xa9" "b", "D\xc3\x89" "B", "cargo", "retiro", "egreso", "salida", "saldo", NULL };
+	static const char *const in[] = { "cr\xc3\xa9" "d", "CR\xc3\x89" "D", "cred", "abono", "dep", "ingreso", "entrada", "saldo", NULL };
+	static const char *const words[] = { "detalle", "concepto", "descrip", "glosa", NULL };
+	static const char *const numbers[] = { "documento", "referencia", "comprobante", "n\xc3\xba" "mero", "N\xc3\x9a" "MERO", "numero", NULL };
+
+	return (says(r->field[p->amount], out) && !says(r->field[p->amount], both)) || (p->debit >= 0 && says(r->field[p->debit], in)) ||
+	    (says(r->field[p->reference], words) && says(r->field[p->text], numbers));
+}
+
 /* 1 a credit, 0 something that went out, or an error. */
 static int
 read_line(const struct reader *r, const struct statement_profile *p, char decimal, struct statement_line *line)
@@ -296,6 +337,8 @@ statement_read(const void *bytes, size_t len, const struct statement_profile *pr
 			continue;
 		if (r.n < profile->columns)
 			return ICERT_E_MALFORMED;
+		if (first && is_heading(&r, profile) && contradicts(&r, profile))
+			return ICERT_E_MISMATCH;
 		if (!first || !is_heading(&r, profile)) {
 			memset(&line, 0, sizeof line);
 			line.record = n;

@@ -1,7 +1,7 @@
 /*
  * A bank's statement of account as CSV (RFC 4180, with the separators that
  * spreadsheet programs write): strict, so that nothing is taken for money that
- * does not clearly say so.  UTF-8, or Latin-1 where it is not UTF-8.
+ * does not clearly say so.  UTF-8, or Windows-1252 where it is not UTF-8.
  */
 #ifndef LIBICERT_STATEMENT_H
 #define LIBICERT_STATEMENT_H
@@ -39,7 +39,7 @@ struct statement_line {
 /*
  * Gives each credit to each(), in the file's order; what went out is left out.
  * decimal: ',' or '.', the other one groups thousands.  The first record may be
- * a heading.  *record: where it was wrong, 0 for the whole.  ICERT_E_MALFORMED;
+ * a heading.  *record: where it was wrong, 0 for the whole.  ICERT_E_MALFORMED; ICERT_E_MISMATCH: the heading names other columns than the profile;
  * ICERT_E_TOO_LARGE above a limit; what each() returns other than 0 ends it.
  * Before an error credits may have been given: they count only if all is good.
  */

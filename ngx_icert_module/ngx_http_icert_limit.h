@@ -140,4 +140,9 @@ ngx_int_t ngx_http_icert_limit_init_zone(ngx_shm_zone_t *zone,
     void *data);
 
 
+/* of the preaccess phase; what a decision costs is measured of it by this name */
+
+ngx_int_t ngx_http_icert_limit_handler(ngx_http_request_t *r);
+
+
 #endif /* _NGX_HTTP_ICERT_LIMIT_H_INCLUDED_ */

@@ -4,7 +4,6 @@
 #include <openssl/sha.h>
 
 
-static ngx_int_t ngx_http_icert_limit_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_icert_limit_key(ngx_http_request_t *r,
     ngx_http_icert_limit_zone_t *z, u_char *key);
 static void ngx_http_icert_limit_note(ngx_http_icert_note_t *note,
@@ -132,7 +131,7 @@ ngx_module_t  ngx_http_icert_limit_module = {
  * nothing at the others.  The last is asked and charged at once.
  */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_icert_limit_handler(ngx_http_request_t *r)
 {
     int64_t                           now, delay;

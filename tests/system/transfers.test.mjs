@@ -84,12 +84,29 @@ test('a statement with one wrong row is refused whole; lines of an earlier impor
 	// As banks' pages write files: with a byte order mark, in an older encoding, quoted, with tabs.
 	for (const [n, [what, octets, more]] of [
 		['a byte order mark and quotes', Buffer.from('\ufeff"Fecha","Documento","Detalle","Valor"\r\n"21/11/2026","500","DEPÓSITO, CAJA","1,009.00"\r\n'), { decimal: 'point' }],
-		['an older encoding', Buffer.from('21/11/2026;501;DEPÓSITO DE ÑUSTA;9,00\r\n', 'latin1')],
+		['an older encoding', Buffer.from('21/11/2026;501;DEP\xd3SITO \x93\xd1USTA\x94;9,00\r\n', 'latin1')],
 		['tabs', Buffer.from('21/11/2026\t502\tDEPOSITO\t9,00\n')],
 	].entries()) {
 		expect(await imports(octets, more), 200, what);
 		assert.equal(sql(`select cents from icert.bank_line where reference = '${500 + n}'`), n === 0 ? '100900' : '900', what);
 	}
+	// The same file under another order of columns, or with titles that say other columns, would count money twice or what went out.
+	const twice = '21/11/2026;601;602;9,00\n';
+	expect(await imports(twice), 200, 'taken');
+	const swapped = await imports(twice, { profile: 'date-text-reference-amount' });
+	assert.equal(swapped.status, 422);
+	assert.match(swapped.main, /otro orden de columnas/);
+	for (const [heading, profile] of [['Fecha;Detalle;Documento;Débito;Crédito', 'date-text-reference-amount'], ['Fecha;Detalle;Documento;Valor', 'date-reference-text-amount'], ['FECHA;DETALLE;DOCUMENTO;CRÉDITO;DÉBITO', 'date-text-reference-debit-credit']]) {
+		const other = await imports(`${heading}\n21/11/2026;A;603;9,00;\n`, { profile });
+		assert.equal(other.status, 422, heading);
+		assert.match(other.main, /sus columnas son otras/);
+	}
+	assert.equal(sql("select count(*) from icert.bank_line where reference in ('601', '602', '603')"), '1');
+	// Equal lines are as many as there are, and cost no more than others.
+	expect(await imports('20/11/2026;700;IGUAL;1,00\n'.repeat(3_000)), 200, 'many equal ones');
+	assert.equal(sql("select count(*) from icert.bank_line where reference = '700'"), '3000');
+	assert.match(expect(await imports('20/11/2026;700;IGUAL;1,00\n'.repeat(3)), 200, 'some of them again').text, /ya estaba importado entero/);
+	sql("delete from icert.bank_line where reference in ('601', '700')");
 	// What is no such file is said to be none at the first octets, in words of this page.
 	for (const [octets, words] of [[Buffer.from('PK\x03\x04 a spreadsheet'), /no es CSV/], [Buffer.from('%PDF-1.7\n'), /no es CSV/], [Buffer.alloc(5 << 20, '21/11/2026;1;A;7,00\n'), /pesa más de 4 MB/], [Buffer.alloc(0), /está vacío/]]) {
 		const refused = await imports(octets);

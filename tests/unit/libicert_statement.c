@@ -69,6 +69,15 @@ static const struct {
 	{ SIDES, '.', "2026-11-21,A,7,5.00,6.00\n", ICERT_E_MALFORMED, 1, "" },
 	{ KIND, '.', "2026-11-21,X,7,A,5.00\n", ICERT_E_MALFORMED, 1, "" },
 	{ SIMPLE, '.', "", ICERT_E_MALFORMED, 0, "" },
+	/* Windows-1252: quotes and a dash; an octet that it has no letter for. */
+	{ SIMPLE, '.', "2026-11-21,7,\x93" "A\x94 \x96 \xd1,1\n", 0, 0, "2026-11-21 100 7 [\xe2\x80\x9c" "A\xe2\x80\x9d \xe2\x80\x93 \xc3\x91];" },
+	{ SIMPLE, '.', "2026-11-21,7,\x81,1\n", ICERT_E_MALFORMED, 1, "" },
+	/* Headings that name other columns than the profile. */
+	{ SIMPLE, '.', "Fecha,Documento,Detalle,D\xc3\xa9" "bito,Cr\xc3\xa9" "dito\n2026-11-21,7,A,1,\n", ICERT_E_MISMATCH, 1, "" },
+	{ SIMPLE, '.', "FECHA,DOCUMENTO,DETALLE,SALDO\n2026-11-21,7,A,1\n", ICERT_E_MISMATCH, 1, "" },
+	{ SIMPLE, '.', "Fecha,Detalle,Documento,Valor\n2026-11-21,7,A,1\n", ICERT_E_MISMATCH, 1, "" },
+	{ SIMPLE, '.', "Fecha,Documento,Detalle,D\xc3\xa9" "bito/Cr\xc3\xa9" "dito\n2026-11-21,7,A,1\n", 0, 0, "2026-11-21 100 7 [A];" },
+	{ SIDES, '.', "Fecha,Detalle,Documento,CR\xc3\x89" "DITO,D\xc3\x89" "BITO\n2026-11-21,A,7,5.00,\n", ICERT_E_MISMATCH, 1, "" },
 };
 
 static void

@@ -19,6 +19,10 @@
 static const struct db_stmt add_import = { "transfer_import",
 	"insert into icert.bank_import (id, account_id, profile, sha256, lines, known, imported_by, imported_at)"
 	" values ($1, $2, $3, $4, $5, $6, $7, $8)" };
+/* The same file, taken for another account's or with other columns: each line would be there twice. */
+static const struct db_stmt elsewhere = { "transfer_elsewhere",
+	"select count(*) from icert.bank_import i where i.sha256 = $1 and (i.account_id <> $2 or i.profile <> $3)"
+	" and exists (select from icert.bank_line l where l.import_id = i.id and l.state <> 'other')" };
 static const struct db_stmt known_lines = { "transfer_known",
 	"select count(*) from icert.bank_line where digest = any (select decode(x, 'hex') from unnest(string_to_array($1, ',')) x)" };
 static const struct db_stmt add_line = { "transfer_line",
@@ -47,8 +51,9 @@ static const struct db_stmt word = { "transfer_word",
 /* --- the import ------------------------------------------------------------ */
 
 struct entry {
-	uint8_t digest[DIGEST];
+	uint8_t digest[DIGEST];		/* as if no other line were equal, until number_equal() */
 	int64_t cents;
+	size_t	place, text;		/* in the file; where its text begins in import.texts */
 	char	day[11], reference[STATEMENT_REFERENCE + 1], number[NUMBER_TEXT];
 };
 
@@ -56,6 +61,7 @@ struct import {
 	const char	*account;
 	struct entry	*entries;
 	size_t		 n, room;
+	struct buf	 texts;		/* NUL-terminated, one after the other */
 };
 
 /* An order's number in what a payer wrote, as banks garble it: "P-2026-000123-4", "p2026 000123 4". */
@@ -84,14 +90,14 @@ find_number(const char *text, char out[NUMBER_TEXT])
 }
 
 static int
-digest_of(const struct import *im, const struct statement_line *l, unsigned nth, uint8_t digest[DIGEST])
+digest_of(const struct import *im, struct entry *e, unsigned nth)
 {
 	struct buf b = BUF_INIT;
 	int error;
 
 	/* Which of equal lines of one file: two deposits of one sum on one day are two. */
-	buf_printf(&b, "%s\n%s\n%lld\n%s\n%s\n%u", im->account, l->day, (long long)l->cents, l->reference, l->text, nth);
-	if ((error = buf_error(&b)) == 0 && EVP_Digest(b.p, b.len, digest, NULL, EVP_sha256(), NULL) != 1)
+	buf_printf(&b, "%s\n%s\n%lld\n%s\n%s\n%u", im->account, e->day, (long long)e->cents, e->reference, (const char *)im->texts.p + e->text, nth);
+	if ((error = buf_error(&b)) == 0 && EVP_Digest(b.p, b.len, e->digest, NULL, EVP_sha256(), NULL) != 1)
 		error = ICERT_E_CRYPTO;
 	bytes_wipe(b.p, b.len);
 	buf_free(&b);
@@ -99,20 +105,10 @@ digest_of(const struct import *im, const struct statement_line *l, unsigned nth,
 }
 
 static int
-there(const struct import *im, const uint8_t digest[DIGEST])
-{
-	for (size_t i = 0; i < im->n; i++)
-		if (memcmp(im->entries[i].digest, digest, DIGEST) == 0)
-			return 1;
-	return 0;
-}
-
-static int
 take(void *arg, const struct statement_line *l)
 {
 	struct import *im = arg;
 	struct entry *e;
-	unsigned nth = 0;
 	int error;
 
 	if (im->n == im->room) {
@@ -125,18 +121,75 @@ take(void *arg, const struct statement_line *l)
 	}
 	e = &im->entries[im->n];
 	memset(e, 0, sizeof *e);
-	do
-		if ((error = digest_of(im, l, nth++, e->digest)) != 0)
-			return error;
-	while (there(im, e->digest));
+	e->place = im->n;
+	e->text = im->texts.len;
 	e->cents = l->cents;
 	snprintf(e->day, sizeof e->day, "%s", l->day);
 	snprintf(e->reference, sizeof e->reference, "%s", l->reference);
 	find_number(l->text, e->number);
 	if (e->number[0] == '\0')
 		find_number(l->reference, e->number);
+	buf_put(&im->texts, l->text, strlen(l->text) + 1);
+	if ((error = buf_error(&im->texts)) != 0 || (error = digest_of(im, e, 0)) != 0)
+		return error;
 	im->n++;
 	return 0;
+}
+
+static int
+by_digest(const void *a, const void *b)
+{
+	const struct entry *left = a, *right = b;
+	int order = memcmp(left->digest, right->digest, DIGEST);
+
+	return order != 0 ? order : left->place < right->place ? -1 : left->place > right->place;
+}
+
+static int
+by_place(const void *a, const void *b)
+{
+	const struct entry *left = a, *right = b;
+
+	return left->place < right->place ? -1 : left->place > right->place;
+}
+
+/* Equal lines are numbered in the file's order, however many there are. */
+static int
+number_equal(struct import *im)
+{
+	uint8_t first[DIGEST];
+	unsigned nth = 0;
+	int error = 0;
+
+	if (im->n < 2)
+		return 0;
+	qsort(im->entries, im->n, sizeof *im->entries, by_digest);
+	memcpy(first, im->entries[0].digest, DIGEST);
+	for (size_t i = 1; i < im->n && error == 0; i++) {
+		struct entry *e = &im->entries[i];
+
+		nth = memcmp(e->digest, first, DIGEST) == 0 ? nth + 1 : 0;
+		if (nth == 0)
+			memcpy(first, e->digest, DIGEST);
+		else
+			error = digest_of(im, e, nth);
+	}
+	qsort(im->entries, im->n, sizeof *im->entries, by_place);
+	return error;
+}
+
+/* What one of finance has loaded by mistake is set aside before it is loaded right. */
+static int
+not_elsewhere(struct act *act, const struct import *im, const char *profile, const uint8_t sha256[DIGEST])
+{
+	struct db_result *r;
+	int error;
+
+	if ((error = DB_QUERY(act->db, &elsewhere, &r, P_BYTES(sha256, DIGEST), P_TEXT(im->account), P_TEXT(profile))) != 0)
+		return error;
+	error = db_int(r, 0, 0) > 0 ? ICERT_E_EXISTS : 0;
+	db_result_free(r);
+	return error;
 }
 
 static int
@@ -187,7 +240,7 @@ transfer_import(struct act *act, const char *account, const char *profile, char 
     struct transfer_imported *out)
 {
 	const struct statement_profile *p = statement_profile(profile);
-	struct import im = { .account = account };
+	struct import im = { .account = account, .texts = BUF_INIT };
 	uint8_t sha256[DIGEST];
 	int error = ICERT_E_DENIED;
 
@@ -195,10 +248,13 @@ transfer_import(struct act *act, const char *account, const char *profile, char 
 	if (p == NULL || !id_valid(account) || (decimal != ',' && decimal != '.'))
 		return ICERT_E_INVALID;
 	if ((act->roles & BY_FINANCE) && (error = statement_read(bytes, len, p, decimal, take, &im, &out->record)) == 0 &&
+	    (error = number_equal(&im)) == 0 &&
 	    (error = EVP_Digest(bytes, len, sha256, NULL, EVP_sha256(), NULL) == 1 ? 0 : ICERT_E_CRYPTO) == 0 &&
-	    (error = act_begin(act)) == 0 && (error = store(act, &im, profile, sha256, out)) == 0)
+	    (error = act_begin(act)) == 0 && (error = not_elsewhere(act, &im, profile, sha256)) == 0 && (error = store(act, &im, profile, sha256, out)) == 0)
 		error = db_commit(act->db);
 	free(im.entries);
+	bytes_wipe(im.texts.p, im.texts.len);
+	buf_free(&im.texts);
 	return error == 0 ? 0 : act_refuse(act, "transfer.import", "bank_import", NULL, 0, error);
 }
 

@@ -33,8 +33,8 @@ struct transfer_imported {
 };
 
 /*
- * Takes a statement over, all or nothing.  ICERT_E_MALFORMED, ICERT_E_TOO_LARGE: out->record says where; ICERT_E_INVALID: no such
- * account or profile.  Lines of an earlier import are recognised one by one.
+ * Takes a statement over, all or nothing.  ICERT_E_MALFORMED, ICERT_E_TOO_LARGE: out->record says where; ICERT_E_MISMATCH: its heading names other
+ * columns than the profile; ICERT_E_EXISTS: the same file was taken under another account or profile; ICERT_E_INVALID: no such account or profile.  Lines of an earlier import are recognised one by one.
  */
 int	transfer_import(struct act *, const char *account, const char *profile, char decimal, const void *bytes, size_t len,
 	    struct transfer_imported *out);

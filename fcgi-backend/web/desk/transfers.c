@@ -102,6 +102,8 @@ transfers_show(struct request *rq)
 static const struct desk_refusal import_refusals[] = {
 	{ ICERT_E_MALFORMED, 422, "statement", "desk.transfer.malformed" },
 	{ ICERT_E_TOO_LARGE, 422, "statement", "desk.transfer.large" },
+	{ ICERT_E_MISMATCH, 422, "profile", "desk.transfer.heading" },
+	{ ICERT_E_EXISTS, 422, "statement", "desk.transfer.elsewhere" },
 	{ ICERT_E_DENIED, 422, "account", "desk.transfer.account" },
 	{ ICERT_E_INVALID, 422, "account", "desk.transfer.account" },
 	{ 0 }

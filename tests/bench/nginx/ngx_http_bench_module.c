@@ -128,7 +128,7 @@ bench_init(ngx_conf_t *cf)
 }
 
 
-/* Ours put a filter there too, so it is looked for: the first handler of the phase that lies in the limit's library. */
+/* Ours put other handlers there too, so it is looked for by its name; nothing else of that phase is measured by mistake. */
 
 static ngx_http_handler_pt
 bench_ours(ngx_http_request_t *r)
@@ -136,16 +136,12 @@ bench_ours(ngx_http_request_t *r)
 	ngx_http_core_main_conf_t  *main = ngx_http_get_module_main_conf(r, ngx_http_core_module);
 	ngx_array_t		   *handlers = &main->phases[NGX_HTTP_PREACCESS_PHASE].handlers;
 	ngx_http_handler_pt	   *handler = handlers->elts;
-	ngx_module_t		   *module = bench_module((ngx_cycle_t *) ngx_cycle, "ngx_http_icert_limit_module");
 	ngx_uint_t		    i;
-	Dl_info			    library, of;
-
-	if (module == NULL || dladdr(module, &library) == 0) {
-		return NULL;
-	}
+	Dl_info			    of;
 
 	for (i = 0; i < handlers->nelts; i++) {
-		if (dladdr((void *) (uintptr_t) handler[i], &of) && of.dli_fbase == library.dli_fbase) {
+		if (dladdr((void *) (uintptr_t) handler[i], &of) && of.dli_sname != NULL
+		    && ngx_strcmp(of.dli_sname, "ngx_http_icert_limit_handler") == 0) {
 			return handler[i];
 		}
 	}
