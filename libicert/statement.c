@@ -106,6 +106,9 @@ read_field(struct reader *r, char *field)
 		for (; !at_end(r) && *r->p != (uint8_t)r->separator; r->p++)
 			if (*r->p == '"' || (error = put(field, &n, *r->p, r->latin1)) != 0)
 				return error != 0 ? error : ICERT_E_MALFORMED;
+	/* Controls of more than one octet. */
+	if (!r->latin1 && !utf8_text(field, n))
+		return ICERT_E_MALFORMED;
 	trim(field, n);
 	return 0;
 }

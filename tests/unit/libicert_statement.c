@@ -72,6 +72,7 @@ static const struct {
 	/* Windows-1252: quotes and a dash; an octet that it has no letter for. */
 	{ SIMPLE, '.', "2026-11-21,7,\x93" "A\x94 \x96 \xd1,1\n", 0, 0, "2026-11-21 100 7 [\xe2\x80\x9c" "A\xe2\x80\x9d \xe2\x80\x93 \xc3\x91];" },
 	{ SIMPLE, '.', "2026-11-21,7,\x81,1\n", ICERT_E_MALFORMED, 1, "" },
+	{ SIMPLE, '.', "2026-11-21,7,A\xc2\x89" "B,1\n", ICERT_E_MALFORMED, 1, "" },
 	/* Headings that name other columns than the profile. */
 	{ SIMPLE, '.', "Fecha,Documento,Detalle,D\xc3\xa9" "bito,Cr\xc3\xa9" "dito\n2026-11-21,7,A,1,\n", ICERT_E_MISMATCH, 1, "" },
 	{ SIMPLE, '.', "FECHA,DOCUMENTO,DETALLE,SALDO\n2026-11-21,7,A,1\n", ICERT_E_MISMATCH, 1, "" },
