@@ -303,7 +303,7 @@ test('a dispute, its end and a refund, from every state that a case can have', a
 	}
 });
 
-test('two phones, one credit: a single case, and it is submitted once', async () => {
+test('two phones, one credit: a single case', async () => {
 	const order = await paid();
 	const phone = await visitor(email);
 	const forms = [(await page(order)).form(/solicitud$/), (await page(order, phone)).form(/solicitud$/)];

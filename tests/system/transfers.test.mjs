@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { startInstance } from '../lib/instance.mjs';
 import { until } from '../lib/http.mjs';
 import * as files from '../lib/files.mjs';
+import { children, signal, units } from '../lib/processes.mjs';
 import { Applicant, Operator, expect } from './walk.mjs';
 
 let icert, finance, first, second;
@@ -135,7 +136,20 @@ test('who imported does not confirm, another does with a fresh code, and a line 
 	assert.match(none.errors.join(), /Ninguna orden/);
 	const late = await next();
 	const confirmOpen = await late.client.visit(`/transferencias/${lineOf(200)}`);
-	await pays(200, number);
+	// Confirmed, and not applied yet: a page that was opened before has its button, and leads to no gateway.
+	const button = (await buyer.client.visit(`/orden/${id}`)).form(/\/pagar$/);
+	const clerk = units(icert).get('clerk').pid;
+	const clerks = [clerk, ...children(clerk).map((one) => one.pid)];
+	for (const pid of clerks) signal(pid, 'SIGSTOP');
+	try {
+		await pays(200, number);
+		const kept = await button.submit();
+		assert.equal(kept.path, `/orden/${id}`);
+		assert.match(kept.main, /la estamos aplicando a esta orden\. No tiene que hacer nada/);
+		assert.equal(state(id), 'created', 'no checkout was made');
+	} finally {
+		for (const pid of clerks) signal(pid, 'SIGCONT');
+	}
 	await applied(200, 'pay');
 	assert.equal(state(id), 'paid');
 	assert.match((await buyer.client.visit(`/orden/${id}`)).main, /Pago recibido/);

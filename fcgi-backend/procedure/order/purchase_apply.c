@@ -36,7 +36,8 @@ static const struct db_stmt disputed = { "purchase_disputed",
 	"update icert.purchase set state = 'disputed', version = version + 1, state_since = $4 where id = $1 and gateway = $2"
 	" and gateway_payment = $3 and state in ('paid', 'used', 'refunding')" };
 static const struct db_stmt won = { "purchase_won",
-	"update icert.purchase p set state = case when exists (select from icert.application a where a.purchase_id = p.id"
+	"update icert.purchase p set state = case when exists (select from icert.refund q where q.purchase_id = p.id and q.own"
+	" and q.state = 'confirmed') then 'refunding' when exists (select from icert.application a where a.purchase_id = p.id"
 	" and a.state not in ('draft', 'removed')) then 'used' else 'paid' end, version = version + 1, state_since = $4 where id = $1"
 	" and gateway = $2 and gateway_payment = $3 and state = 'disputed'" };
 static const struct db_stmt asked = { "purchase_asked", "update icert.purchase set asked_at = $2 where id = $1" };

@@ -420,6 +420,7 @@ order_pay(struct request *rq)
 	enum standing how;
 	struct purchase *p;
 	const char *name;
+	char transfer[12];
 	int rv = order_get(rq, &p);
 
 	if (rv != 0)
@@ -428,6 +429,11 @@ order_pay(struct request *rq)
 		return ICERT_E_MEMORY;
 	/* A checkout that begins after the deadline could only be paid late. */
 	if (!open_for_payment(p) || over(p))
+		return response_redirect(rq, "/orden/%s", p->id);
+	/* A transfer that two people have confirmed pays it in a moment; a page shown before that still has its button. */
+	if ((rv = transfer_word(portal_act(rq), p->id, transfer)) != 0)
+		return rv;
+	if (strcmp(transfer, "checking") == 0)
 		return response_redirect(rq, "/orden/%s", p->id);
 	if ((name = gateway_of(rq, p)) == NULL)
 		return ICERT_E_CONFIG;
