@@ -133,7 +133,7 @@ test('an answer past its nextUpdate is never sent, and max-age ends before it', 
 	for (let n = 0; n < 50; n++) {
 		const { headers } = await ask(path('/one/', first, 2));
 		const age = Number(/^max-age=(\d+),/.exec(headers['cache-control'])[1]);
-		assert.ok(now() + age < Date.parse(headers.expires) / 1000, `${age}`);
+		assert.ok(Date.parse(headers.date) / 1000 + age < Date.parse(headers.expires) / 1000, `${age}`);
 		ages.push(Number(/^max-age=(\d+),/.exec((await ask(path('/one/', first, 3))).headers['cache-control'])[1]));
 	}
 	assert.ok(Math.max(...ages) <= 300 && Math.min(...ages) > 270 - 1 && new Set(ages).size > 5, `${ages}`);

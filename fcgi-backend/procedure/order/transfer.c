@@ -253,7 +253,8 @@ transfer_import(struct act *act, const char *account, const char *profile, char 
 	    (error = act_begin(act)) == 0 && (error = not_elsewhere(act, &im, profile, sha256)) == 0 && (error = store(act, &im, profile, sha256, out)) == 0)
 		error = db_commit(act->db);
 	free(im.entries);
-	bytes_wipe(im.texts.p, im.texts.len);
+	if (im.texts.p != NULL)
+		bytes_wipe(im.texts.p, im.texts.len);
 	buf_free(&im.texts);
 	return error == 0 ? 0 : act_refuse(act, "transfer.import", "bank_import", NULL, 0, error);
 }
