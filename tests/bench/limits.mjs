@@ -1,7 +1,7 @@
 // Limits against limit_req, in one nginx: what a decision costs by itself (nginx/ngx_http_bench_module.c), and what requests a second
 // become of a content handler behind it, headers included, also with the country looked up and a rate for each of several.
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeCountries } from '../lib/mmdb.mjs';
 import { Nginx } from '../lib/nginx.mjs';
@@ -10,6 +10,9 @@ import { pairs } from './pairs.mjs';
 import { wrk } from './wrk.mjs';
 
 const CONNECTIONS = 32;
+// One worker and who asks it, each on a core: what the scheduler does with two workers and a third process on two cores is far more than
+// what a limit costs.
+const CORES = availableParallelism() > 1 ? { worker: 0, client: 1 } : {};
 const NETWORKS = 4000;	// around the one that asks, whose own search goes down to its last bit
 
 const config = (folder) => (port) => `
@@ -35,7 +38,7 @@ const networks = () => [...Array.from({ length: NETWORKS }, (_, i) => [`${1 + i 
 async function withNginx(figure) {
 	const folder = mkdtempSync(join(tmpdir(), 'icert-bench-limits-'));
 	writeCountries(join(folder, 'countries.mmdb'), networks());
-	const nginx = new Nginx(folder, config(folder), { modules: [binary('ngx_http_bench_module.so')] });
+	const nginx = new Nginx(folder, config(folder), { workers: 1, core: CORES.worker, modules: [binary('ngx_http_bench_module.so')] });
 	try {
 		await nginx.start();
 		return await figure(nginx.url);
@@ -57,7 +60,7 @@ async function ofCountry(url) {
 	if (!policy?.startsWith('"geo";q=1000000;')) throw new Error(`${url}/geo: ${policy}`);
 }
 
-const rate = (url) => () => wrk(url, { connections: CONNECTIONS });
+const rate = (url) => () => wrk(url, { connections: CONNECTIONS, core: CORES.client });
 
 export const limitCost = { name: 'limit_cost', unit: 'ns', mostRatio: 1.0,
 	run: ({ say }) => withNginx((url) => pairs({ ours: decisions(`${url}/decide?ours`), reference: decisions(`${url}/decide?limit_req`), say })) };

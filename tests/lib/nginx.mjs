@@ -24,15 +24,17 @@ process.on('exit', () => { for (const nginx of running) nginx.child.kill('SIGKIL
 export class Nginx {
 	/**
 	 * `http(port)` gives the text of the http block; the folder is the caller's and keeps its logs.  With no workers one process does
-	 * all, `under` is what it runs under (valgrind and its options), `modules` are loaded beside ours.
+	 * all, `under` is what it runs under (valgrind and its options), `modules` are loaded beside ours, `core` is the one that every
+	 * worker stays on.
 	 */
-	constructor(folder, http, { workers = 2, under = [], modules = [] } = {}) {
-		Object.assign(this, { folder, http, workers, under, modules, config: join(folder, 'nginx.conf'), log: join(folder, 'error.log'), access: join(folder, 'access.log') });
+	constructor(folder, http, { workers = 2, under = [], modules = [], core } = {}) {
+		Object.assign(this, { folder, http, workers, under, modules, core, config: join(folder, 'nginx.conf'), log: join(folder, 'error.log'), access: join(folder, 'access.log') });
 	}
 
 	configure(http = this.http) {
 		writeFileSync(this.config, `${[`${build}/modules/ngx_icert_module.so`, ...this.modules].map((file) => `load_module ${file};\n`).join('')}${process.getuid() === 0 ? 'user root;' : ''}
 ${this.workers ? `worker_processes ${this.workers}` : 'master_process off'};
+${this.core === undefined ? '' : `worker_cpu_affinity 1${'0'.repeat(this.core)};`}
 daemon off;
 pid ${this.folder}/nginx.pid;
 error_log ${this.log} info;
