@@ -5,6 +5,7 @@
 #include "libicert/log.h"
 #include "web/csrf.h"
 #include "web/page.h"
+#include "web/route.h"
 #include "web/worker.h"
 
 #define PAGE_USUAL 16000	/* octets: most pages are shorter, and grow no buffer */
@@ -153,6 +154,9 @@ page_error(struct request *rq, int status, const char *code)
 	v.reference = status >= 500 ? rq->request_id : NULL;
 	if (status == 503)
 		keep_typed(rq, &v);
+	/* Where whoever sent a form goes on. */
+	if ((rq->method == METHOD_POST || rq->refusal != NULL) && v.again == NULL)
+		v.before = route_page(rq, rq->app->routes);
 	return page_send(rq, status, web_error, &v);
 }
 

@@ -283,6 +283,15 @@ request_parse(struct request *rq, char *const *params, const unsigned char *body
 	return rq->method == METHOD_POST ? parse_body(rq, params, body, len) : 0;
 }
 
+/* A body that is refused unread: the answer is still for its sender, in their session. */
+static int
+unread(struct request *rq, const struct FCGX_Request *fcgi, int status)
+{
+	int rv = request_parse(rq, fcgi->envp, NULL, 0);
+
+	return rv == 500 ? rv : status;
+}
+
 int
 request_read(struct request *rq, struct FCGX_Request *fcgi)
 {
@@ -299,7 +308,7 @@ request_read(struct request *rq, struct FCGX_Request *fcgi)
 			return 400;
 		/* What was typed is on the page that the reader comes back to. */
 		if (n > WEB_BODY_MAX)
-			return 413;
+			return unread(rq, fcgi, 413);
 		len = (size_t)n;
 	}
 	if (len > 0) {
@@ -307,7 +316,7 @@ request_read(struct request *rq, struct FCGX_Request *fcgi)
 			return 500;
 		if (FCGX_GetStr((char *)body, (int)len, fcgi->in) != (int)len) {
 			free(body);
-			return 408;
+			return unread(rq, fcgi, 408);
 		}
 	}
 	status = request_parse(rq, fcgi->envp, body, len);

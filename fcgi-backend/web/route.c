@@ -70,6 +70,37 @@ route_find(struct request *rq, const struct route *const *tables)
 	return other_method ? 405 : 404;
 }
 
+/* Whether who asks may get it: a program's log-in asks everybody else first. */
+static bool
+opens(const struct request *rq, const struct route *r)
+{
+	return rq->session.state != SESSION_LIVE || (r->roles & (rq->session.roles | ROLE_PUBLIC)) != 0;
+}
+
+const char *
+route_page(struct request *rq, const struct route *const *tables)
+{
+	const char *asked = rq->path, *ids[2] = { rq->id[0], rq->id[1] };
+	const struct route *route = rq->route;
+	enum method method = rq->method;
+	char *path = asked != NULL && tables != NULL ? arena_strdup(&rq->arena, asked) : NULL;
+	bool found = false;
+
+	rq->method = METHOD_GET;
+	while (path != NULL && !found && path[0] == '/' && path[1] != '\0') {
+		rq->path = path;
+		found = route_find(rq, tables) == 0 && opens(rq, rq->route);
+		if (!found)
+			*strrchr(path, '/') = '\0';
+	}
+	rq->path = asked;
+	rq->route = route;
+	rq->method = method;
+	rq->id[0] = ids[0];
+	rq->id[1] = ids[1];
+	return found ? path : NULL;
+}
+
 static void
 print_roles(FILE *f, unsigned roles)
 {

@@ -65,6 +65,12 @@ struct route {
  */
 int route_find(struct request *, const struct route *const *tables);
 
+/*
+ * The page that a form of rq's path stood on, as far as addresses tell: the path itself where it can be got by who asks, else the
+ * nearest above it.  NULL when only the first page is left.  rq->route and rq->id are as before.
+ */
+const char *route_page(struct request *, const struct route *const *tables);
+
 /* Prints method,pattern,roles,province a line, roles joined by '+'. */
 void route_print(FILE *, const struct route *const *tables);
 

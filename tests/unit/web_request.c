@@ -234,6 +234,28 @@ test_no_routes(void **state)
 	assert_null(rq.id[0]);
 }
 
+/* Who sent a form from a page goes back to it, or to the nearest page above that they may see. */
+static void
+test_route_page(void **state)
+{
+	(void)state;
+	rq.session.state = SESSION_LIVE;
+	rq.session.roles = ROLE_CONTACT;
+	assert_int_equal(find(METHOD_POST, "/a/" ID1 "/otra"), 0);
+	assert_string_equal(route_page(&rq, tables), "/a/" ID1 "/otra");
+	assert_int_equal(rq.method, METHOD_POST);
+	assert_ptr_equal(rq.route, &second[1]);
+	assert_string_equal(rq.id[1], "otra");
+	rq.session.roles = ROLE_FINANCE;
+	assert_string_equal(route_page(&rq, tables), "/a/" ID1);
+	rq.path = "/a/" ID1 "/otra/mas/y/mas";
+	assert_string_equal(route_page(&rq, tables), "/a/" ID1);
+	rq.path = "/b/" ID1 "/c";
+	assert_null(route_page(&rq, tables));
+	rq.path = "/";
+	assert_null(route_page(&rq, tables));
+}
+
 static void
 test_csrf(void **state)
 {
@@ -293,7 +315,7 @@ main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_target), T(test_bad_target), T(test_method), T(test_form), T(test_form_refused),
-		T(test_refusal), T(test_uploads), T(test_uploads_cut), T(test_routes), T(test_no_routes),
+		T(test_refusal), T(test_uploads), T(test_uploads_cut), T(test_routes), T(test_no_routes), T(test_route_page),
 		T(test_csrf), T(test_arena),
 	};
 

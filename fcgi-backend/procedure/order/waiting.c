@@ -13,10 +13,10 @@ const char *const waiting_names[] = { "transfer", "difference", "refund", "faile
 /* The number that a line names is the payer's word: the order is the one of that number, if there is one. */
 #define WAITING \
 	"with waiting as (" \
-	" select 0 as kind, i.imported_at as since, l.cents, l.id::text as id, '' as word, p.id as order_id, coalesce(p.number, '') as number" \
+	" select 0 as kind, i.imported_at as since, l.cents, l.id::text as id, left(l.reference, 15) as word, p.id as order_id, coalesce(p.number, '') as number" \
 	" from icert.bank_line l join icert.bank_import i on i.id = l.import_id left join icert.purchase p on p.number = l.number where l.state = 'new'" \
 	" union all" \
-	" select 1, r.ended_at, coalesce(d.there, d.here, -1), '', d.kind, p.id, coalesce(p.number, '')" \
+	" select 1, r.ended_at, coalesce(d.there, d.here, -1), d.id::text, d.kind, p.id, coalesce(p.number, '')" \
 	" from icert.difference d join icert.reconciliation r on r.gateway = d.gateway and r.day = d.day" \
 	" left join icert.purchase p on p.id = d.purchase_id where d.state = 'open'" \
 	" union all" \

@@ -31,8 +31,8 @@ struct waiting {
 	enum waiting_kind kind;
 	int64_t	since;			/* UTC seconds */
 	int64_t	cents;			/* -1 none */
-	char	id[ID_TEXT];		/* the line's, for a transfer; "" else */
-	char	word[16];		/* kind of the difference, verdict of the payment or "fault", reason of the refund; "" else */
+	char	id[ID_TEXT];		/* the line's, the difference's; "" else */
+	char	word[16];		/* the line's document, kind of the difference, verdict of the payment or "fault", reason of the refund; "" else */
 	char	order[ID_TEXT], number[NUMBER_TEXT];	/* "" none */
 };
 

@@ -61,6 +61,7 @@ accounts_page(struct request *rq, int status)
 		rows[i].at = a->q.requested_at;
 		rows[i].decided = a->q.decided_name[0] != '\0' ? a->q.decided_name : NULL;
 		rows[i].may_confirm = v.admin && open && a->q.other;
+		rows[i].code = desk_code_field(rq, a->q.id);
 		rows[i].may_end = v.admin && (open || strcmp(a->q.state, "confirmed") == 0);
 	}
 	v.rows = rows;
@@ -72,8 +73,6 @@ accounts_page(struct request *rq, int status)
 	v.number = page_field(rq, "number", NULL);
 	v.holder = page_field(rq, "holder", NULL);
 	v.holder_id = page_field(rq, "holder_id", NULL);
-	v.code = page_field(rq, "code", NULL);
-	v.code.value = NULL;
 	return page_send(rq, status, desk_accounts, &v);
 }
 
@@ -93,7 +92,7 @@ static const struct desk_refusal refusals[] = {
 static int
 wrong(struct request *rq, int rv)
 {
-	int status = desk_code_error(rq, rv) ? 422 : desk_refused(rq, refusals, rv);
+	int status = rq->id[0] != NULL && desk_code_error_of(rq, rv, rq->id[0]) ? 422 : desk_refused(rq, refusals, rv);
 
 	return status != 0 ? accounts_page(rq, status) : rv;
 }
@@ -122,11 +121,11 @@ account_save(struct request *rq)
 	if (a == NULL)
 		return ICERT_E_MEMORY;
 	a->province = province != NULL ? atoi(province) : 0;
+	text(rq, "bank", a->bank, sizeof a->bank, 2, NULL, "desk.account.bank");
 	if (kind == NULL || (strcmp(kind, account_kinds[0]) != 0 && strcmp(kind, account_kinds[1]) != 0))
 		page_field_error(rq, "kind", "desk.account.kind");
 	else
 		snprintf(a->kind, sizeof a->kind, "%s", kind);
-	text(rq, "bank", a->bank, sizeof a->bank, 2, NULL, "desk.account.bank");
 	text(rq, "number", a->number, 21, 6, numbers, "desk.account.number");
 	text(rq, "holder", a->holder, sizeof a->holder, 2, NULL, "desk.account.holder");
 	text(rq, "holder_id", a->holder_id, 14, 10, numbers, "desk.account.holder_id");

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "libicert/error.h"
+#include "procedure/order/transfer.h"
 #include "procedure/people/login.h"
 #include "procedure/people/staff.h"
 #include "web/caller.h"
@@ -249,16 +250,36 @@ desk_refused(struct request *rq, const struct desk_refusal *table, int rv)
 	return 0;
 }
 
-bool
-desk_code_error(struct request *rq, int rv)
+static bool
+code_error(struct request *rq, int rv, const char *field)
 {
 	const char *say = rv == ICERT_E_CODE_WRONG ? "desk.issue.code_wrong" :
 	    rv == ICERT_E_CODE_REPLAYED ? "desk.issue.code_used" :
 	    rv == ICERT_E_CODE_SPENT ? "desk.issue.code_spent" : rv == ICERT_E_INVALID ? "desk.issue.code_missing" : NULL;
 
 	if (say != NULL)
-		page_field_error(rq, "code", say);
+		page_field_error(rq, field, say);
 	return say != NULL;
+}
+
+bool
+desk_code_error(struct request *rq, int rv)
+{
+	return code_error(rq, rv, "code");
+}
+
+bool
+desk_code_error_of(struct request *rq, int rv, const char *id)
+{
+	return code_error(rq, rv, arena_printf(&rq->arena, "code-%s", id));
+}
+
+struct view_field
+desk_code_field(struct request *rq, const char *id)
+{
+	const char *at = arena_printf(&rq->arena, "code-%s", id);
+
+	return (struct view_field){ .error = at != NULL ? page_error_of(rq, at) : NULL };
 }
 
 struct view_option *
@@ -295,4 +316,16 @@ desk_moment(const char *day, const char *hour)
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
 	return (int64_t)timegm(&tm) - DESK_OFFSET_S;
+}
+
+int64_t
+desk_day(const char *day)
+{
+	return desk_moment(day, "12:00");
+}
+
+const char *
+desk_gateway(const char *name)
+{
+	return strcmp(name, TRANSFER_GATEWAY) == 0 ? catalogue("desk.gateway.transfer") : name;
 }

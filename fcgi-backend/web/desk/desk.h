@@ -98,6 +98,9 @@ struct desk_refusal {
 int desk_refused(struct request *, const struct desk_refusal *, int rv);
 /* Notes the error of a code that was not taken at its field; false for other errors. */
 bool desk_code_error(struct request *, int rv);
+/* The same where a page has a code for each of its rows: at "code-<id>", the one of the row that was sent; and that field, empty, for its row. */
+bool desk_code_error_of(struct request *, int rv, const char *id);
+struct view_field desk_code_field(struct request *, const char *id);
 
 /* A select's or radio's choices: code → catalogue "<prefix><code>". */
 struct view_option *desk_options(struct request *, const char *const *codes, const char *prefix,
@@ -107,6 +110,11 @@ struct view_option *desk_options(struct request *, const char *const *codes, con
 #define DESK_OFFSET_S	(-5 * 3600)
 /* "2026-11-23" and "15:00" of Ecuador's mainland as UTC seconds; -1 for another form. */
 int64_t desk_moment(const char *day, const char *hour);
+/* A row's day, "2026-11-23", as a moment of it, for a view. */
+int64_t desk_day(const char *day);
+
+/* How people call what a payment came by: the gateway's name, or "transferencia". */
+const char *desk_gateway(const char *name);
 
 extern const struct route desk_login_routes[], desk_queue_routes[], desk_case_routes[], desk_review_routes[],
     desk_slot_routes[], desk_document_routes[], desk_upload_routes[], desk_identify_routes[], desk_issue_routes[], desk_token_routes[],

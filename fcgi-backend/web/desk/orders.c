@@ -155,11 +155,10 @@ fill_refunds(struct request *rq, struct view_desk_order *v, const struct refund 
 		rows[i].ended_at = list[i].ended_at;
 		rows[i].may_confirm = open && decides && list[i].q.other;
 		rows[i].may_withdraw = open && decides;
+		rows[i].code = desk_code_field(rq, list[i].q.id);
 	}
 	v->refunds = rows;
 	v->nrefunds = n;
-	v->code = page_field(rq, "code", NULL);
-	v->code.value = NULL;
 	return 0;
 }
 
@@ -179,7 +178,7 @@ fill_payments(struct request *rq, struct view_desk_order *v, const struct story 
 		events[i].tries = s->events[i].tries;
 	}
 	for (size_t i = 0; i < s->nconclusions; i++) {
-		payments[i].gateway = s->conclusions[i].gateway;
+		payments[i].gateway = desk_gateway(s->conclusions[i].gateway);
 		payments[i].id = s->conclusions[i].payment;
 		payments[i].verdict = s->conclusions[i].verdict;
 		payments[i].stated = s->conclusions[i].cents >= 0;
@@ -206,7 +205,7 @@ fill_compared(struct request *rq, struct view_desk_order *v, const struct story 
 		return ICERT_E_MEMORY;
 	for (size_t i = 0; i < s->ntransfers; i++) {
 		transfers[i].href = arena_printf(&rq->arena, "/transferencias/%s", s->transfers[i].id);
-		transfers[i].day = s->transfers[i].day;
+		transfers[i].day = desk_day(s->transfers[i].day);
 		transfers[i].amount = s->transfers[i].cents;
 		transfers[i].state = s->transfers[i].state;
 		transfers[i].verdict = s->transfers[i].verdict[0] != '\0' ? s->transfers[i].verdict : NULL;
@@ -215,7 +214,7 @@ fill_compared(struct request *rq, struct view_desk_order *v, const struct story 
 		const struct story_difference *d = &s->differences[i];
 
 		differences[i].gateway = d->gateway;
-		differences[i].day = d->day;
+		differences[i].day = desk_day(d->day);
 		differences[i].kind = d->kind;
 		differences[i].state = d->state;
 		differences[i].reason = d->reason[0] != '\0' ? d->reason : NULL;
@@ -289,7 +288,7 @@ desk_order_page(struct request *rq, int status)
 	v.at = p->created_at;
 	v.expires_at = strcmp(p->state, "created") == 0 || strcmp(p->state, "pending") == 0 ? p->expires_at : 0;
 	v.paid_at = p->paid_at;
-	v.gateway = p->gateway[0] != '\0' ? p->gateway : NULL;
+	v.gateway = p->gateway[0] != '\0' ? desk_gateway(p->gateway) : NULL;
 	v.payment = p->gateway_payment;
 	v.mailbox = s->masked;
 	v.case_number = s->case_number[0] != '\0' ? s->case_number : NULL;

@@ -131,6 +131,9 @@ edit_page(struct request *rq, int status)
 	v.kinds = desk_options(rq, kinds, "kind.", typed(rq, "kind", item->kind), &v.nkinds);
 	v.rucs = desk_options(rq, rucs, "desk.price.ruc.", typed(rq, "ruc", item->ruc), &v.nrucs);
 	v.sale = desk_options(rq, sale, "desk.price.sale.", typed(rq, "sale", p == NULL || item->on_sale ? "yes" : "no"), &v.nsale);
+	v.container = page_field(rq, "container", NULL);
+	v.kind = page_field(rq, "kind", NULL);
+	v.ruc = page_field(rq, "ruc", NULL);
 	v.years = page_field(rq, "years", arena_printf(&rq->arena, "%d", item->years));
 	v.net = page_field(rq, "net", arena_strdup(&rq->arena, net));
 	v.tax = page_field(rq, "tax", percent(rq, p != NULL ? item->tax_bp : 1500));
@@ -191,7 +194,10 @@ read_change(struct request *rq, struct price_change *c)
 		page_field_error(rq, "kind", "desk.price.kind");
 	else
 		strcpy(c->item.kind, kind);
-	strcpy(c->item.ruc, ruc != NULL ? ruc : "any");
+	if (ruc == NULL)
+		page_field_error(rq, "ruc", "desk.price.ruc");
+	else
+		strcpy(c->item.ruc, ruc);
 	c->item.years = years != NULL && strlen(years) == 1 ? years[0] - '0' : 0;
 	if (c->item.years < 1 || c->item.years > 5)
 		page_field_error(rq, "years", "desk.price.years");

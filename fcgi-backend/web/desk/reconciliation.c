@@ -23,7 +23,7 @@ fill_days(struct request *rq, struct view_desk_reconciliation *v)
 	if ((rv = reconciliation_list(desk_act(rq), list, &n)) != 0)
 		return rv;
 	for (size_t i = 0; i < n; i++) {
-		rows[i].day = list[i].day;
+		rows[i].day = desk_day(list[i].day);
 		rows[i].gateway = list[i].gateway;
 		rows[i].done = strcmp(list[i].state, "done") == 0;
 		rows[i].down = list[i].outcome[0] != '\0';
@@ -55,7 +55,7 @@ reconciliation_page(struct request *rq, int status)
 
 		rows[i].id = d->id;
 		rows[i].kind = d->kind;
-		rows[i].day = d->day;
+		rows[i].day = desk_day(d->day);
 		rows[i].gateway = d->gateway;
 		rows[i].payment = d->payment;
 		rows[i].order = d->order[0] != '\0' ? arena_printf(&rq->arena, "/orden/%s", d->order) : NULL;
@@ -70,9 +70,13 @@ reconciliation_page(struct request *rq, int status)
 		rows[i].verdict = d->verdict[0] != '\0' ? d->verdict : NULL;
 		rows[i].by = d->decided_name[0] != '\0' ? d->decided_name : NULL;
 		rows[i].acts = v.acts && strcmp(d->state, "open") == 0;
+		rows[i].error = page_error_of(rq, arena_printf(&rq->arena, "reason-%s", d->id));
+		rows[i].wrong = rows[i].error != NULL;
+		v.open += strcmp(d->state, "open") == 0;
 	}
 	v.rows = rows;
 	v.nrows = n;
+	v.cut = n == DIFFERENCES;
 	v.reasons = desk_options(rq, difference_reasons, "desk.difference.reason.", NULL, &v.nreasons);
 	return page_send(rq, status, desk_reconciliation, &v);
 }
@@ -85,7 +89,6 @@ reconciliation_show(struct request *rq)
 
 static const struct desk_refusal refusals[] = {
 	{ ICERT_E_CONFLICT, 409, NULL, "desk.difference.gone" },
-	{ ICERT_E_INVALID, 422, NULL, "desk.difference.reason_missing" },
 	{ 0 }
 };
 
@@ -94,6 +97,10 @@ ended(struct request *rq, int rv, const char *notice)
 {
 	int status;
 
+	if (rv == ICERT_E_INVALID) {
+		page_field_error(rq, arena_printf(&rq->arena, "reason-%s", rq->id[0]), "desk.difference.reason_missing");
+		return reconciliation_page(rq, 422);
+	}
 	if (rv != 0)
 		return (status = desk_refused(rq, refusals, rv)) != 0 ? reconciliation_page(rq, status) : rv;
 	return response_redirect(rq, "/conciliacion?aviso=%s", notice);

@@ -98,7 +98,7 @@ static const struct desk_refusal refusals[] = {
 static int
 wrong(struct request *rq, int rv, int (*page)(struct request *, int))
 {
-	int status = desk_code_error(rq, rv) ? 422 : desk_refused(rq, refusals, rv);
+	int status = rq->id[1] != NULL && desk_code_error_of(rq, rv, rq->id[1]) ? 422 : desk_refused(rq, refusals, rv);
 
 	return status != 0 ? page(rq, status) : rv;
 }

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -80,6 +81,15 @@ add(struct totals *a, const struct totals *b)
 	a->balance += b->balance;
 }
 
+/* "noviembre de 2026" */
+static const char *
+month_words(struct request *rq, const struct span *s)
+{
+	const char *name = catalogue(arena_printf(&rq->arena, "month.%d", atoi(s->name + 5)));
+
+	return arena_printf(&rq->arena, "%s de %.4s", name != NULL ? name : s->name + 5, s->name);
+}
+
 static int
 month_show(struct request *rq)
 {
@@ -99,8 +109,8 @@ month_show(struct request *rq)
 		const struct totals *t = &list[i];
 
 		rows[i].href = arena_printf(&rq->arena, "/totales/dia?dia=%s", t->day);
-		rows[i].day = t->day;
-		rows[i].gateway = t->gateway;
+		rows[i].day = desk_day(t->day);
+		rows[i].gateway = desk_gateway(t->gateway);
 		rows[i].currency = strcmp(t->currency, "USD") != 0 ? t->currency : NULL;
 		rows[i].sales = t->sales;
 		rows[i].net = t->net;
@@ -113,7 +123,7 @@ month_show(struct request *rq)
 		if (rows[i].currency == NULL)
 			add(&sum, t);
 	}
-	v.month = arena_strdup(&rq->arena, span.name);
+	v.month = month_words(rq, &span);
 	v.previous = arena_printf(&rq->arena, "/totales?mes=%s", span.before);
 	v.next = arena_printf(&rq->arena, "/totales?mes=%s", span.after);
 	v.file = arena_printf(&rq->arena, "/totales/mes.csv?mes=%s", span.name);
@@ -149,7 +159,7 @@ day_show(struct request *rq)
 	v.nrows = v.more ? MOVEMENTS : n;
 	for (size_t i = 0; i < v.nrows; i++) {
 		rows[i].at = list[i].at;
-		rows[i].gateway = list[i].gateway;
+		rows[i].gateway = desk_gateway(list[i].gateway);
 		rows[i].payment = list[i].payment;
 		rows[i].kind = list[i].kind;
 		rows[i].cents = list[i].cents;
@@ -158,7 +168,7 @@ day_show(struct request *rq)
 		rows[i].number = list[i].number;
 	}
 	v.rows = rows;
-	v.day = arena_strdup(&rq->arena, span.name);
+	v.day = desk_day(span.name);
 	v.month = arena_printf(&rq->arena, "/totales?mes=%.7s", span.name);
 	v.previous = arena_printf(&rq->arena, "/totales/dia?dia=%s", span.before);
 	v.next = arena_printf(&rq->arena, "/totales/dia?dia=%s", span.after);

@@ -69,7 +69,7 @@ transfers_page(struct request *rq, int status, unsigned record)
 		const struct transfer *t = &list[i];
 
 		rows[i].href = arena_printf(&rq->arena, "/transferencias/%s", t->id);
-		rows[i].day = t->day;
+		rows[i].day = desk_day(t->day);
 		rows[i].bank = t->bank;
 		rows[i].reference = t->reference[0] != '\0' ? t->reference : NULL;
 		rows[i].amount = t->cents;
@@ -83,6 +83,7 @@ transfers_page(struct request *rq, int status, unsigned record)
 	}
 	v.rows = rows;
 	v.nrows = n;
+	v.cut = n == LINES;
 	return page_send(rq, status, desk_transfers, &v);
 }
 
@@ -163,7 +164,7 @@ line_page(struct request *rq, int status)
 	if ((rv = transfer_get(desk_act(rq), rq->id[0], t)) != 0)
 		return rv;
 	v.id = t->id;
-	v.day = t->day;
+	v.day = desk_day(t->day);
 	v.bank = t->bank;
 	v.reference = t->reference[0] != '\0' ? t->reference : NULL;
 	v.amount = t->cents;

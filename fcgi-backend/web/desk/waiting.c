@@ -26,7 +26,7 @@ place(struct request *rq, const struct waiting *w)
 	case WAITING_TRANSFER:
 		return arena_printf(&rq->arena, "/transferencias/%s", w->id);
 	case WAITING_DIFFERENCE:
-		return "/conciliacion";
+		return arena_printf(&rq->arena, "/conciliacion#diferencia-%s", w->id);
 	case WAITING_REFUND:
 	case WAITING_FAILED:
 		return arena_printf(&rq->arena, "/orden/%s#devoluciones", w->order);
@@ -61,6 +61,7 @@ waiting_show(struct request *rq)
 		rows[i].kind = waiting_names[list[i].kind];
 		rows[i].verdict = list[i].kind == WAITING_PAYMENT ? list[i].word : NULL;
 		rows[i].difference = list[i].kind == WAITING_DIFFERENCE ? list[i].word : NULL;
+		rows[i].document = list[i].kind == WAITING_TRANSFER ? list[i].word : NULL;
 		rows[i].since = list[i].since;
 		rows[i].is_amount = list[i].cents >= 0;
 		rows[i].amount = list[i].cents;
