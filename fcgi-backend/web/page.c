@@ -246,6 +246,17 @@ page_field_error(struct request *rq, const char *field, const char *code)
 	page_field_text(rq, field, text);
 }
 
+void
+page_field_words(struct request *rq, const char *field, const char *code, const char *const *pairs)
+{
+	struct buf b = BUF_INIT;
+
+	catalogue_put(&b, code, pairs);
+	if (buf_error(&b) == 0)
+		page_field_text(rq, field, arena_strndup(&rq->arena, (const char *)b.p, b.len));
+	buf_free(&b);
+}
+
 bool
 page_has_errors(const struct request *rq)
 {

@@ -43,6 +43,8 @@ int page_refusal(struct request *);
 void page_field_error(struct request *, const char *field, const char *code);
 /* The same with a sentence made already, in the request's arena. */
 void page_field_text(struct request *, const char *field, const char *text);
+/* The same with the words of the sentence's {name}s: pairs is name, value, …, NULL. */
+void page_field_words(struct request *, const char *field, const char *code, const char *const *pairs);
 /* The sentence noted for a field, or NULL. */
 const char *page_error_of(const struct request *, const char *field);
 bool page_has_errors(const struct request *);

@@ -56,21 +56,33 @@ insert(struct act *act, struct slip *s, int64_t place)
 	    P_INT(s->size), P_BYTES(s->sha256, sizeof s->sha256), P_BYTES(s->original_sha256, sizeof s->original_sha256),
 	    P_INT(s->at))) != 0)
 		return error;
-	/* Two at once: the other one has the place. */
+	/* Another one has the place. */
 	error = db_affected(r) == 1 ? 0 : ICERT_E_BUSY;
 	db_result_free(r);
+	return error;
+}
+
+/* Two at once: whoever comes second finds the place taken, and either the same file in it or the next place free. */
+static int
+insert_next(struct act *act, struct slip *s)
+{
+	int64_t place;
+	int error = ICERT_E_BUSY;
+
+	for (int tries = 0; error == ICERT_E_BUSY && tries < SLIPS_MAX; tries++)
+		if ((error = next_place(act, s, &place)) == 0)
+			error = insert(act, s, place);
 	return error;
 }
 
 int
 slip_add(struct act *act, const struct purchase *p, struct slip *s)
 {
-	int64_t place;
 	int error = ICERT_E_DENIED;
 
 	snprintf(s->order, sizeof s->order, "%s", p->id);
 	if ((act->roles & BY_APPLICANT) && (error = slip_wanted(p) ? 0 : ICERT_E_STATE) == 0 && (error = act_begin(act)) == 0 &&
-	    (error = next_place(act, s, &place)) == 0 && (error = insert(act, s, place)) == 0 &&
+	    (error = insert_next(act, s)) == 0 &&
 	    (error = act_audit(act, "order.slip_add", "order", p->id, NULL, 0, NULL, NULL)) == 0)
 		return db_commit(act->db);
 	if (error == ICERT_E_EXISTS) {

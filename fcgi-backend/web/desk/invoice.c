@@ -222,15 +222,6 @@ worded(struct request *rq, const char *prefix, const char *code)
 	return words != NULL ? words : code;
 }
 
-static void
-say(struct request *rq, const char *field, const char *code, const char *const *pairs)
-{
-	struct buf b = BUF_INIT;
-
-	catalogue_put(&b, code, pairs);
-	page_field_text(rq, field, text_of(rq, &b));
-}
-
 static const char *
 shown(const char *text)
 {
@@ -258,7 +249,7 @@ note_why(struct request *rq, const struct invoice *v, const struct invoicing_ref
 		due = dollars(rq, why->due_cents);
 		said = dollars(rq, why->said_cents);
 	}
-	say(rq, whole ? NULL : "xml", code, (const char *const[]){ "due", due, "said", said, "number", why->number, NULL });
+	page_field_words(rq, whole ? NULL : "xml", code, (const char *const[]){ "due", due, "said", said, "number", why->number, NULL });
 }
 
 /* ---- both files ---- */
@@ -286,7 +277,7 @@ read_xml(struct request *rq, const struct upload *u, struct invoice *v, struct b
 	}
 	if (rv != ICERT_E_MALFORMED)
 		return rv;
-	say(rq, "xml", own_words(rq, "xml", arena_printf(&rq->arena, "xml.%s", fault.code)),
+	page_field_words(rq, "xml", own_words(rq, "xml", arena_printf(&rq->arena, "xml.%s", fault.code)),
 	    (const char *const[]){ "element", shown(fault.element), NULL });
 	return ICERT_E_INVALID;
 }
@@ -300,7 +291,7 @@ prints_another(struct request *rq, const struct accepted *got, const struct invo
 			return false;
 	if (got->n_printed == 0 || v->access_key[0] == '\0')
 		return false;
-	say(rq, "pdf", "desk.invoice.pdf.other", (const char *const[]){ "said", got->printed[0], "due", v->access_key, NULL });
+	page_field_words(rq, "pdf", "desk.invoice.pdf.other", (const char *const[]){ "said", got->printed[0], "due", v->access_key, NULL });
 	return true;
 }
 
@@ -398,10 +389,10 @@ form_save(struct request *rq)
 
 	if (rv != 0)
 		return rv;
-	if (pdf == NULL)
-		page_field_error(rq, "pdf", "desk.invoice.pdf.missing");
 	if (xml == NULL)
 		page_field_error(rq, "xml", "desk.invoice.xml.missing");
+	if (pdf == NULL)
+		page_field_error(rq, "pdf", "desk.invoice.pdf.missing");
 	if (page_has_errors(rq))
 		return form_page(rq, 422, p);
 	rv = file_both(rq, p, pdf, xml, v);

@@ -53,11 +53,11 @@ fill_form(struct request *rq, struct view_desk_transfers *v)
 }
 
 static int
-transfers_page(struct request *rq, int status, unsigned record)
+transfers_page(struct request *rq, int status)
 {
 	struct transfer *list = arena_array(&rq->arena, struct transfer, LINES);
 	struct view_desk_transfers_rows *rows = arena_array(&rq->arena, struct view_desk_transfers_rows, LINES);
-	struct view_desk_transfers v = { .imports = (rq->session.roles & ROLE_FINANCE) != 0, .record = record };
+	struct view_desk_transfers v = { .imports = (rq->session.roles & ROLE_FINANCE) != 0 };
 	size_t n = LINES;
 	int rv;
 
@@ -97,7 +97,7 @@ transfers_show(struct request *rq)
 		rq->nerrors = 0;
 		page_field_error(rq, "statement", own != NULL && catalogue(own) != NULL ? own : page_refusal_code(rq));
 	}
-	return transfers_page(rq, 200, 0);
+	return transfers_page(rq, 200);
 }
 
 static const struct desk_refusal import_refusals[] = {
@@ -110,6 +110,16 @@ static const struct desk_refusal import_refusals[] = {
 	{ 0 }
 };
 
+/* In which row, where one is to blame. */
+static bool
+import_refused(struct request *rq, int rv, unsigned record)
+{
+	if (rv != ICERT_E_MALFORMED || record == 0)
+		return desk_refused(rq, import_refusals, rv) != 0;
+	page_field_words(rq, "statement", "desk.transfer.row", (const char *const[]){ "row", arena_printf(&rq->arena, "%u", record), NULL });
+	return true;
+}
+
 /* 0: taken; ICERT_E_INVALID: what is wrong is noted. */
 static int
 import_file(struct request *rq, const struct upload *u, const char *account, const char *profile, char decimal, struct transfer_imported *got)
@@ -121,7 +131,7 @@ import_file(struct request *rq, const struct upload *u, const char *account, con
 	if (rv == ICERT_E_INVALID)
 		page_field_error(rq, "statement", reason);
 	else if (rv == 0 && (rv = transfer_import(desk_act(rq), account, profile, decimal, bytes.p, bytes.len, got)) != 0 &&
-	    desk_refused(rq, import_refusals, rv) != 0)
+	    import_refused(rq, rv, got->record))
 		rv = ICERT_E_INVALID;
 	buf_free(&bytes);
 	return rv;
@@ -144,10 +154,10 @@ import_done(struct request *rq)
 	if (u == NULL)
 		page_field_error(rq, "statement", "desk.transfer.empty");
 	if (page_has_errors(rq))
-		return transfers_page(rq, 422, 0);
+		return transfers_page(rq, 422);
 	rv = import_file(rq, u, account, profile, strcmp(decimal, "comma") == 0 ? ',' : '.', &got);
 	if (rv != 0)
-		return rv == ICERT_E_INVALID ? transfers_page(rq, 422, got.record) : rv;
+		return rv == ICERT_E_INVALID ? transfers_page(rq, 422) : rv;
 	return response_redirect(rq, "/transferencias?aviso=%s", got.lines == 0 ? "desk-transfer-none" :
 	    got.known == got.lines ? "desk-transfer-again" : got.known > 0 ? "desk-transfer-known" : "desk-transfer-imported");
 }
@@ -230,7 +240,7 @@ set_aside(struct request *rq)
 
 const struct route desk_transfer_routes[] = {
 	{ METHOD_GET, "/transferencias", WATCHES, PROVINCE_ALL, 0, transfers_show },
-	{ METHOD_POST, "/transferencias", ROLE_FINANCE, PROVINCE_ALL, 0, import_done },
+	{ METHOD_POST, "/transferencias", ROLE_FINANCE, PROVINCE_ALL, ROUTE_ONCE, import_done },
 	{ METHOD_GET, "/transferencias/{id}", WATCHES, PROVINCE_ALL, 0, line_show },
 	{ METHOD_POST, "/transferencias/{id}/confirmar", DECIDES, PROVINCE_ALL, 0, confirm },
 	{ METHOD_POST, "/transferencias/{id}/apartar", DECIDES, PROVINCE_ALL, 0, set_aside },
