@@ -354,6 +354,27 @@ test("whoever is back from the gateway does not wait for the clerk's next questi
 	}
 });
 
+test('each question to a gateway is kept with its answer; the same answer again is one row', async () => {
+	const all = await checkouts();
+	const kept = async (order, what = "asker || ' ' || answer") =>
+		icert.ask(`select string_agg(${what}, '\n' order by first_at, last_at) from icert.payment_question where purchase_id = '${order}'`);
+	for (const g of all) for (let n = 0; n < 2; n++) await checkout(g, g.order);
+	for (const { name, order } of all)
+		assert.match(await kept(order, "concat_ws(' ', asker, answer, times, cents)"), /^portal pending 2( 3105)?$/m, name);
+	for (const { sim } of all) sim.fail({ status: 503, times: Infinity });
+	for (const { name, order, client } of all) {
+		const page = await (await client.visit(`/orden/${order}`)).form(/\/pagar$/).submit({ pasarela: name });
+		assert.equal(page.status, 503, name);
+		assert.match(await kept(order), /^portal unavailable$/m, name);
+	}
+	for (const { sim, payment } of all) { sim.wellAgain(); await sim.act(payment, 'aprobar'); }
+	for (const { name, order } of all) {
+		await until(async () => await state(order) === 'paid', { what: `${name}: paid` });
+		assert.match(await kept(order, "asker || ' ' || answer || ' ' || coalesce(cents, -1) || coalesce(currency, '')"), /^clerk approved 3105USD$/m, name);
+		assert.equal(await icert.ask(`select count(*) from icert.payment_question where purchase_id = '${order}' and (ms > 30000 or last_at < first_at)`), '0', name);
+	}
+});
+
 test('a notification that never comes is made up for by asking', async () => {
 	const all = await checkouts();
 	for (const { sim, payment } of all) {

@@ -198,6 +198,7 @@ test("finance finds an order by its number, its payment or its mailbox, and read
 	const story = expect(await finance.client.visit(`/orden/${id}`), 200, 'story');
 	assert.match(story.main, /MARÍA ÑUSTA/);
 	assert.match(story.main, /Otro valor u otra moneda/);
+	assert.match(story.main, /Consultas a la pasarela[^]*Aprobado[^]*Seguimiento del pago[^]*\$/, 'what was asked and answered');
 	assert.match(story.main, /Orden creada/);
 	assert.ok(!story.main.includes(person.email), 'the mailbox is shortened');
 	assert.equal(icert.sql(`select count(*) from icert.audit where action = 'order.read' and subject = '${id}'`), '1');

@@ -203,6 +203,19 @@ test('director, finance, administrator: no documents, no applications in review'
 	assert.equal(count('desk', session('staff', staffId('administrador')), 'purchase'), 0);
 });
 
+test("a payer's portal keeps what it asked about the own order, for nobody else's and in nobody's name", () => {
+	const me = session('contact', ana);
+	const question = (purchase, asker) => `insert into icert.payment_question (purchase_id, gateway, gateway_payment, asker, answer, first_at, last_at, ms)
+		values ('${purchase}', 'demo', 'x', '${asker}', 'pending', ${now}, ${now}, 1)`;
+	assert.equal(changed('portal', me, question(quito.purchase, 'portal')), 1);
+	assert.match(changed('portal', me, question(guayaquil.purchase, 'portal')), /row-level security/);
+	assert.match(changed('portal', me, question(quito.purchase, 'clerk')), /row-level security/);
+	must(question(quito.purchase, 'clerk'));
+	assert.equal(count('portal', me, 'payment_question'), 0);
+	assert.equal(count('desk', session('staff', staffId('finanzas')), 'payment_question'), 1);
+	assert.equal(count('desk', session('staff', staffId('operador.pichincha')), 'payment_question'), 0);
+});
+
 test('the national office and the auditor see every case; the auditor changes none', () => {
 	const central = session('staff', staffId('central'));
 	const auditor = session('staff', staffId('auditor'));

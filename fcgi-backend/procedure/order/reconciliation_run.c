@@ -8,6 +8,7 @@
 #include "libicert/clock.h"
 #include "libicert/error.h"
 #include "libicert/log.h"
+#include "procedure/order/inquiry.h"
 #include "procedure/order/purchase.h"
 #include "procedure/order/received.h"
 #include "procedure/order/reconciliation.h"
@@ -169,7 +170,7 @@ look_for_missing(struct act *act, const struct day *d, const struct listed *l, s
 	    P_TEXT(l->n > 0 ? buf_str(&l->id) : ""))) != 0)
 		return error;
 	for (int i = 0; i < db_rows(r) && error == 0; i++) {
-		error = gateway_query(d->gateway, db_text(r, i, 0), &answer);
+		error = inquiry_ask(act, d->gateway, d->name, db_text(r, i, 0), INQUIRY_RECONCILIATION, &answer);
 		if (error == 0 && is_there(&answer)) {
 			error = take(found, &answer);
 			continue;
@@ -197,7 +198,7 @@ ask_each(struct act *act, const struct day *d, struct listed *l)
 	if ((error = act_begin(act)) != 0 || (error = DB_QUERY_COMMIT(act->db, &ours, &r, P_TEXT(d->name), P_INT(d->from), P_INT(d->to))) != 0)
 		return error;
 	for (int i = 0; i < db_rows(r) && error == 0; i++) {
-		error = gateway_query(d->gateway, db_text(r, i, 0), &answer);
+		error = inquiry_ask(act, d->gateway, d->name, db_text(r, i, 0), INQUIRY_RECONCILIATION, &answer);
 		if (error == 0 && is_there(&answer))
 			error = take(l, &answer);
 		else if (error == ICERT_E_NOT_FOUND)

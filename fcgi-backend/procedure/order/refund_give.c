@@ -9,6 +9,7 @@
 #include "libicert/log.h"
 #include "procedure/datakey.h"
 #include "procedure/mailing.h"
+#include "procedure/order/inquiry.h"
 #include "procedure/order/invoicing.h"
 #include "procedure/order/refund.h"
 #include "procedure/order/transfer.h"
@@ -142,7 +143,7 @@ give_one(struct act *act, struct settlement *settlement, const struct given *g)
 		return ended(act, g, "", 0);
 	if (gateway == NULL || settlement_rests(settlement, g->gateway))
 		return ICERT_E_UNAVAILABLE;
-	error = gateway_refund(gateway, &ask, refund, &pending);
+	error = inquiry_refund(act, gateway, g->gateway, g->order, &ask, refund, &pending);
 	settlement_heard(settlement, g->gateway, error);
 	if (error == ICERT_E_DENIED || error == ICERT_E_NOT_FOUND)
 		return refused(act, settlement, g, error);

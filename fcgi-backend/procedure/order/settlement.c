@@ -8,6 +8,7 @@
 #include "libicert/log.h"
 #include "payments/inbox.h"
 #include "payments/payment.h"
+#include "procedure/order/inquiry.h"
 #include "procedure/order/purchase.h"
 #include "procedure/trouble.h"
 
@@ -83,14 +84,14 @@ settlement_heard(struct settlement *settlement, const char *name, int error)
 }
 
 static int
-query(struct settlement *settlement, const char *name, const char *payment, struct gateway_payment *answer)
+query(struct act *act, struct settlement *settlement, const char *name, const char *payment, struct gateway_payment *answer)
 {
 	struct gateway *gateway = settlement_gateway(settlement, name);
 	int error;
 
 	if (gateway == NULL || settlement_rests(settlement, name))
 		return ICERT_E_UNAVAILABLE;
-	error = gateway_query(gateway, payment, answer);
+	error = inquiry_ask(act, gateway, name, payment, INQUIRY_CLERK, answer);
 	settlement_heard(settlement, name, error);
 	return error;
 }
@@ -104,7 +105,7 @@ ask_and_apply(struct act *act, struct settlement *settlement, const char *name, 
 	struct gateway_payment answer;
 	int error;
 
-	if ((error = query(settlement, name, payment, &answer)) != 0)
+	if ((error = query(act, settlement, name, payment, &answer)) != 0)
 		return error;
 	if (!news)
 		answer.checking = 0;
@@ -116,7 +117,7 @@ settlement_ask_one(struct act *act, struct settlement *settlement, const char *n
     struct gateway_payment *answer, enum payment_verdict *verdict)
 {
 	char order[ID_TEXT];
-	int error = query(settlement, name, payment, answer);
+	int error = query(act, settlement, name, payment, answer);
 
 	return error != 0 ? error : purchase_apply(act, name, answer, PAYMENT_ASKED, verdict, order);
 }
@@ -193,7 +194,7 @@ replay_event(struct act *act, struct settlement *settlement, struct inbox_event 
 		error = ICERT_E_UNAVAILABLE;
 	else if ((error = gateway_read(gateway, event->body.p, event->body.len, &payment)) == ICERT_E_MALFORMED)
 		return inbox_replay_done(act->db, event, "unreadable", NULL, clock_real());
-	else if (error == 0 && (error = query(settlement, event->gateway, payment.id, &answer)) == 0)
+	else if (error == 0 && (error = query(act, settlement, event->gateway, payment.id, &answer)) == 0)
 		error = (event->rehearsal ? purchase_foresee : purchase_apply)(act, event->gateway, &answer, PAYMENT_ASKED, &verdict, order);
 	if (error == ICERT_E_NOT_FOUND) {
 		verdict = PAYMENT_STRANGE;

@@ -9,7 +9,7 @@
 #define READERS		(BY_FINANCE | BY_NATIONAL | BY_AUDITOR)
 
 static const struct db_stmt around = { "story_around",
-	"select c.masked, coalesce(o.number, ''), coalesce(o.state, ''), coalesce(o.certificate, ''), coalesce(p.asked_at, 0) from icert.purchase p"
+	"select c.masked, coalesce(o.number, ''), coalesce(o.state, ''), coalesce(o.certificate, '') from icert.purchase p"
 	" left join icert.contact c on c.id = p.contact_id left join lateral icert.order_case(p.id) o on true where p.id = $1" };
 static const struct db_stmt events = { "story_events",
 	"select gateway, event_id, coalesce(verdict, ''), received_at, coalesce(applied_at, 0), tries from icert.payment_event"
@@ -17,6 +17,9 @@ static const struct db_stmt events = { "story_events",
 static const struct db_stmt conclusions = { "story_conclusions",
 	"select gateway, gateway_payment, verdict, coalesce(currency, ''), coalesce(cents, -1), at, id from icert.payment"
 	" where purchase_id = $1 order by at desc, id limit $2" };
+static const struct db_stmt questions = { "story_questions",
+	"select gateway, asker, answer, coalesce(currency, ''), coalesce(cents, -1), coalesce(refunded, -1), first_at, last_at, times"
+	" from icert.payment_question where purchase_id = $1 order by last_at desc, id limit $2" };
 static const struct db_stmt transfers = { "story_transfers",
 	"select l.id, to_char(l.day, 'YYYY-MM-DD'), l.state, l.verdict, l.cents from icert.bank_line l where l.purchase_id = $1 or (l.state = 'new' and"
 	" l.number = (select p.number from icert.purchase p where p.id = $1)) order by l.day desc, l.id limit $2" };
@@ -40,7 +43,6 @@ fill_around(struct story *s, const struct db_result *r, int row)
 	COPY(s->case_number, 1);
 	COPY(s->case_state, 2);
 	COPY(s->certificate_state, 3);
-	s->asked_at = db_int(r, row, 4);
 }
 
 static void
@@ -68,6 +70,22 @@ fill_conclusion(struct story *s, const struct db_result *r, int row)
 	c->cents = db_int(r, row, 4);
 	c->at = db_int(r, row, 5);
 	COPY(c->id, 6);
+}
+
+static void
+fill_question(struct story *s, const struct db_result *r, int row)
+{
+	struct story_question *q = &s->questions[s->nquestions++];
+
+	COPY(q->gateway, 0);
+	COPY(q->asker, 1);
+	COPY(q->answer, 2);
+	COPY(q->currency, 3);
+	q->cents = db_int(r, row, 4);
+	q->refunded = db_int(r, row, 5);
+	q->first_at = db_int(r, row, 6);
+	q->last_at = db_int(r, row, 7);
+	q->times = (int)db_int(r, row, 8);
 }
 
 static void
@@ -151,6 +169,7 @@ story_get(struct act *act, const char *id, struct story *s)
 	if ((error = act_begin(act)) == 0 && (error = each(act, &around, id, 0, s, fill_around)) == 0 &&
 	    (error = each(act, &events, id, STORY_ROWS, s, fill_event)) == 0 &&
 	    (error = each(act, &conclusions, id, STORY_ROWS, s, fill_conclusion)) == 0 &&
+	    (error = each(act, &questions, id, STORY_ROWS, s, fill_question)) == 0 &&
 	    (error = each(act, &transfers, id, STORY_ROWS, s, fill_transfer)) == 0 &&
 	    (error = each(act, &differences, id, STORY_ROWS, s, fill_difference)) == 0 &&
 	    (error = each(act, &mails, id, STORY_ROWS, s, fill_mail)) == 0 &&

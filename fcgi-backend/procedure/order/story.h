@@ -2,7 +2,7 @@
 #define ICERT_PROCEDURE_STORY_H
 /*
  * All that is known of one order, for finance, the national office and the auditor: the order with who is invoiced, what
- * gateways and statements said and what was concluded from it, the mails, the acts, and how far its case is.
+ * gateways and statements said, unasked and asked, and what was concluded from it, the mails, the acts, and how far its case is.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -36,6 +36,13 @@ struct story_difference {	/* with a gateway's list */
 	int64_t	here, there;	/* cents, -1 none */
 };
 
+struct story_question {		/* to a gateway; answers that were the same are one */
+	char	gateway[GATEWAY_NAME], asker[16], answer[16], currency[4];
+	int64_t	cents, refunded;	/* -1 not stated */
+	int64_t	first_at, last_at;	/* real time */
+	int	times;
+};
+
 struct story_mail {
 	char	template[32], state[12];
 	int64_t	at;
@@ -47,12 +54,12 @@ struct story {
 	char			case_number[NUMBER_TEXT], case_state[20], certificate_state[12];	/* "" none */
 	struct story_event	events[STORY_ROWS];
 	struct story_conclusion	conclusions[STORY_ROWS];
-	int64_t			asked_at;	/* when its gateway answered last, 0 never or about to be asked */
+	struct story_question	questions[STORY_ROWS];
 	struct story_transfer	transfers[STORY_ROWS];
 	struct story_difference	differences[STORY_ROWS];
 	struct story_mail	mails[STORY_ROWS];
 	struct audit_line	lines[STORY_ROWS];
-	size_t			nevents, nconclusions, ntransfers, ndifferences, nmails, nlines;
+	size_t			nevents, nconclusions, nquestions, ntransfers, ndifferences, nmails, nlines;
 };
 
 /* ICERT_E_NOT_FOUND when it is none, or not the caller's to see.  The reading is a row of the log. */

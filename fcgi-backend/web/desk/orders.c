@@ -166,9 +166,10 @@ static int
 fill_payments(struct request *rq, struct view_desk_order *v, const struct story *s, const struct refund *refunds, size_t nrefunds)
 {
 	struct view_desk_order_events *events = arena_array(&rq->arena, struct view_desk_order_events, s->nevents + 1);
+	struct view_desk_order_questions *questions = arena_array(&rq->arena, struct view_desk_order_questions, s->nquestions + 1);
 	struct view_desk_order_payments *payments = arena_array(&rq->arena, struct view_desk_order_payments, s->nconclusions + 1);
 
-	if (events == NULL || payments == NULL)
+	if (events == NULL || payments == NULL || questions == NULL)
 		return ICERT_E_MEMORY;
 	for (size_t i = 0; i < s->nevents; i++) {
 		events[i].gateway = s->events[i].gateway;
@@ -187,8 +188,24 @@ fill_payments(struct request *rq, struct view_desk_order *v, const struct story 
 		if ((rq->session.roles & ROLE_FINANCE) && may_return(s, &s->conclusions[i], refunds, nrefunds))
 			payments[i].give = arena_printf(&rq->arena, "/orden/%s/devolver?pago=%s", s->order.id, s->conclusions[i].id);
 	}
+	for (size_t i = 0; i < s->nquestions; i++) {
+		const struct story_question *q = &s->questions[i];
+
+		questions[i].gateway = desk_gateway(q->gateway);
+		questions[i].asker = q->asker;
+		questions[i].answer = q->answer;
+		questions[i].stated = q->cents >= 0;
+		questions[i].amount = q->cents;
+		questions[i].returned = q->refunded > 0;
+		questions[i].refunded = q->refunded;
+		questions[i].at = q->last_at;
+		questions[i].since = q->times > 1 ? q->first_at : 0;
+		questions[i].times = q->times;
+	}
 	v->events = events;
 	v->nevents = s->nevents;
+	v->questions = questions;
+	v->nquestions = s->nquestions;
 	v->payments = payments;
 	v->npayments = s->nconclusions;
 	return 0;
@@ -223,7 +240,6 @@ fill_compared(struct request *rq, struct view_desk_order *v, const struct story 
 		differences[i].is_there = d->there >= 0;
 		differences[i].there = d->there;
 	}
-	v->asked_at = s->asked_at;
 	v->transfers = transfers;
 	v->ntransfers = s->ntransfers;
 	v->differences = differences;

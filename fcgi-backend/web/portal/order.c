@@ -5,6 +5,7 @@
 #include "payments/gateway.h"
 #include "payments/tariff.h"
 #include "procedure/order/account.h"
+#include "procedure/order/inquiry.h"
 #include "procedure/order/slip.h"
 #include "procedure/order/transfer.h"
 #include "procedure/application/anew.h"
@@ -406,7 +407,7 @@ standing(struct request *rq, const struct purchase *p, enum standing *how)
 		return 0;
 	if ((rv = gateway_open(portal_of(rq)->config, p->gateway, GATEWAY_API, &gateway)) != 0)
 		return rv;
-	rv = gateway_query(gateway, p->gateway_payment, &payment);
+	rv = inquiry_ask(portal_act(rq), gateway, p->gateway, p->gateway_payment, INQUIRY_PORTAL, &payment);
 	gateway_free(gateway);
 	if (rv == 0 && payment.state != GATEWAY_REJECTED && payment.state != GATEWAY_EXPIRED)
 		*how = payment.state == GATEWAY_PENDING && !payment.checking ? STANDS_OPEN : STANDS_DECIDED;
