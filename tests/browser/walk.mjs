@@ -18,6 +18,19 @@ export async function closeBrowser() {
 	browser = undefined;
 }
 
+/** What axe-core leaves to people: a name that two elements have, one that none has, and a page without its one heading. */
+function faults() {
+	const found = [];
+	const ids = [...document.querySelectorAll('[id]')].map((e) => e.id);
+	for (const id of new Set(ids.filter((id, n) => ids.indexOf(id) !== n))) found.push(`two elements are #${id}`);
+	const named = (selector, of) => [...document.querySelectorAll(selector)].flatMap(of).filter((id) => id && !document.getElementById(id));
+	for (const id of named('[aria-describedby]', (e) => e.getAttribute('aria-describedby').split(/\s+/))) found.push(`described by #${id}, which is not there`);
+	for (const id of named('a[href^="#"]', (e) => e.getAttribute('href').slice(1))) found.push(`a link to #${id}, which is not there`);
+	const headings = document.querySelectorAll('h1').length;
+	if (headings !== 1) found.push(`${headings} first headings`);
+	return found;
+}
+
 /** One person at one browser. */
 export class Person {
 	constructor(icert, { javaScript = true, width = 390, shots } = {}) {
@@ -61,6 +74,7 @@ export class Person {
 		await this.looker.evaluate(axe);
 		const { violations } = await this.looker.evaluate((tags) => globalThis.axe.run(document, { runOnly: tags }), RULES);
 		for (const v of violations) this.problems.push(`${name}: ${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`);
+		for (const fault of await this.looker.evaluate(faults)) this.problems.push(`${name}: ${fault}`);
 		const wide = await this.looker.evaluate(() => document.documentElement.scrollWidth - innerWidth);
 		if (wide > 0) this.problems.push(`${name}: ${wide} pixels wider than the screen`);
 	}
