@@ -63,6 +63,12 @@ ngx_int_t ngx_http_icert_refuse(ngx_http_request_t *r,
     ngx_http_icert_reason_e reason, const char *detail);
 
 
+/* a handler that runs after nginx's own, and after those of ours that called this before */
+
+ngx_int_t ngx_http_icert_preaccess(ngx_conf_t *cf,
+    ngx_http_handler_pt handler);
+
+
 /* two capitals or "unknown", the same throughout a request; constant storage or r->pool */
 
 ngx_int_t ngx_http_icert_country(ngx_http_request_t *r, ngx_str_t *value);

@@ -5,6 +5,7 @@
 
 
 #define NGX_HTTP_ICERT_COUNTRY_CHECK  60000   /* ms between looks at the file */
+#define NGX_HTTP_ICERT_COUNTRY_YOUNG  2       /* s: a coarse clock's tick, and more */
 
 
 typedef struct {
@@ -19,6 +20,7 @@ typedef struct {
     unsigned         open:1;
     ngx_file_info_t  first;      /* what lay there when the configuration was read */
     unsigned         refused:1;  /* it was not taken: what was there before stays */
+    unsigned         young:1;    /* it may have changed since within a tick */
 } ngx_http_icert_country_main_conf_t;
 
 
@@ -197,7 +199,8 @@ static void
 ngx_http_icert_country_load(ngx_http_icert_country_main_conf_t *mcf,
     ngx_log_t *log)
 {
-    ngx_uint_t       next;
+    uint64_t         epoch;
+    ngx_uint_t       next, told;
     const char      *fault;
     ngx_file_info_t  fi;
 
@@ -205,24 +208,33 @@ ngx_http_icert_country_load(ngx_http_icert_country_main_conf_t *mcf,
         return;
     }
 
-    if (ngx_http_icert_country_same(&fi, &mcf->seen)) {
+    /* what was told of this file and is so still is not told again */
+
+    told = ngx_http_icert_country_same(&fi, &mcf->seen);
+
+    if (told && !mcf->young) {
         return;
     }
 
     mcf->seen = fi;
-    next = !mcf->current;
+    mcf->young = ngx_time() - fi.st_ctime < NGX_HTTP_ICERT_COUNTRY_YOUNG;
 
-    fault = country_open(&mcf->db[next], (char *) mcf->path.data,
-                         mcf->open ? mcf->db[mcf->current].metadata.build_epoch
-                                   : 0,
+    next = !mcf->current;
+    epoch = mcf->open ? mcf->db[mcf->current].metadata.build_epoch : 0;
+
+    fault = country_open(&mcf->db[next], (char *) mcf->path.data, epoch,
                          (uint64_t) ngx_time());
 
+    told = told && mcf->refused == (fault != NULL);
     mcf->refused = (fault != NULL);
 
     if (fault) {
-        ngx_log_error(NGX_LOG_ERR, log, 0,
-                      "icert_country_database \"%V\" %s%s", &mcf->path, fault,
-                      mcf->open ? ": the former one stays" : "");
+        if (!told) {
+            ngx_log_error(NGX_LOG_ERR, log, 0,
+                          "icert_country_database \"%V\" %s%s", &mcf->path,
+                          fault, mcf->open ? ": the former one stays" : "");
+        }
+
         return;
     }
 
@@ -233,9 +245,12 @@ ngx_http_icert_country_load(ngx_http_icert_country_main_conf_t *mcf,
     mcf->open = 1;
     mcf->current = next;
 
-    ngx_log_error(NGX_LOG_NOTICE, log, 0,
-                  "icert country database opened: \"%V\", of %uL", &mcf->path,
-                  (uint64_t) mcf->db[next].metadata.build_epoch);
+    if (!told || mcf->db[next].metadata.build_epoch != epoch) {
+        ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                      "icert country database opened: \"%V\", of %uL",
+                      &mcf->path,
+                      (uint64_t) mcf->db[next].metadata.build_epoch);
+    }
 
     ngx_http_icert_country_keep(mcf, log);
 }
@@ -279,10 +294,18 @@ ngx_http_icert_country_keep(ngx_http_icert_country_main_conf_t *mcf,
 }
 
 
+/*
+ * The time of the last change (ctime) nobody can set, as whoever copies a file
+ * sets the other; it tells what was written in place, or put back after
+ * another, with the inode, the size and the date that were there before.
+ */
+
 static ngx_uint_t
 ngx_http_icert_country_same(ngx_file_info_t *a, ngx_file_info_t *b)
 {
-    return ngx_file_mtime(a) == ngx_file_mtime(b)
+    return a->st_ctim.tv_sec == b->st_ctim.tv_sec
+           && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec
+           && a->st_dev == b->st_dev
            && ngx_file_uniq(a) == ngx_file_uniq(b)
            && ngx_file_size(a) == ngx_file_size(b);
 }

@@ -24,6 +24,7 @@ typedef struct {
 
 typedef struct {
     ngx_array_t                *hands;       /* ngx_http_icert_hand_t */
+    ngx_uint_t                  off;         /* nor those inherited */
 } ngx_http_icert_hand_conf_t;
 
 
@@ -61,7 +62,7 @@ static ngx_command_t  ngx_http_icert_hand_commands[] = {
       NULL },
 
     { ngx_string("icert_in_hand"),
-      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE2,
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
       ngx_http_icert_hand,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
@@ -283,6 +284,23 @@ ngx_http_icert_hand(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
+    if (hcf->off || (cf->args->nelts == 2 && hcf->hands)) {
+        return "off stands alone";
+    }
+
+    if (cf->args->nelts == 2) {
+
+        if (ngx_strcmp(value[1].data, "off") != 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "icert_in_hand \"%V\" needs a number",
+                               &value[1]);
+            return NGX_CONF_ERROR;
+        }
+
+        hcf->off = 1;
+        return NGX_CONF_OK;
+    }
+
     zone = ngx_shared_memory_add(cf, &value[1], 0, &ngx_http_icert_hand_module);
     if (zone == NULL) {
         return NGX_CONF_ERROR;
@@ -364,7 +382,7 @@ ngx_http_icert_hand_merge_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_icert_hand_conf_t  *prev = parent;
     ngx_http_icert_hand_conf_t  *conf = child;
 
-    if (conf->hands == NULL) {
+    if (conf->hands == NULL && !conf->off) {
         conf->hands = prev->hands;
     }
 
@@ -375,19 +393,7 @@ ngx_http_icert_hand_merge_conf(ngx_conf_t *cf, void *parent, void *child)
 static ngx_int_t
 ngx_http_icert_hand_init(ngx_conf_t *cf)
 {
-    ngx_http_handler_pt        *h;
-    ngx_http_core_main_conf_t  *cmcf;
-
-    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
-
-    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PREACCESS_PHASE].handlers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    *h = ngx_http_icert_hand_handler;
-
-    return NGX_OK;
+    return ngx_http_icert_preaccess(cf, ngx_http_icert_hand_handler);
 }
 
 

@@ -274,7 +274,12 @@ ngx_http_icert_limit_verdict(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_icert_limit_wait(ngx_http_request_t *r, int64_t delay)
 {
-    if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+    /* who has gone already is seen at once, not when the wait is over */
+
+    if (r->connection->read->ready) {
+        ngx_post_event(r->connection->read, &ngx_posted_events);
+
+    } else if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -538,19 +543,7 @@ ngx_http_icert_limit_merge_conf(ngx_conf_t *cf, void *parent, void *child)
 static ngx_int_t
 ngx_http_icert_limit_init(ngx_conf_t *cf)
 {
-    ngx_http_handler_pt        *h;
-    ngx_http_core_main_conf_t  *cmcf;
-
-    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
-
-    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PREACCESS_PHASE].handlers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    *h = ngx_http_icert_limit_handler;
-
     ngx_http_icert_limit_headers_init();
 
-    return NGX_OK;
+    return ngx_http_icert_preaccess(cf, ngx_http_icert_limit_handler);
 }

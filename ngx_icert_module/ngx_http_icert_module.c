@@ -120,6 +120,34 @@ ngx_http_icert_exit_process(ngx_cycle_t *cycle)
 
 
 /*
+ * nginx runs the handlers of a phase from the one added last to the one added
+ * first, and those of loaded modules are added last.  Ours stand at the other
+ * end: realip may say only in this phase whose request it is.
+ */
+
+ngx_int_t
+ngx_http_icert_preaccess(ngx_conf_t *cf, ngx_http_handler_pt handler)
+{
+    ngx_array_t                *a;
+    ngx_http_handler_pt        *h;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    a = &cmcf->phases[NGX_HTTP_PREACCESS_PHASE].handlers;
+
+    if (ngx_array_push(a) == NULL) {
+        return NGX_ERROR;
+    }
+
+    h = a->elts;
+    ngx_memmove(h + 1, h, (a->nelts - 1) * sizeof(ngx_http_handler_pt));
+    *h = handler;
+
+    return NGX_OK;
+}
+
+
+/*
  * An internal redirect clears the contexts of modules, and error_page is one,
  * so the note hangs on the pool as well.
  */

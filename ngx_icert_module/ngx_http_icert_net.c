@@ -61,6 +61,13 @@ ngx_http_icert_net_variable(ngx_http_request_t *r,
 #endif
 
     default:
+
+        /* a Unix socket: for a log; a limit counts nobody by it */
+
+        if (data == NGX_HTTP_ICERT_NET_KEY) {
+            v->len = 0;
+        }
+
         return NGX_OK;
     }
 

@@ -31,6 +31,7 @@ typedef struct {
 typedef struct {
     ngx_http_complex_value_t        *id;
     ngx_http_complex_value_t        *owner;
+    ngx_uint_t                       report;
 } ngx_http_icert_progress_conf_t;
 
 
@@ -512,10 +513,13 @@ ngx_http_icert_progress(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static char *
 ngx_http_icert_progress_report(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
+    ngx_http_icert_progress_conf_t  *pcf = conf;
+
     ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = ngx_http_icert_progress_handler;
+    pcf->report = 1;
 
     return NGX_CONF_OK;
 }
@@ -544,6 +548,13 @@ ngx_http_icert_progress_merge_conf(ngx_conf_t *cf, void *parent, void *child)
     if (conf->id == NULL) {
         conf->id = prev->id;
         conf->owner = prev->owner;
+    }
+
+    if (conf->report && conf->id == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "icert_upload_progress_report needs "
+                           "icert_upload_progress");
+        return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;

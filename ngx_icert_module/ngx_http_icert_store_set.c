@@ -84,8 +84,8 @@ ngx_http_icert_store_look(ngx_http_icert_store_t *store, ngx_log_t *log)
 
     same = (st.st_ino == store->seen.st_ino
             && st.st_size == store->seen.st_size
-            && st.st_mtim.tv_sec == store->seen.st_mtim.tv_sec
-            && st.st_mtim.tv_nsec == store->seen.st_mtim.tv_nsec);
+            && st.st_ctim.tv_sec == store->seen.st_ctim.tv_sec
+            && st.st_ctim.tv_nsec == store->seen.st_ctim.tv_nsec);
 
     if (same && (!store->refused
                  || ngx_current_msec - store->tried

@@ -138,6 +138,7 @@ typedef struct {
     ngx_http_icert_progress_t       progress;
     ngx_event_t                     event;   /* deadline and minimum rate */
     ngx_msec_t                      start;
+    ngx_msec_t                      told;    /* how far its sender's window is */
     off_t                           received;
 
     ngx_array_t                     parts;   /* ngx_http_icert_upload_part_t */
@@ -181,6 +182,13 @@ ngx_int_t ngx_http_icert_upload_admit(ngx_http_request_t *r,
 /* the time of a body: whole by the deadline, and never slower than asked for */
 
 void ngx_http_icert_upload_clock(ngx_http_icert_upload_ctx_t *ctx);
+
+/*
+ * Over HTTP/2 whoever sends a body hears every few seconds that it comes: once
+ * a second is often enough to call it.
+ */
+
+void ngx_http_icert_upload_window(ngx_http_icert_upload_ctx_t *ctx);
 
 /*
  * The rest of the body will not be taken: its connection is closed in order

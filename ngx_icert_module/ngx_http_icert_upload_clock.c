@@ -58,6 +58,7 @@ ngx_http_icert_upload_timer(ngx_event_t *ev)
         reason = NGX_HTTP_ICERT_UPLOAD_SLOW;
 
     } else {
+        ngx_http_icert_upload_window(ctx);
         ngx_add_timer(ev, ngx_min(NGX_HTTP_ICERT_UPLOAD_TICK,
                                   ctx->conf->deadline - elapsed));
         return;

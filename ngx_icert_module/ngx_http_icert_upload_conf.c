@@ -273,7 +273,7 @@ ngx_http_icert_upload_field(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_str_t                      *value;
     ngx_uint_t                      i;
-    ngx_http_icert_upload_field_t  *f;
+    ngx_http_icert_upload_field_t  *f, *fields;
 
     value = cf->args->elts;
 
@@ -297,7 +297,6 @@ ngx_http_icert_upload_field(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_memzero(f, sizeof(ngx_http_icert_upload_field_t));
 
     f->name = value[1];
-    f->count = 1;
 
     if (f->name.len && f->name.data[f->name.len - 1] == '*') {
         f->prefix = 1;
@@ -315,8 +314,29 @@ ngx_http_icert_upload_field(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
-    if (f->text && (f->types || f->size || f->width)) {
-        return "text has no types, size or min";
+    if (f->text && (f->types || f->size || f->count || f->width)) {
+        return "text has no types, size, count or min";
+    }
+
+    if (f->count == 0) {
+        f->count = 1;
+    }
+
+    /* the first that fits holds: a second of the same name never would */
+
+    fields = ucf->fields->elts;
+
+    for (i = 0; i < ucf->fields->nelts - 1; i++) {
+
+        if (fields[i].text == f->text && fields[i].prefix == f->prefix
+            && fields[i].name.len == f->name.len
+            && ngx_memcmp(fields[i].name.data, f->name.data, f->name.len) == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "icert_upload_field \"%V\" stands twice",
+                               &value[1]);
+            return NGX_CONF_ERROR;
+        }
     }
 
     ucf->rules |= f->text ? 2 : 1;

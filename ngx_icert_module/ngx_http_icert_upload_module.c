@@ -355,6 +355,7 @@ ngx_http_icert_upload_start(ngx_http_request_t *r,
     ctx->conf = ucf;
     ctx->spool = &umcf->spool;
     ctx->start = ngx_current_msec;
+    ctx->told = ctx->start;
     cln->handler = ngx_http_icert_upload_cleanup;
 
     ngx_http_icert_progress_start(r, &ctx->progress);
@@ -484,12 +485,11 @@ ngx_http_icert_upload_init(ngx_conf_t *cf)
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
-    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PREACCESS_PHASE].handlers);
-    if (h == NULL) {
+    if (ngx_http_icert_preaccess(cf, ngx_http_icert_upload_before_handler)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
-
-    *h = ngx_http_icert_upload_before_handler;
 
     h = ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
     if (h == NULL) {

@@ -157,9 +157,11 @@ postgres_unit(const struct instance *i, struct unit *u)
 	unit_init(u, "postgres");
 	u->ready = postgres_ready;
 	u->stop_signal = SIGINT;	/* fast shutdown */
-	return users_find("icert-postgres", &u->user) |
-	    unit_arg(u, "%s/postgres", i->tools.postgres) |
-	    unit_arg(u, "-D") | unit_arg(u, "%s/postgres", i->data);
+	if (users_find("icert-postgres", &u->user) == 0 && unit_arg(u, "%s/postgres", i->tools.postgres) == 0 &&
+	    unit_arg(u, "-D") == 0 && unit_arg(u, "%s/postgres", i->data) == 0)
+		return 0;
+	unit_free(u);
+	return -1;
 }
 
 static char *

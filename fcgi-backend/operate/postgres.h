@@ -8,7 +8,7 @@
 /* A new cluster if there is none, and its configuration as of now; 0 or -1. */
 int	postgres_prepare(const struct instance *i);
 
-/* The postmaster, to be supervised. */
+/* The postmaster, to be supervised.  0, or -1 with nothing in the unit. */
 int	postgres_unit(const struct instance *i, struct unit *u);
 
 /* The database and its roles (conf/roles.sql), once; the server answers. */

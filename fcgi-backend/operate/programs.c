@@ -167,6 +167,16 @@ program_sockets(const struct instance *i, const struct program_row *row, struct 
 	return 0;
 }
 
+/* Starts what was filled; what could not be, goes. */
+static int
+start(struct supervisor *s, struct unit *u, int wrong)
+{
+	if (!wrong)
+		return supervisor_start(s, u) == NULL ? -1 : 0;
+	unit_free(u);
+	return -1;
+}
+
 static int
 program_start(struct supervisor *s, const struct program_row *row)
 {
@@ -181,15 +191,12 @@ program_start(struct supervisor *s, const struct program_row *row)
 		return complain("%s is not built; run make", binary);
 	u.ready = row->ready;
 	u.niceness = row->niceness;
-	if (row->ready == NULL && unit_env(&u, "NOTIFY_SOCKET=%s/notify", i->run) != 0)
-		return -1;
-	if (users_find(row->user, &u.user) != 0 || program_sockets(i, row, &u) != 0 ||
+	return start(s, &u, (row->ready == NULL && unit_env(&u, "NOTIFY_SOCKET=%s/notify", i->run) != 0) ||
+	    users_find(row->user, &u.user) != 0 || program_sockets(i, row, &u) != 0 ||
 	    unit_arg(&u, "%s", binary) != 0 || unit_arg(&u, "--config") != 0 ||
 	    unit_arg(&u, "%s", i->config_path) != 0 ||
 	    unit_env(&u, "SOFTHSM2_CONF=%s/softhsm2.conf",
-	    config_require(&i->config, "paths", "signer_dir")) != 0)
-		return -1;
-	return supervisor_start(s, &u) == NULL ? -1 : 0;
+	    config_require(&i->config, "paths", "signer_dir")) != 0);
 }
 
 int
@@ -268,15 +275,13 @@ programs_edge(struct supervisor *s)
 	unit_init(&u, "nginx");
 	u.as_admin = 1;
 	u.ready = ready_edge;
-	if (path_join(path, "%s/etc/nginx.conf", i->data) != 0 ||
+	return start(s, &u, path_join(path, "%s/etc/nginx.conf", i->data) != 0 ||
 	    edge_files(i) != 0 || edge_sanitizer(&u) != 0 || edge_sockets(&u, path) != 0 ||
 	    unit_arg(&u, "%s", i->tools.nginx) != 0 ||
 	    unit_arg(&u, "-e") != 0 || unit_arg(&u, "stderr") != 0 ||
 	    unit_arg(&u, "-p") != 0 || unit_arg(&u, "%s/edge", i->data) != 0 ||
 	    unit_arg(&u, "-c") != 0 || unit_arg(&u, "%s", path) != 0 ||
-	    unit_arg(&u, "-g") != 0 || unit_arg(&u, "daemon off;") != 0)
-		return -1;
-	return supervisor_start(s, &u) == NULL ? -1 : 0;
+	    unit_arg(&u, "-g") != 0 || unit_arg(&u, "daemon off;") != 0);
 }
 
 int
@@ -289,7 +294,7 @@ programs_cache(struct supervisor *s)
 	unit_init(&u, "redis");
 	u.ready = ready_cache;
 	/* What is in it may vanish at any moment, so nothing of it is kept. */
-	if (users_find("icert-redis", &u.user) != 0 ||
+	return start(s, &u, users_find("icert-redis", &u.user) != 0 ||
 	    unit_arg(&u, "%s", i->tools.redis) != 0 ||
 	    unit_arg(&u, "--port") != 0 || unit_arg(&u, "0") != 0 ||
 	    unit_arg(&u, "--unixsocket") != 0 || unit_arg(&u, "%s", path) != 0 ||
@@ -297,28 +302,22 @@ programs_cache(struct supervisor *s)
 	    unit_arg(&u, "--save") != 0 || unit_arg(&u, "%s", "") != 0 ||
 	    unit_arg(&u, "--appendonly") != 0 || unit_arg(&u, "no") != 0 ||
 	    unit_arg(&u, "--maxmemory") != 0 || unit_arg(&u, "64mb") != 0 ||
-	    unit_arg(&u, "--maxmemory-policy") != 0 || unit_arg(&u, "allkeys-lru") != 0)
-		return -1;
-	return supervisor_start(s, &u) == NULL ? -1 : 0;
+	    unit_arg(&u, "--maxmemory-policy") != 0 || unit_arg(&u, "allkeys-lru") != 0);
 }
 
+/* The beginning of one: node and its script. */
 static int
-simulator_start(struct supervisor *s, struct unit *u, const char *script)
+simulator(const struct instance *i, struct unit *u, const char *name, const char *script, int (*ready)(const struct instance *, const struct unit *))
 {
-	const struct instance *i = s->instance;
 	char path[FILES_PATH];
-	int n;
 
+	unit_init(u, name);
+	u->ready = ready;
 	if (path_join(path, "%s/%s", i->simulators, script) != 0)
 		return -1;
 	if (!file_exists(path))
 		return complain("%s is not there", path);
-	/* node SCRIPT, then what the caller has added. */
-	for (n = UNIT_ARGS - 1; n >= 2; n--)
-		u->argv[n] = u->argv[n - 2];
-	u->argv[0] = strdup(i->tools.node);
-	u->argv[1] = strdup(path);
-	return users_find("icert-sim", &u->user) != 0 || supervisor_start(s, u) == NULL ? -1 : 0;
+	return users_find("icert-sim", &u->user) != 0 || unit_arg(u, "%s", i->tools.node) != 0 || unit_arg(u, "%s", path) != 0 ? -1 : 0;
 }
 
 int
@@ -327,18 +326,13 @@ programs_simulators(struct supervisor *s)
 	const struct instance *i = s->instance;
 	struct unit u;
 
-	unit_init(&u, "mail");
-	u.ready = ready_mail;
-	if (unit_arg(&u, "--smtp") != 0 || unit_arg(&u, "%d", i->port + 6) != 0 ||
+	if (start(s, &u, simulator(i, &u, "mail", "mail.mjs", ready_mail) != 0 ||
+	    unit_arg(&u, "--smtp") != 0 || unit_arg(&u, "%d", i->port + 6) != 0 ||
 	    unit_arg(&u, "--page") != 0 || unit_arg(&u, "%d", i->port + 4) != 0 ||
-	    unit_arg(&u, "--folder") != 0 || unit_arg(&u, "%s/mail", i->data) != 0 ||
-	    simulator_start(s, &u, "mail.mjs") != 0)
+	    unit_arg(&u, "--folder") != 0 || unit_arg(&u, "%s/mail", i->data) != 0) != 0)
 		return -1;
-	unit_init(&u, "gateway");
-	u.ready = ready_gateway;
-	if (unit_arg(&u, "--port") != 0 || unit_arg(&u, "%d", i->port + 3) != 0 ||
+	return start(s, &u, simulator(i, &u, "gateway", "gateway.mjs", ready_gateway) != 0 ||
+	    unit_arg(&u, "--port") != 0 || unit_arg(&u, "%d", i->port + 3) != 0 ||
 	    unit_arg(&u, "--config") != 0 || unit_arg(&u, "%s", i->config_path) != 0 ||
-	    unit_arg(&u, "--folder") != 0 || unit_arg(&u, "%s/gateway", i->data) != 0)
-		return -1;
-	return simulator_start(s, &u, "gateway.mjs");
+	    unit_arg(&u, "--folder") != 0 || unit_arg(&u, "%s/gateway", i->data) != 0);
 }

@@ -48,6 +48,25 @@ unit_init(struct unit *u, const char *name)
 	u->stop_signal = SIGTERM;
 }
 
+void
+unit_free(struct unit *u)
+{
+	int n;
+
+	for (n = 0; n < UNIT_ARGS; n++)
+		free(u->argv[n]);
+	for (n = 0; n < UNIT_ENV; n++)
+		free(u->env[n]);
+	for (n = 0; n < u->nfds; n++)
+		close(u->fds[n]);
+	if (u->stdin_fd >= 0)
+		close(u->stdin_fd);
+	memset(u->argv, 0, sizeof(u->argv));
+	memset(u->env, 0, sizeof(u->env));
+	u->nfds = 0;
+	u->stdin_fd = -1;
+}
+
 static int
 unit_add(char **list, int max, const char *format, va_list ap)
 {
@@ -216,13 +235,18 @@ supervisor_start(struct supervisor *s, const struct unit *u)
 	struct unit *mine;
 
 	if (s->n == UNITS_MAX) {
+		struct unit unused = *u;
+
 		complain("too many programs");
+		unit_free(&unused);
 		return NULL;
 	}
 	mine = &s->units[s->n];
 	*mine = *u;
-	if (unit_launch(s, mine) != 0)
+	if (unit_launch(s, mine) != 0) {
+		unit_free(mine);
 		return NULL;
+	}
 	s->n++;
 	supervisor_write_state(s);
 	return mine;
@@ -379,23 +403,16 @@ unit_stop(struct supervisor *s, struct unit *u)
 void
 supervisor_stop(struct supervisor *s)
 {
-	int k, n;
+	int k;
 
 	if (s->n == 0)
 		return;
 	s->stopping = 1;
 	for (k = s->n - 1; k >= 0; k--)
 		unit_stop(s, &s->units[k]);
-	for (k = 0; k < s->n; k++)
-		for (n = 0; n < UNIT_ARGS; n++)
-			free(s->units[k].argv[n]);
-	for (k = 0; k < s->n; k++)
-		for (n = 0; n < UNIT_ENV; n++)
-			free(s->units[k].env[n]);
 	/* Before who waits for the end may start anew: the ports are the next one's. */
 	for (k = 0; k < s->n; k++)
-		for (n = 0; n < s->units[k].nfds; n++)
-			close(s->units[k].fds[n]);
+		unit_free(&s->units[k]);
 	s->n = 0;
 	supervisor_write_state(s);
 	close(s->notify_fd);

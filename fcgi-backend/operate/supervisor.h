@@ -60,7 +60,7 @@ void	supervisor_signals(void);
  */
 int	supervisor_listen(struct supervisor *s);
 
-/* Add a unit and start it at once.  u is copied; its strings are taken over. */
+/* Add a unit and start it at once.  u is copied; what is in it is taken over, and freed when the start fails. */
 struct unit *supervisor_start(struct supervisor *s, const struct unit *u);
 
 /* Wait up to ms until all units started so far answer; 0, -1 after naming those
@@ -72,6 +72,9 @@ void	supervisor_watch(struct supervisor *s);
 
 /* Stop all, the last started first. */
 void	supervisor_stop(struct supervisor *s);
+
+/* The strings of one that is not started, and its sockets. */
+void	unit_free(struct unit *u);
 
 /* Helpers to fill a unit. */
 void	unit_init(struct unit *u, const char *name);

@@ -97,10 +97,19 @@ headers(const struct gateway_call *call, int has_body, struct curl_slist **list)
 	return error;
 }
 
+/* A second one does nothing more: questions, and what has a key. */
+static int
+repeats(const struct gateway_call *call)
+{
+	return call->repeatable || (call->json == NULL && call->form == NULL && call->method == NULL);
+}
+
 static void
-options(CURL *http, const char *url, const char *method, const struct buf *body, struct curl_slist *list, struct collected *out)
+options(CURL *http, const char *url, const struct gateway_call *call, const struct buf *body, struct curl_slist *list, struct collected *out)
 {
 	curl_easy_reset(http);
+	/* On a connection that it had kept, libcurl itself sends anything again when that ends without an answer; on a new one nothing. */
+	curl_easy_setopt(http, CURLOPT_FRESH_CONNECT, repeats(call) ? 0L : 1L);
 	curl_easy_setopt(http, CURLOPT_URL, url);
 	curl_easy_setopt(http, CURLOPT_PROTOCOLS_STR, strncmp(url, "https:", 6) == 0 ? "https" : "http");
 	curl_easy_setopt(http, CURLOPT_FOLLOWLOCATION, 0L);
@@ -113,8 +122,8 @@ options(CURL *http, const char *url, const char *method, const struct buf *body,
 		curl_easy_setopt(http, CURLOPT_POSTFIELDSIZE, (long)body->len);
 		curl_easy_setopt(http, CURLOPT_POSTFIELDS, buf_str(body));
 	}
-	if (method != NULL)
-		curl_easy_setopt(http, CURLOPT_CUSTOMREQUEST, method);
+	if (call->method != NULL)
+		curl_easy_setopt(http, CURLOPT_CUSTOMREQUEST, call->method);
 }
 
 /* What came back, to our errors; its JSON is kept in every case. */
@@ -164,7 +173,7 @@ static int
 perform(struct gateway *gateway, const struct gateway_call *call, struct collected *out, struct gateway_answer *answer)
 {
 	int64_t end = clock_mono_ms() + TOTAL_MS, left = TOTAL_MS, pause = PAUSE_MS;
-	int again = call->repeatable || (call->json == NULL && call->form == NULL && call->method == NULL);
+	int again = repeats(call);
 	CURLcode code = CURLE_OK;
 	int tries;
 
@@ -228,7 +237,7 @@ gateway_call(struct gateway *gateway, const struct gateway_call *call, struct ga
 	if ((error = buf_error(&url)) != 0 || (error = write_body(gateway, call, &body)) != 0 ||
 	    (error = headers(call, has_body, &list)) != 0)
 		goto out;
-	options(gateway->http, buf_str(&url), call->method, has_body ? &body : NULL, list, &out);
+	options(gateway->http, buf_str(&url), call, has_body ? &body : NULL, list, &out);
 	error = perform(gateway, call, &out, answer);
 out:
 	curl_slist_free_all(list);

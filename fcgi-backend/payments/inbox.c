@@ -12,6 +12,7 @@
 #include "libicert/log.h"
 #include "store/db.h"
 
+#define BODIES_AT_ONCE 2000
 #define BOX_MS 60000              /* a box in use is asked for again: a month has ended, or the database was restored */
 
 static const struct db_stmt box_newest = { "payment_box_newest",
@@ -28,6 +29,12 @@ static const struct db_stmt key_add = { "payment_box_key_add",
 static const struct db_stmt box_add = { "payment_box_add",
 	"insert into icert.payment_box (key_id, public, created_at) values ($1, $2, $3)" };
 
+/* Those of a month that is over are many: some at a time. */
+static const struct db_stmt bodies_empty = { "payment_bodies_empty",
+	"update icert.payment_event set body = '' where ctid = any(array(select e.ctid from icert.payment_event e join icert.data_key k on k.id = e.key_id"
+	" where k.kind = 'payments-month' and k.destroyed_at is null and k.label < $1 and e.body <> '' limit $2)) and body <> ''" };
+static const struct db_stmt box_over = { "payment_box_over",
+	"select 1 from icert.data_key where kind = 'payments-month' and destroyed_at is null and label < $1 limit 1" };
 static const struct db_stmt box_destroy = { "payment_box_destroy",
 	"update icert.data_key set wrapped = '', destroyed_at = $1 where kind = 'payments-month' and destroyed_at is null"
 	" and label < $2 returning label" };
@@ -197,21 +204,34 @@ inbox_box(struct db *db, struct keyclient *keeper, int64_t now)
 	return there ? 0 : box_make(db, keeper, label, now);
 }
 
-int
-inbox_retain(struct db *db, int64_t now, int64_t months)
+/* The octets go before the key does, whose end is on record: whoever reads that record finds neither. */
+static int
+empty(struct db *db, const char *label)
+{
+	struct db_result *r = NULL;
+	int error, over;
+
+	if ((error = DB_QUERY(db, &box_over, &r, P_TEXT(label))) != 0)
+		return error;
+	over = db_rows(r) > 0;
+	db_result_free(r);
+	r = NULL;
+	if (!over)
+		return 0;
+	if ((error = DB_QUERY(db, &bodies_empty, &r, P_TEXT(label), P_INT(BODIES_AT_ONCE))) == 0)
+		error = db_affected(r) > 0;
+	db_result_free(r);
+	return error;
+}
+
+static int
+destroy(struct db *db, int64_t now, const char *label)
 {
 	struct audit_event event = { .action = "payment_box.destroy", .actor_kind = "program", .actor = "icert-clerk",
 		.subject_kind = "payment_box" };
 	struct db_result *r = NULL;
-	time_t t = (time_t)now;
-	char label[32];
-	struct tm tm;
-	int64_t month;
 	int error, i;
 
-	gmtime_r(&t, &tm);
-	month = (int64_t)(tm.tm_year + 1900) * 12 + tm.tm_mon - (months < 1 ? 1 : months);
-	snprintf(label, sizeof(label), "%04d-%02d", (int)(month / 12), (int)(month % 12 + 1));
 	if ((error = db_begin(db, NULL)) == 0)
 		error = DB_QUERY(db, &box_destroy, &r, P_INT(now), P_TEXT(label));
 	for (i = 0; error >= 0 && i < db_rows(r); i++) {
@@ -224,6 +244,22 @@ inbox_retain(struct db *db, int64_t now, int64_t months)
 		db_rollback(db);
 	db_result_free(r);
 	return error < 0 ? error : 0;
+}
+
+int
+inbox_retain(struct db *db, int64_t now, int64_t months)
+{
+	time_t t = (time_t)now;
+	char label[32];
+	struct tm tm;
+	int64_t month;
+	int more;
+
+	gmtime_r(&t, &tm);
+	month = (int64_t)(tm.tm_year + 1900) * 12 + tm.tm_mon - (months < 1 ? 1 : months);
+	snprintf(label, sizeof(label), "%04d-%02d", (int)(month / 12), (int)(month % 12 + 1));
+	more = empty(db, label);
+	return more != 0 ? more : destroy(db, now, label);
 }
 
 static int

@@ -57,8 +57,8 @@ void	inbox_wake(struct db *db, struct inbox *inbox, int busy);
 int	inbox_box(struct db *db, struct keyclient *keeper, int64_t now);
 
 /*
- * icert-clerk: destroys the keys of boxes older than `months` whole months before `now`, each with an audit row: what
- * lies in them is never read again.  The table keeps which events came, and what became of them.
+ * icert-clerk: empties the boxes older than `months` whole months before `now`, some thousand bodies at a time, and destroys their
+ * keys, each with an audit row.  The table keeps which events came, and what became of them.  1: there is more to empty, call again.
  */
 int	inbox_retain(struct db *db, int64_t now, int64_t months);
 

@@ -288,8 +288,8 @@ struct sum {
 		char ticket[48];
 	} seen[SEEN];                    /* the list moves on while it is read: what stood at a page's end may stand on the next one too */
 	int n;
-	int sales, returns;
-	int64_t cents, returned, at;     /* of one sale; in all */
+	int sales, wholes;               /* wholes: returns that name no amount, as those of a whole sale may not */
+	int64_t cents, returned, at;     /* of one sale; in all, without wholes */
 	char currency[4], ticket[48];    /* of the first sale */
 };
 
@@ -314,7 +314,7 @@ sum_add(struct sum *sum, const struct transaction *t)
 	if (sum_knows(sum, t))
 		return;
 	if (t->type == RETURN) {
-		sum->returns++;
+		sum->wholes += t->cents <= 0;
 		sum->returned += t->cents > 0 ? t->cents : 0;
 	} else if (t->type == SALE) {
 		/* Sales of different amounts are none of ours twice: the last shows what finance has to see. */
@@ -336,19 +336,27 @@ sum_of_one(void *arg, const struct transaction *t)
 	return 0;
 }
 
+/* Cents that went back in all: Kushki's own console can return parts of a sale too. */
+static int64_t
+sum_back(const struct sum *sum)
+{
+	return sum->returned + sum->wholes * sum->cents;
+}
+
 static void
 sum_state(const struct sum *sum, const char *order, int64_t begun, struct gateway_payment *out)
 {
 	snprintf(out->id, sizeof(out->id), "%s", sum->id);
 	snprintf(out->order, sizeof(out->order), "%s", order);
 	out->at = sum->sales > 0 ? sum->at : begun;
-	out->times = sum->sales - sum->returns;
 	if (sum->sales == 0)
 		return;
 	out->cents = sum->cents;
-	out->refunded = sum->returned;
+	out->refunded = sum_back(sum);
+	/* A sale of which a part is there still is a sale. */
+	out->times = sum->sales - (int)(sum->cents > 0 ? out->refunded / sum->cents : sum->wholes);
 	strcpy(out->currency, sum->currency);
-	out->state = sum->sales > sum->returns ? GATEWAY_APPROVED : GATEWAY_REFUNDED;
+	out->state = out->times > 0 ? GATEWAY_APPROVED : GATEWAY_REFUNDED;
 }
 
 /*
@@ -402,9 +410,10 @@ kushki_refund(struct gateway *gateway, const struct gateway_refund_request *requ
 	if ((error = sum_query(gateway, request->payment, &sum, order, &begun)) != 0)
 		return error;
 	snprintf(id, GATEWAY_ID, "%s", sum.ticket);
-	if (sum.sales == 1 && sum.returns >= 1)
+	if (sum.sales == 1 && sum.cents > 0 && sum_back(&sum) >= sum.cents)
 		return 0;
-	if (sum.sales != 1 || sum.ticket[0] == '\0' || sum.cents != request->cents || strcmp(sum.currency, request->currency) != 0)
+	/* Nor is the rest of what went back in part asked for: whose part that was nobody could tell after a crash. */
+	if (sum.sales != 1 || sum_back(&sum) > 0 || sum.ticket[0] == '\0' || sum.cents != request->cents || strcmp(sum.currency, request->currency) != 0)
 		return ICERT_E_DENIED;
 	snprintf(path, sizeof(path), "/v1/refund/%s", sum.ticket);
 	call.json = json_pack("{s:s}", "fullResponse", "v2");

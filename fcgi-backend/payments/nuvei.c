@@ -216,8 +216,10 @@ nuvei_checkout(struct gateway *gateway, const struct gateway_checkout_request *r
 struct transaction {
 	char reference[REFERENCE], currency[4];
 	enum { OPEN = 1, CHECKING, PAID, BACK, DISPUTED, RETURNING, REFUSED } state;
-	int64_t cents;
+	int64_t cents, back;             /* back: of it, what went back */
 };
+
+#define PART 34                  /* status_detail of one of which a part went back, in Nuvei's own console */
 
 /* Their status_detail, which is finer than their status. */
 static int
@@ -228,7 +230,7 @@ state_read(int64_t detail)
 		return OPEN;
 	case 1: case 30: case 31: case 32: case 35: case 36:
 		return CHECKING;
-	case 3: case 34:        /* 34: a part went back, which we never ask for; how much is for finance */
+	case 3: case PART:
 		return PAID;
 	case 7: case 29:
 		return BACK;
@@ -279,6 +281,8 @@ transaction_ask(struct gateway *gateway, const char *id, struct transaction *out
 	if (out->currency[0] == '\0')
 		strcpy(out->currency, "USD");
 	out->state = state_read(number);
+	/* Of a part their documentation names no amount: a cent of it at least is not there. */
+	out->back = out->state == BACK ? out->cents : number == PART;
 	json_decref(answer.json);
 	return error;
 }
@@ -291,7 +295,7 @@ transaction_state(const struct transaction *t, const char *id, struct gateway_pa
 	strcpy(out->currency, t->currency);
 	out->cents = t->cents;
 	out->times = t->state == PAID;
-	out->refunded = t->state == BACK ? t->cents : 0;
+	out->refunded = t->back;
 	/* A refused card is no refused checkout: the link waits for another. */
 	out->state = t->state == PAID ? GATEWAY_APPROVED : t->state == BACK ? GATEWAY_REFUNDED : t->state == DISPUTED ? GATEWAY_DISPUTED :
 	    GATEWAY_PENDING;
@@ -327,19 +331,22 @@ link_query(struct gateway *gateway, const char *payment, const char *link, int64
 	struct transaction t;
 	const json_t *list;
 	char id[NUMBER];
-	int error = link_ask(gateway, link, &answer, &list), waiting = 0;
+	/* What went back stands for the link only where no other card of it has paid. */
+	int error = link_ask(gateway, link, &answer, &list), waiting = 0, best = 0;
 	size_t n = json_is_array(list) ? json_array_size(list) : list != NULL;
 
 	if (n > TRANSACTIONS_MAX)
 		error = ICERT_E_MALFORMED;
-	for (size_t i = 0; error == 0 && i < n && out->id[0] == '\0'; i++) {
+	for (size_t i = 0; error == 0 && i < n && best != PAID; i++) {
 		if ((error = gateway_text(json_is_array(list) ? json_array_get(list, i) : list, "id", id, sizeof(id), 1)) != 0 ||
 		    (error = transaction_ask(gateway, id, &t)) != 0)
 			break;
 		if (strncmp(payment, t.reference, strlen(t.reference)) != 0)
 			error = ICERT_E_MALFORMED;
-		else if (t.state == PAID || t.state == BACK || t.state == DISPUTED)
+		else if (t.state == PAID || (best == 0 && (t.state == BACK || t.state == DISPUTED))) {
 			transaction_state(&t, id, out);
+			best = (int)t.state;
+		}
 		waiting |= t.state == CHECKING || t.state == RETURNING;
 	}
 	json_decref(answer.json);
@@ -413,7 +420,8 @@ nuvei_refund(struct gateway *gateway, const struct gateway_refund_request *reque
 	*pending = t.state == RETURNING;
 	if (t.state == BACK || t.state == RETURNING)
 		return 0;
-	if (t.state != PAID || t.cents != request->cents || strcmp(t.currency, request->currency) != 0)
+	/* Nor is the rest of what went back in part asked for: that is for finance, who knows how much it is. */
+	if (t.state != PAID || t.back > 0 || t.cents != request->cents || strcmp(t.currency, request->currency) != 0)
 		return ICERT_E_DENIED;
 	if ((call.json = json_pack("{s:{s:s}}", "transaction", "id", paid)) == NULL)
 		return ICERT_E_INVALID;

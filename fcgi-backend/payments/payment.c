@@ -58,12 +58,17 @@ payment_decide(const struct payment_order *order, const struct gateway_payment *
 		/* An order stays open for another try until it expires by itself. */
 		return open ? PAYMENT_REJECT : PAYMENT_NOTHING;
 	case GATEWAY_REFUNDED:
-		return (own && (held || is(order->state, "refunding") || is(order->state, "disputed"))) || order->owed > 0 ?
-		    PAYMENT_REFUNDED : PAYMENT_NOTHING;
+		if ((own && (held || is(order->state, "refunding") || is(order->state, "disputed"))) || order->owed > 0)
+			return PAYMENT_REFUNDED;
+		/* It had gone back before its bank wanted it again: whether it went a second time the gateway's sum says, also when nobody
+		 * heard of the dispute while there was one. */
+		if (order->contested)
+			return payment->refunded <= order->gone ? PAYMENT_WON : PAYMENT_NOTHING;
+		return order->gone > 0 && payment->refunded > order->gone ? PAYMENT_DISPUTED : PAYMENT_NOTHING;
 	case GATEWAY_DISPUTED:
 		/* Also while it goes back, or after: the bank may take it a second time, and finance has to answer it. */
 		return own && (held || is(order->state, "refunding") || is(order->state, "refunded")) ? PAYMENT_DISPUTED :
-		    order->owed > 0 ? PAYMENT_DISPUTED : PAYMENT_NOTHING;
+		    order->excess ? PAYMENT_DISPUTED : PAYMENT_NOTHING;
 	}
 	return PAYMENT_QUERY;
 }

@@ -16,6 +16,9 @@ struct payment_order {
 	const char *currency;
 	const char *paid_by;      /* the gateway payment that paid it; NULL when none */
 	int64_t owed;             /* cents of this gateway payment that were concluded as too much (again, late, mismatch) and have not gone back */
+	int excess;               /* this gateway payment was concluded as too much once, whatever became of it */
+	int contested;            /* it went back, and its bank wanted it a second time after that */
+	int64_t gone;             /* cents that went back when it did; 0: it did not */
 };
 
 enum payment_verdict {
@@ -30,7 +33,7 @@ enum payment_verdict {
 	PAYMENT_STRANGE,          /* names no order, or another's */
 	PAYMENT_REFUNDED,         /* nothing of it is there any more: the order that it paid is refunded, what was too much is off the list */
 	PAYMENT_DISPUTED,         /* its bank holds it back: nothing is issued for it meanwhile; what was given back, or is too much, finance hears of */
-	PAYMENT_WON,              /* that dispute ended for us: as before it */
+	PAYMENT_WON,              /* that dispute ended for us: as before it, given back when it was */
 };
 
 /* Where the facts come from, as `sure`. */

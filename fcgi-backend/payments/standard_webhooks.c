@@ -141,6 +141,8 @@ payment_read(const json_t *object, struct gateway_payment *out)
 		out->times = (int)json_integer_value(captures);
 	if (out->state == GATEWAY_REFUNDED)
 		out->refunded = out->cents;
+	if (gateway_text(object, "refunded", amount, sizeof(amount), 0) != 0 || (amount[0] != '\0' && tariff_parse(amount, &out->refunded) != 0))
+		return ICERT_E_MALFORMED;
 	return 0;
 }
 

@@ -226,9 +226,9 @@ stripe_checkout(struct gateway *gateway, const struct gateway_checkout_request *
 	return error;
 }
 
-/* How the newest dispute about a payment stands; only for one whose charge was disputed. */
+/* How the newest dispute about a payment stands; only for one whose charge was disputed, also after it was given back. */
 static int
-dispute_query(struct gateway *gateway, const char *intent, enum gateway_state *state)
+dispute_query(struct gateway *gateway, const char *intent, struct gateway_payment *out)
 {
 	const struct gateway_field query[] = { { "payment_intent", intent }, { "limit", "1" }, { NULL, NULL } };
 	struct gateway_call call = { .path = "/v1/disputes", .query = query };
@@ -241,10 +241,12 @@ dispute_query(struct gateway *gateway, const char *intent, enum gateway_state *s
 		dispute = json_array_get(json_object_get(answer.json, "data"), 0);
 		if (dispute != NULL && gateway_text(dispute, "status", status, sizeof(status), 1) != 0)
 			error = ICERT_E_MALFORMED;
-		else if (dispute != NULL && strcmp(status, "lost") == 0)
-			*state = GATEWAY_REFUNDED;
+		else if (dispute != NULL && strcmp(status, "lost") == 0) {
+			out->refunded += out->refunded > 0 ? out->cents : 0;
+			out->state = GATEWAY_REFUNDED;
+		}
 		else if (dispute != NULL && strcmp(status, "won") != 0 && strcmp(status, "warning_closed") != 0 && strcmp(status, "prevented") != 0)
-			*state = GATEWAY_DISPUTED;
+			out->state = GATEWAY_DISPUTED;
 	}
 	json_decref(answer.json);
 	return error;
@@ -280,9 +282,7 @@ payment_read(struct gateway *gateway, const json_t *session, struct gateway_paym
 		out->at = json_integer_value(json_object_get(charge, "created"));
 	if (json_is_true(json_object_get(charge, "refunded")))
 		out->state = GATEWAY_REFUNDED;
-	else if (json_is_true(json_object_get(charge, "disputed")))
-		return dispute_query(gateway, id, &out->state);
-	return 0;
+	return json_is_true(json_object_get(charge, "disputed")) ? dispute_query(gateway, id, out) : 0;
 }
 
 /* The session itself, with its payment; payment: its id, or a payment intent's. */

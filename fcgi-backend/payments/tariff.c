@@ -9,6 +9,12 @@
 #define BASIS_POINTS 10000
 
 int
+tariff_sellable(const char *container, const char *kind)
+{
+	return strcmp(container, "file") == 0 || (strcmp(container, "token") == 0 && strcmp(kind, "new") == 0);
+}
+
+int
 tariff_total(int64_t net, int tax_bp, struct tariff_total *total)
 {
 	if (net < 0 || net > TARIFF_CENTS_MAX || tax_bp < 0 || tax_bp > BASIS_POINTS)

@@ -35,6 +35,12 @@ struct tariff_total {
  */
 int	tariff_total(int64_t net, int tax_bp, struct tariff_total *total);
 
+/*
+ * Whether what is sold can be made: a file, new or renewed, and a new token.  A token's renewal goes another way and nothing is issued
+ * into a remote container, so both are shown, and never on sale.
+ */
+int	tariff_sellable(const char *container, const char *kind);
+
 /* "1.234,56": thousands with a point, decimals with a comma, as es-EC writes
  * money; the currency sign is the page's.  size >= 24. */
 void	tariff_format(int64_t cents, char *out, size_t size);

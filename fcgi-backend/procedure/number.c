@@ -6,9 +6,6 @@
 
 #include "procedure/number.h"
 
-/* Continental Ecuador is five hours behind UTC, all year. */
-#define ECUADOR_OFFSET_S (-5 * 3600)
-
 /* ISO/IEC 7064:2003, clause 8: hybrid system MOD 11,10. */
 char
 number_check_digit(const char *digits, size_t n)

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #define NUMBER_TEXT 24
+#define ECUADOR_OFFSET_S (-5 * 3600)	/* of the mainland, all year */
 
 /* "17-2026-000123-4": province, year in Ecuador, sequence, check digit. */
 void	number_case(int province, int64_t at, int64_t sequence, char out[NUMBER_TEXT]);

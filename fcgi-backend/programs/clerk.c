@@ -215,7 +215,7 @@ payment_round(struct hand *hand)
 
 	if (due(hand) && ((boxed = inbox_box(hand->db, &hand->keeper, clock_real())) != 0 ||
 	    (boxed = inbox_retain(hand->db, clock_real(), policy_int(&act, "payment_event.months", EVENT_MONTHS))) != 0))
-		hand->kept_at_ms = 0;
+		hand->kept_at_ms = 0;		/* also when there is more of it: the next round goes on */
 	/* As long as there are more: many come at a time. */
 	do
 		applied = settlement_apply(&act, &hand->settlement, AT_ONCE, &done);
@@ -225,7 +225,7 @@ payment_round(struct hand *hand)
 	given = refund_give(&act, &hand->settlement, AT_ONCE, &done);
 	asked = settlement_ask(&act, &hand->settlement, ASK_S, ASK_MOST_S, &done);
 	answered = reconciliation_answer(&act, &hand->settlement);
-	return boxed != 0 ? boxed : applied != 0 ? applied : transferred != 0 ? transferred :
+	return boxed < 0 ? boxed : applied != 0 ? applied : transferred != 0 ? transferred :
 	    replayed != 0 ? replayed : given != 0 ? given : asked != 0 ? asked : answered;
 }
 

@@ -154,8 +154,8 @@ page_error(struct request *rq, int status, const char *code)
 	v.reference = status >= 500 ? rq->request_id : NULL;
 	if (status == 503)
 		keep_typed(rq, &v);
-	/* Where whoever sent a form goes on. */
-	if ((rq->method == METHOD_POST || rq->refusal != NULL) && v.again == NULL)
+	/* Where whoever sent a form goes on, or asks again for the address that one was sent to. */
+	if ((rq->method == METHOD_POST || rq->refusal != NULL || status == 405) && v.again == NULL)
 		v.before = route_page(rq, rq->app->routes);
 	return page_send(rq, status, web_error, &v);
 }

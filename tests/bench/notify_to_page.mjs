@@ -20,7 +20,7 @@ export const run = () => withInstance(async (icert) => {
 	let page = await (await client.visit('/tarifas')).click('Comprar');
 	page = await page.form('/entrar').submit({ email });
 	page = await page.form('/entrar/codigo').submit({ code: (await box.wait({ to: email, subject: /código/ })).code() });
-	const form = page.path;
+	const form = page.path.split('?')[0];
 	const took = [];
 	for (let i = 0; i < ORDERS; i++) {
 		page = await (await client.visit(form)).form(/^\/comprar\//).submit({

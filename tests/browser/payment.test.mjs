@@ -65,6 +65,8 @@ for (const { act, mail, heading, buttons: wanted, says: more, name, javaScript, 
 		await other.check(`back-${name}`);
 		await says(other, heading);
 		assert.deepEqual(await buttons(other), wanted);
+		// Without scripts a page that waits is asked again by hand.
+		if (!javaScript) await other.press('Ver si ya hay respuesta');
 		// What the first browser shows when it is back on line says the same.
 		await person.page.goto(`${person.order}/vuelta`);
 		await says(person, heading);
@@ -111,8 +113,45 @@ test('the connection is lost before anything was pressed: the order can still be
 	await other.check('back-open');
 	assert.deepEqual(await buttons(other), ['Volver a la página de pago']);
 	assert.equal(await other.page.getByRole('link', { name: 'Ya pagué en línea' }).count(), 1);
+	// Whoever took too long there comes back to a session that ended, and is not left to think that the payment was lost.
+	await other.context.clearCookies();
+	await other.go(`${person.order}/vuelta`, 'back-signed-out');
+	assert.match(await other.page.textContent('main'), /el pago no se pierde/);
+	assert.equal(await other.page.inputValue('input[name=next]'), `${new URL(person.order).pathname}/vuelta`);
 	await person.close();
 	await other.close();
+});
+
+test('an order is made once: pressed twice, gone back to, loaded again; and anew from the tariff', async () => {
+	const person = await new Person(icert, { width: 380, shots, javaScript: false }).open();
+	const orders = () => Number(icert.sql('select count(*) from icert.purchase'));
+	const begun = orders();
+	const fill = async () => {
+		await person.choose('for_me', 'no');
+		await person.choose('id_kind', 'cedula');
+		await person.fill({ id_number: '1710034065', name: 'María Peñafiel', address: 'Av. Amazonas N23-45', telephone: '099 123 4567' });
+	};
+	await person.go('/tarifas');
+	await person.press('Comprar');
+	await person.signIn();
+	await fill();
+	await person.page.getByRole('button', { name: 'Continuar al pago' }).dblclick({ noWaitAfter: true });
+	await person.page.waitForURL(/\/orden\//);
+	const order = person.path;
+	assert.equal(orders(), begun + 1);
+	await person.page.goBack();
+	await person.check('billing-made');
+	assert.deepEqual(await buttons(person), []);
+	await person.page.reload();
+	await person.press('Ir a la orden');
+	assert.equal(person.path, order);
+	await person.go('/tarifas');
+	await person.press('Comprar');
+	await fill();
+	await person.press('Continuar al pago');
+	assert.notEqual(person.path, order);
+	assert.equal(orders(), begun + 2);
+	await person.close();
 });
 
 // How an order stands, what its page is headed by, and what the person can press.  The rows are written here: how each state is
@@ -123,14 +162,15 @@ const line = (state, verdict, cents) => (id, by) => `insert into icert.bank_line
 const concluded = (verdict) => (id) => `insert into icert.payment (id, purchase_id, gateway, gateway_payment, verdict, cents, currency, at)
 	values (gen_random_uuid(), '${id}', 'demo', gen_random_uuid()::text, '${verdict}', 3105, 'USD', extract(epoch from now())::bigint)`;
 const states = [
-	{ name: 'created', state: 'created', heading: 'Antes de pagar', buttons: ['Pagar'] },
+	{ name: 'created', state: 'created', heading: 'Antes de pagar', buttons: ['Pagar'], listed: 'Pagar la orden' },
+	{ name: 'over', state: 'created', more: (id) => `update icert.purchase set expires_at = 1 where id = '${id}'`, heading: /plazo.*terminó/, text: /Estado\s*Terminó el plazo/, buttons: [] },
 	{ name: 'pending', state: 'pending', buttons: OPEN },
 	{ name: 'transfer-short', state: 'pending', more: line('applied', 'mismatch', 100), text: /por menos del valor/, buttons: OPEN },
 	{ name: 'mismatch', state: 'pending', more: concluded('mismatch'), text: /por un valor distinto.*No pague otra vez/, buttons: ['Ir a la página de pago'] },
 	{ name: 'expired', state: 'expired', text: /ya no se puede pagar/, buttons: [] },
 	{ name: 'transfer-late', state: 'expired', more: line('applied', 'late', 3105), text: /Recibimos una transferencia cuando/, buttons: [] },
 	{ name: 'late', state: 'expired', more: concluded('late'), text: /Recibimos un pago cuando/, buttons: [] },
-	{ name: 'paid', state: 'paid', heading: 'Pago recibido', buttons: ['Empezar la solicitud'] },
+	{ name: 'paid', state: 'paid', heading: 'Pago recibido', buttons: ['Empezar la solicitud'], listed: 'Empezar la solicitud' },
 	{ name: 'transfer-again', state: 'paid', more: line('applied', 'again', 3105), heading: 'Pago recibido', text: /que ya estaba pagada/, buttons: ['Empezar la solicitud'] },
 	{ name: 'disputed', state: 'disputed', heading: /disputa/, buttons: [] },
 	{ name: 'refunding', state: 'refunding', heading: /Estamos devolviendo/, buttons: [] },
@@ -142,17 +182,27 @@ test('every state of an order on a phone: its sentence, and only what can be pre
 	const person = await new Person(icert, { width: 380, shots }).open();
 	await person.buy();
 	const id = new URL(person.order).pathname.split('/')[2];
+	const ends = icert.sql(`select expires_at from icert.purchase where id = '${id}'`);
 	const by = icert.sql('select id from icert.staff order by login limit 2').split('\n');
 	icert.sql(`with a as (insert into icert.bank_account (id, bank, kind, number, holder, holder_id, state, requested_by, requested_at, decided_by, decided_at)
 		values (gen_random_uuid(), 'Banco del Sur', 'savings', '2200123456', 'Entidad de certificación', '1790012345001', 'confirmed', '${by[0]}', 1, '${by[1]}', 2) returning id)
 		insert into icert.bank_import select gen_random_uuid(), a.id, 'date-reference-text-amount', sha256(''), 1, 0, '${by[0]}', 3 from a`);
-	for (const { name, state, more, heading, text, buttons: wanted } of states) {
-		icert.sql(`set session_replication_role = replica; delete from icert.bank_line; delete from icert.payment; update icert.purchase set state = '${state}' where id = '${id}'${more ? `; ${more(id, by)}` : ''}`);
+	for (const { name, state, more, heading, text, buttons: wanted, listed } of states) {
+		icert.sql(`set session_replication_role = replica; delete from icert.bank_line; delete from icert.payment; update icert.purchase set state = '${state}', expires_at = ${ends} where id = '${id}'${more ? `; ${more(id, by)}` : ''}`);
 		await person.page.goto(person.order);
+		// What is folded up is looked at too.
+		await person.page.evaluate(() => document.querySelectorAll('details').forEach((d) => { d.open = true; }));
 		await person.check(`order-${name}`);
 		if (heading) await says(person, heading);
 		if (text) assert.match(await person.page.textContent('main'), text, name);
-		assert.deepEqual(await buttons(person), wanted, name);
+		assert.deepEqual((await buttons(person)).filter((text, i, all) => all.indexOf(text) === i), wanted, name);
+		if (!listed) continue;
+		// Nobody who has not been at the gateway is told that a payment is on its way.
+		await person.go(`${person.order}/vuelta`);
+		assert.equal(await person.page.getByRole('heading', { name: 'Estamos confirmando' }).count(), 0, name);
+		await person.go('/mi-tramite', `mine-${name}`);
+		await person.press(listed);
+		assert.equal(`${icert.portal}${person.path}`, person.order);
 	}
 	await person.close();
 });

@@ -97,6 +97,10 @@ for (const width of shots ? [380, 1280] : [380]) {
 		await page.waitForURL((url) => !url.pathname.endsWith('/comprobante'));
 		await line.rate(0);
 		assert.equal(posts, 1);
+		// Said once: the page that is loaded again says how the order is.
+		await page.locator('.govuk-notification-banner').getByText('Recibimos el comprobante').waitFor();
+		await page.reload();
+		assert.equal(await page.locator('.govuk-notification-banner').count(), 0);
 		assert.match(await page.textContent('main'), /comprobante/i);
 		const shares = person.shown.map(({ share }) => share).filter((share) => share >= 0);
 		assert.ok(new Set(shares).size > 1 && shares[0] < 0.9, String(shares));
@@ -107,6 +111,13 @@ for (const width of shots ? [380, 1280] : [380]) {
 		// The next upload of the same form has nothing to say of this one.
 		await page.goto(`${person.order}/comprobante`);
 		assert.equal(await page.locator('[data-sending]').isVisible(), false);
+		// What the script refuses looks as what the server refuses, until another file is chosen.
+		const wrong = page.locator('.govuk-form-group--error .govuk-file-upload--error[aria-invalid]');
+		await page.setInputFiles('#file', chosen(files.tooLarge()));
+		await wrong.waitFor();
+		await person.check('too-large-here');
+		await page.setInputFiles('#file', chosen(large));
+		await wrong.waitFor({ state: 'detached' });
 		await person.close();
 	});
 }

@@ -26,6 +26,19 @@ function faults() {
 	const named = (selector, of) => [...document.querySelectorAll(selector)].flatMap(of).filter((id) => id && !document.getElementById(id));
 	for (const id of named('[aria-describedby]', (e) => e.getAttribute('aria-describedby').split(/\s+/))) found.push(`described by #${id}, which is not there`);
 	for (const id of named('a[href^="#"]', (e) => e.getAttribute('href').slice(1))) found.push(`a link to #${id}, which is not there`);
+	// A word or an order's number that a narrow place breaks in two; an address may be.
+	const range = document.createRange();
+	for (const e of document.querySelectorAll('main :is(h1, h2, h3, dt, th, legend, label, button, a)')) {
+		const texts = document.createTreeWalker(e, NodeFilter.SHOW_TEXT);
+		for (let node = texts.nextNode(); node && e.checkVisibility(); node = texts.nextNode()) {
+			for (const { 0: word, index } of node.data.matchAll(/P-\d{4}-\d{6}-\d|(?<![\p{L}\p{N}@._-])\p{L}{2,20}(?![\p{L}\p{N}@_-]|\.\p{L})/gu)) {
+				range.setStart(node, index);
+				range.setEnd(node, index + word.length);
+				const tops = new Set([...range.getClientRects()].map((r) => Math.round(r.top / 8)));
+				if (tops.size > 1) found.push(`“${word}” is broken in two`);
+			}
+		}
+	}
 	const headings = document.querySelectorAll('h1').length;
 	if (headings !== 1) found.push(`${headings} first headings`);
 	return found;

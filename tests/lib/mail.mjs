@@ -2,6 +2,9 @@
 // write has taken each of these messages over SMTP.
 import { until } from './http.mjs';
 
+/** A connection for each question: one that is kept may have been closed while the test waited for a program, and hears nothing of it. */
+const once = { headers: { connection: 'close' } };
+
 /** Addresses of a header as maildev gives it: a list of { address, name }. */
 function addresses(list) { return (list ?? []).map((a) => a.address.toLowerCase()); }
 
@@ -44,13 +47,13 @@ export class Mail {
 	async attachment(wanted = /./) {
 		const name = this.attachmentNames.find((n) => wanted.test(n));
 		if (!name) throw new Error(`no attachment ${wanted} in "${this.subject}": ${this.attachmentNames}`);
-		const res = await fetch(`${this.base}/email/${this.id}/attachment/${encodeURIComponent(name)}`);
+		const res = await fetch(`${this.base}/email/${this.id}/attachment/${encodeURIComponent(name)}`, once);
 		if (!res.ok) throw new Error(`attachment ${name}: ${res.status}`);
 		return Buffer.from(await res.arrayBuffer());
 	}
 
 	/** The message as it came over SMTP. */
-	async source() { return Buffer.from(await (await fetch(`${this.base}/email/${this.id}/source`)).arrayBuffer()); }
+	async source() { return Buffer.from(await (await fetch(`${this.base}/email/${this.id}/source`, once)).arrayBuffer()); }
 }
 
 /** The mail catcher's box. */
@@ -60,7 +63,7 @@ export class MailBox {
 
 	/** All mails, oldest first. */
 	async all() {
-		const res = await fetch(`${this.base}/email`);
+		const res = await fetch(`${this.base}/email`, once);
 		if (!res.ok) throw new Error(`mail catcher: ${res.status}`);
 		return (await res.json()).map((m) => new Mail(this.base, m)).sort((a, b) => a.time - b.time);
 	}
@@ -79,5 +82,5 @@ export class MailBox {
 		}, { timeout, what: `mail ${subject} to ${to}` });
 	}
 
-	async clear() { await fetch(`${this.base}/email/all`, { method: 'DELETE' }); }
+	async clear() { await fetch(`${this.base}/email/all`, { ...once, method: 'DELETE' }); }
 }

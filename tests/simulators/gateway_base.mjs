@@ -55,6 +55,7 @@ export function post(url, headers, body) {
 function approve(payment) {
 	payment.state = 'approved';
 	payment.captures += 1;
+	payment.taken = (payment.taken ?? 0) + 1;
 	payment.paidAt ??= now();
 }
 
@@ -88,11 +89,23 @@ const acts = {
 		run: (g, p) => { p.capturedCurrency = 'EUR'; approve(p); return g.notify(p, 'aprobado en otra moneda'); },
 	},
 	falsificado: { label: 'Aviso con firma falsa', run: (g, p) => g.notify({ ...p, state: 'approved', captures: 1 }, 'firma falsa', { forged: true, once: true }, p) },
-	disputa: { label: 'El banco abre una disputa', run: (g, p) => { p.state = 'disputed'; return g.notify(p, 'en disputa'); } },
-	'disputa-ganada': { label: 'La disputa termina a favor del comercio', run: (g, p) => { p.state = 'approved'; return g.notify(p, 'disputa ganada'); } },
+	disputa: {
+		label: 'El banco abre una disputa',
+		// about what went back too: the bank takes it from the shop a second time
+		run: (g, p) => { p.wasBack = p.state === 'refunded'; p.state = 'disputed'; return g.notify(p, 'en disputa'); },
+	},
+	'disputa-ganada': {
+		label: 'La disputa termina a favor del comercio',
+		run: (g, p) => { p.state = p.wasBack ? 'refunded' : 'approved'; return g.notify(p, 'disputa ganada'); },
+	},
 	'disputa-perdida': {
 		label: 'La disputa termina a favor de quien pagó',
-		run: (g, p) => { p.captures = 0; p.state = 'refunded'; return g.notify(p, 'disputa perdida'); },
+		run: (g, p) => {
+			if (p.wasBack) p.lostAgain = true;
+			p.captures = 0;
+			p.state = 'refunded';
+			return g.notify(p, 'disputa perdida');
+		},
 	},
 	devuelto: { label: 'Devolver todo desde la pasarela', run: (g, p) => { p.captures = 0; p.state = 'refunded'; return g.notify(p, 'devuelto en la pasarela'); } },
 	'sin-devolucion': { label: 'No admitir devoluciones', run: (g, p) => { p.noRefunds = true; } },

@@ -5,11 +5,12 @@ import { Gateway, inCents, inUnits, json } from './gateway_base.mjs';
 
 const TOKEN_S = 15;          // older or newer tokens are refused
 // status and status_detail of a transaction
-const words = { pending: [0, 0], checking: [0, 1], approved: [1, 3], rejected: [4, 9], refunded: [1, 7], disputed: [1, 8] };
+const words = { pending: [0, 0], checking: [0, 1], approved: [1, 3], rejected: [4, 9], refunded: [1, 7], part: [1, 34], disputed: [1, 8] };
 const error = (status, type) => json(status, { error: { type, help: '', description: type } });
 
 export class Nuvei extends Gateway {
 	#next = 500_000 + Math.floor(Math.random() * 1e6);
+	#told = 0;                   // when the last notification was written, ms
 
 	/** code, key: of the server application; secret: what signs notifications (the same key); notifyUrl: typed in its administration. */
 	constructor({ code, key, secret = key, notifyUrl, ...rest }) {
@@ -17,8 +18,13 @@ export class Nuvei extends Gateway {
 		Object.assign(this, { code, key, secret, notifyUrl });
 	}
 
-	/** Every card that was tried is a transaction; every payment of a link that is paid twice, too. */
+	/** Every card that was tried is a transaction; every payment of a link that is paid twice, too.  'parte': its console gave back a part. */
 	async act(payment, name) {
+		if (name === 'parte') {
+			payment.part = true;
+			this.keep();
+			return;
+		}
 		const captures = payment.captures;
 		const try_ = () => { payment.tries.push(`CB-${this.#next++}`); };
 		if (['rechazar', 'pendiente', 'aprobar', 'callado', 'otro-valor', 'otra-moneda', 'demorado', 'repetido', 'doble', 'falsificado'].includes(name)) try_();
@@ -33,14 +39,16 @@ export class Nuvei extends Gateway {
 
 	#detail(payment, id) {
 		if (payment.tries.indexOf(id) < payment.tries.length - Math.max(payment.captures, 1)) return words.rejected;
-		return words[payment.state] ?? words.pending;
+		return words[payment.part && payment.state === 'approved' ? 'part' : payment.state] ?? words.pending;
 	}
 
 	notices(payment) {
 		if (['pending', 'expired'].includes(payment.state) || payment.tries.length === 0) return [];
 		const id = payment.tries.at(-1);
 		const [status, detail] = this.#detail(payment, id);
-		const date = new Date().toISOString();
+		// Nothing else tells a dispute that was won from the payment itself.
+		this.#told = Math.max(Date.now(), this.#told + 1);
+		const date = new Date(this.#told).toISOString();
 		const body = {
 			transaction: {
 				status: String(status), order_description: payment.description, authorization_code: '113310', status_detail: String(detail), date, message: 'x', id,

@@ -10,6 +10,10 @@ const described = (payment) => ({
 	id: payment.id, reference: payment.order, status: payment.state, amount: inUnits(payment.captured ?? payment.cents),
 	currency: payment.capturedCurrency ?? payment.currency, captures: payment.captures,
 	at: new Date((payment.paidAt ?? payment.begunAt) * 1000).toISOString(),
+	// more than was paid: given back, and lost to its bank after that
+	// returned in part, in the gateway's own administration
+	...(payment.part && { refunded: inUnits(payment.part) }),
+	...(payment.lostAgain && { refunded: inUnits((payment.taken + 1) * (payment.captured ?? payment.cents)) }),
 });
 
 export class StandardWebhooks extends Gateway {

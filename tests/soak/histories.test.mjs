@@ -11,7 +11,7 @@ for (let i = 0; i < rounds; i++) {
 	test(`a history of payments, HISTORY_SEED=${seed}`, async (t) => {
 		const icert = await startInstance();
 		try {
-			await histories({ icert, seed, orders: 20, acts: 200, refunded: 16, log: (line) => t.diagnostic(line) });
+			await histories({ icert, seed, orders: 20, acts: 200, refunded: 16, transferred: 6, log: (line) => t.diagnostic(line) });
 		} finally {
 			await icert.stop();
 		}

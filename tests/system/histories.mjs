@@ -1,9 +1,10 @@
 // Random histories of payments: checkouts, what becomes of them at the gateway, its notifications late, twice and in no order, calls
-// that fail, refunds asked here by two people and there by nobody, disputes, programs killed between receiving and applying.  The model
+// that fail, refunds asked here by two people and there by nobody, disputes, transfers beside open pages, programs killed between receiving and applying.  The model
 // is the gateway's own book.  In the end, when everything has been said and asked, it holds: paid here ⇔ paid there; one credit, one
 // application; each refund once; the sums are equal.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { Client, until } from '../lib/http.mjs';
 import { MailBox } from '../lib/mail.mjs';
@@ -23,6 +24,8 @@ const ofOrder = (order) => `select from icert.purchase where id = '${order}' for
 const holds = {
 	// the webhook stands before its row: the gateway has no 200, and sends again
 	storing: { program: 'webhook', lock: () => events },
+	// the row is there, and the webhook has not said so: sent again, it is the same
+	stored: { program: 'webhook', lock: () => events, unsaid: true },
 	// the clerk stands before it has taken a row
 	taking: { program: 'clerk', lock: () => events },
 	// taken, the gateway is being asked
@@ -50,6 +53,8 @@ class History {
 		this.told = [];			// notifications not sent yet
 		this.killed = [];		// steps at which a program was
 		this.refunded = [];		// how refunds went that were made
+		this.transfers = [];		// lines of a statement that were taken as payments
+		this.disputed = 0;		// after their money had gone back
 		this.people = new Map();
 		this.turn = 0;
 		this.fresh = random(seed + 1);	// for what is drawn after the plan
@@ -121,8 +126,10 @@ class History {
 
 	async act({ order, act }) {
 		const payment = this.last(order);
-		// A bank disputes one payment; what is captured a third time, or twice for another amount, is for the day's comparison to find.
-		const twice = (payment.captures > 1 && act === 'disputa') || (act === 'repetido' && payment.state === 'approved' && (payment.captures > 1 || !right(payment)));
+		// A bank disputes one payment; what is captured a third time (a transfer counts), or twice for another amount, is for the day's comparison to find.
+		const besides = this.order[order].transfer?.pays ? 1 : 0;
+		const twice = (payment.captures > 1 && act === 'disputa') || (act === 'doble' && besides > 0)
+			|| (act === 'repetido' && (payment.state === 'approved' ? payment.captures + besides > 1 || !right(payment) : besides > 0));
 		const may = { pending: /./, checking: /aprobar|rechazar|callado/, approved: /^(disputa|devuelto|repetido)$/, disputed: /^disputa-/ }[payment.state];
 		if (twice || !may?.test(act)) return;		// it went another way meanwhile: a refund
 		await this.sim.act(payment, act);
@@ -150,20 +157,21 @@ class History {
 	/** One notification, and whoever has it in hand killed at that step; with none on its way, how a payment stands is told anew. */
 	async crash({ step, at }) {
 		const [name, who = 'child'] = step.split(': ');
-		const { program, lock: statement, slow } = holds[name];
+		const { program, lock: statement, slow, unsaid } = holds[name];
 		for (let tries = 0; tries < 4; tries++) {
 			const one = this.take(at) ?? this.anew(at);
 			let asked = false, lock;
 			if (statement && !slow) await (lock = holding(this.icert, statement(one.payment.order))).held;
 			if (slow) this.sim.fail({ times: 1, slow: 1000, when: ({ method }) => { asked ||= method === 'GET'; return method === 'GET'; } });
 			// The lock that holds the clerk back before it takes one holds back the webhook too.
-			const sent = /^(storing|taking)/.test(step) ? this.deliver(one) : await this.deliver(one);
+			const sent = /^(storing|stored|taking)/.test(step) ? this.deliver(one) : await this.deliver(one);
 			if (slow) {
 				for (let i = 0; i < 2000 && !asked; i++) await sleep(10);
 				if (statement) await (lock = holding(this.icert, statement(one.payment.order))).held;
 			}
 			let reached = asked;
 			if (lock) for (let i = 0; i < 400 && !(reached = this.waitsForLock(program)); i++) await sleep(30);
+			if (unsaid && reached) reached = await this.storeUnsaid(lock);
 			this.kill(who === 'postgres' ? who : who === 'parent' ? program : `${program}/child`);
 			this.sim.wellAgain();
 			await lock?.release();
@@ -173,6 +181,16 @@ class History {
 			this.killed.push(step);
 			return;
 		}
+	}
+
+	/** The webhook stands still while PostgreSQL stores what it was given.  Whether something was. */
+	async storeUnsaid(lock) {
+		const stored = () => this.sql('select count(*) from icert.payment_event');
+		const before = stored();
+		for (const { pid } of children(units(this.icert).get('webhook').pid)) signal(pid, 'SIGSTOP');
+		await lock.release();
+		for (let i = 0; i < 100 && stored() === before; i++) await sleep(30);
+		return stored() !== before;
 	}
 
 	anew(at) {
@@ -225,6 +243,9 @@ class History {
 		const known = () => this.sql(`select count(*) from icert.payment where gateway_payment = '${payment.id}' and verdict in ('pay', 'mismatch')`) !== '0';
 		await this.deliver({ payment, note: this.sim.notices(payment, 'estado')[0] });
 		await until(known, { what: 'what is given back is paid', timeout: 60_000 });
+		// A dispute that has ended there may have to be heard of here first.
+		const held = () => this.sql(`select count(*) from icert.purchase p where p.id = '${order}' and (p.state = 'disputed' or exists (select from icert.dispute d where d.purchase_id = p.id and d.state <> 'ended'))`) !== '0';
+		await until(() => !held(), { what: 'its dispute is over here too', timeout: 60_000 });
 		const id = await this.ask(order);
 		assert.ok(id, `finance may return what was paid: ${order}`);
 		const posted = ({ method, path }) => method === 'POST' && /refunds$/.test(path);
@@ -254,6 +275,32 @@ class History {
 		if (how === 'refused') await this.sim.act(payment, 'admitir');
 		this.sim.wellAgain();
 		this.refunded.push(how);
+	}
+
+	/** A bank that wants what was given back already; what it takes then is no business of the order. */
+	async late_dispute({ order: number, end }) {
+		const payment = this.last(number);
+		if (payment.state !== 'refunded' || !this.returned(this.order[number])) return;
+		await this.sim.act(payment, 'disputa');
+		if (end) await this.sim.act(payment, end);
+		this.disputed++;
+	}
+
+	/** Another person has taken a line of the bank's statement as this order's payment. */
+	async transfer({ order: number }) {
+		const one = this.order[number], line = randomUUID(), account = '0000bbbb-0000-4000-8000-000000000001', run = '0000bbbb-0000-4000-8000-000000000002';
+		const [by, other] = ['finanzas', 'central'].map((login) => this.icert.staff(login).id);
+		this.sql(`set session_replication_role = replica;
+			insert into icert.bank_account (id, bank, kind, number, holder, holder_id, requested_by, requested_at) values ('${account}', 'Banco', 'savings', '2200123456', 'Entidad', '1710034065', '${by}', 1) on conflict do nothing;
+			insert into icert.bank_import values ('${run}', '${account}', 'x', sha256('x'), 1, 0, '${by}', 1) on conflict do nothing;
+			insert into icert.bank_line (id, import_id, digest, day, cents, reference, imported_by, state, purchase_id, decided_by, decided_at)
+				select '${line}', '${run}', sha256('${line}'), '2026-11-21', total, '900', '${by}', 'confirmed', id, '${other}', 1 from icert.purchase where id = '${one.id}'; notify icert_payment`);
+		const verdict = () => this.sql(`select verdict from icert.bank_line where id = '${line}'`);
+		await until(verdict, { what: `the transfer for ${one.id} is applied`, timeout: 60_000 });
+		const [word, cents] = this.sql(`select verdict || ' ' || cents from icert.bank_line where id = '${line}'`).split(' ');
+		assert.match(word, /^(pay|again)$/);
+		one.transfer = { line, pays: word === 'pay', cents: Number(cents) };
+		this.transfers.push(one.transfer);
 	}
 
 	/** What a gateway would not return finance asks for again, until it is returned or is no longer there. */
@@ -312,6 +359,7 @@ class History {
 		const { id, payments } = one;
 		const payment = payments.findLast((p) => !['rejected', 'expired'].includes(p.state)) ?? payments.at(-1);
 		if (this.returned(one)) return /^refunded$/;
+		if (one.transfer?.pays) return /^(paid|used)$/;
 		// What went back, or is held back, before we ever heard that it was paid, has paid nothing here.
 		const counted = this.sql(`select count(*) from icert.payment where purchase_id = '${id}' and verdict = 'pay'`) === '1';
 		if (!right(payment) || !counted && payment.state !== 'approved') return /^(created|pending)$/;
@@ -322,12 +370,13 @@ class History {
 		const wrong = () => this.order.filter((one) => !this.wanted(one).test(this.state(one.id)))
 			.map((one) => `${one.id}: ${one.payments.map((p) => `${p.state} (${p.captures} captures)`)} there, ${this.state(one.id)} here`);
 		await until(() => wrong().length === 0, { what: 'here as there', timeout: 60_000 }).catch(() => assert.deepEqual(wrong(), []));
-		for (const { id, payments } of this.order) {
+		for (const { id, payments, transfer } of this.order) {
 			const of = (verdict, one = '') => Number(this.sql(`select count(*) from icert.payment where purchase_id = '${id}' and verdict = '${verdict}' ${one && `and gateway_payment = '${one.id}'`}`));
 			assert.equal(of('pay'), /^(paid|used|refunding|refunded|disputed)$/.test(this.state(id)) ? 1 : 0, `${id}: counted once`);
 			for (const payment of payments) {
 				if (payment.state === 'approved' && !right(payment)) assert.equal(of('mismatch', payment), 1, `${id}: finance knows of the other amount`);
 				if (payment.state === 'approved' && payment.captures + Object.keys(payment.refunds).length > 1 && right(payment)) assert.equal(of('again', payment), 1, `${id}: finance knows of the second payment`);
+				if (payment.state === 'approved' && right(payment) && transfer?.pays) assert.equal(of('again', payment), 1, `${id}: finance knows of what a card paid besides`);
 				const done = this.sql(`select coalesce(string_agg(q.gateway_refund, ' ' order by q.gateway_refund), '') from icert.refund q
 					join icert.payment y on y.id = q.payment_id where q.state = 'done' and y.gateway_payment = '${payment.id}'`);
 				assert.equal(done, Object.values(payment.refunds).sort().join(' '), `${id}: what two people gave back went back once`);
@@ -336,15 +385,16 @@ class History {
 		}
 		assert.equal(this.sql(`select count(*) from icert.application a join icert.purchase p on p.id = a.purchase_id where p.paid_at is null`), '0', 'none without credit');
 		const all = this.order.flatMap((one) => one.payments);
-		const there = this.order.filter((one) => !this.returned(one)).flatMap((one) => one.payments)
-			.filter((p) => right(p) && p.state === 'approved').reduce((sum, p) => sum + p.cents, 0);
+		const there = this.order.filter((one) => !this.returned(one)).flatMap((one) => (one.transfer?.pays ? [one.transfer] : one.payments.filter((p) => right(p) && p.state === 'approved')))
+			.reduce((sum, p) => sum + p.cents, 0);
 		assert.equal(Number(this.sql("select coalesce(sum(total), 0) from icert.purchase where state in ('paid', 'used')")), there, 'the sums of orders are equal');
 		// Everything that the gateway has of ours, captured twice or for another amount too, is what finance reads.
 		const here = await this.movements();
-		const book = (p) => (p.state === 'approved' ? (p.captured ?? p.cents) * p.captures : 0);
+		// What its bank takes, or has taken, after it went back is lost a second time.
+		const book = (p) => (p.captured ?? p.cents) * (p.state === 'approved' ? p.captures : (p.state === 'disputed' && p.wasBack) || p.lostAgain ? -1 : 0);
 		const unequal = all.filter((p) => (here.get(p.id) ?? 0) !== book(p)).map((p) => ({ id: p.id, order: p.order, state: p.state, captures: p.captures, there: book(p), here: here.get(p.id) }));
 		assert.deepEqual(unequal, [], 'the sums of money are equal');
-		assert.equal([...here.values()].reduce((sum, cents) => sum + cents, 0), all.reduce((sum, p) => sum + book(p), 0), 'and nothing is counted besides');
+		assert.equal([...here.values()].reduce((sum, cents) => sum + cents, 0), all.reduce((sum, p) => sum + book(p), 0) + this.transfers.reduce((sum, one) => sum + one.cents, 0), 'and nothing is counted besides');
 		assert.equal(this.sql(`select count(*) from (select p.id, (select count(*) from icert.outbox o where o.purchase_id = p.id and o.template = 'refunded') as mails,
 			(select count(*) from icert.payment y where y.purchase_id = p.id and y.verdict in ('pay', 'again', 'late', 'mismatch')) as sums from icert.purchase p) t
 			where mails > sums`), '0', 'whose money went back is told once');
@@ -365,9 +415,12 @@ class History {
 			const sums = new Map();
 			const now = Date.now() - 5 * 3600_000;
 			for (const month of new Set([now, now + this.icert.ahead * 1000].map((at) => new Date(at).toISOString().slice(0, 7)))) {
-				for (const { dia, saldo } of await rows(`/totales/mes.csv?mes=${month}`)) {
+				// A line for each gateway, transfers among them.
+				const days = new Map();
+				for (const { dia, saldo } of await rows(`/totales/mes.csv?mes=${month}`)) days.set(dia, (days.get(dia) ?? 0) + cents(saldo));
+				for (const [dia, saldo] of days) {
 					const each = await rows(`/totales/dia.csv?dia=${dia}`);
-					assert.equal(each.reduce((sum, one) => sum + cents(one.valor), 0), cents(saldo), `${dia}: the day is the sum of its movements`);
+					assert.equal(each.reduce((sum, one) => sum + cents(one.valor), 0), saldo, `${dia}: the day is the sum of its movements`);
 					for (const one of each) sums.set(one.pago, (sums.get(one.pago) ?? 0) + cents(one.valor));
 				}
 			}
@@ -382,8 +435,8 @@ class History {
 
 const right = (payment) => (payment.captured ?? payment.cents) === payment.cents;
 
-/** orders, acts, refunded: how many.  What was killed and refunded; the error of one that fails names its seed. */
-export async function histories({ icert, seed, orders, acts, refunded, log = () => {} }) {
+/** orders, acts, refunded, transferred: how many.  What was killed and refunded; the error of one that fails names its seed. */
+export async function histories({ icert, seed, orders, acts, refunded, transferred, log = () => {} }) {
 	log(`HISTORY_SEED=${seed}`);
 	const { standard } = await addGateways(icert, ['standard']);
 	icert.sql(`insert into icert.staff_role (staff_id, role, since) select id, 'national', 0 from icert.staff
@@ -393,9 +446,9 @@ export async function histories({ icert, seed, orders, acts, refunded, log = () 
 	let page = await (await client.visit('/tarifas')).click('Comprar');
 	page = await page.form('/entrar').submit({ email });
 	page = await page.form('/entrar/codigo').submit({ code: (await box.wait({ to: email, subject: /código/ })).code() });
-	const history = new History(icert, standard.sim, client, page.path, { seed, log });
+	const history = new History(icert, standard.sim, client, page.url.pathname, { seed, log });
 	try {
-		await history.run(plan({ seed, orders, acts, refunded }));
+		await history.run(plan({ seed, orders, acts, refunded, transferred }));
 		await history.end();
 		await history.holds();
 	} catch (error) {
@@ -406,5 +459,5 @@ export async function histories({ icert, seed, orders, acts, refunded, log = () 
 		client.close();
 		await standard.sim.close();
 	}
-	return { killed: history.killed, refunded: history.refunded };
+	return { killed: history.killed, refunded: history.refunded, transfers: history.transfers, disputed: history.disputed };
 }

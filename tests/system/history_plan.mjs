@@ -15,7 +15,7 @@ const world = {
 
 /** Where a program is killed while it has a notification in hand, and which; all of them in each history. */
 export const steps = [
-	'storing', 'storing: parent', 'storing: postgres', 'taking', 'asking', 'applying', 'applying: parent', 'applying: postgres', 'marking',
+	'storing', 'storing: parent', 'storing: postgres', 'taking', 'asking', 'applying', 'applying: parent', 'applying: postgres', 'marking', 'stored',
 ];
 
 /** How two people's refund goes: as it should; the clerk, or PostgreSQL, killed when the gateway has done it; its answer lost; refused at
@@ -25,8 +25,9 @@ export const refunds = ['killed', 'well', 'raced', 'killed: postgres', 'lost', '
 const victims = ['clerk/child', 'webhook/child', 'clerk', 'webhook', 'postgres/child', 'postgres'];
 const gone = (state) => ['rejected', 'expired'].includes(state);
 
-/** orders: how many; acts: how many things happen; refunded: how many refunds are asked for here.  A list of { op, order, … }. */
-export function plan({ seed, orders, acts, refunded }) {
+/** orders: how many; acts: how many things happen; refunded: how many refunds are asked for here; transferred: how many orders are paid
+ *  by transfer, whatever becomes of their pages at the gateway.  A list of { op, order, … }. */
+export function plan({ seed, orders, acts, refunded, transferred }) {
 	const rnd = random(seed);
 	const below = (n) => Math.floor(rnd() * n);
 	const pick = (list) => list[below(list.length)];
@@ -34,6 +35,7 @@ export function plan({ seed, orders, acts, refunded }) {
 	const list = Array.from({ length: orders }, (_, order) => ({ op: 'checkout', order }));
 	const crashes = steps.map((step) => ({ op: 'crash', step }));
 	const middle = [];
+	const byTransfer = new Set();
 	const act = (order) => {
 		if (gone(states[order])) {
 			states[order] = 'pending';
@@ -54,14 +56,26 @@ export function plan({ seed, orders, acts, refunded }) {
 	};
 	// Two people give back what is paid by then; an order that nobody has decided about is paid for that.
 	const refund = (n) => {
-		const paid = states.flatMap((state, order) => (state === 'approved' ? [order] : []));
-		const order = paid.length > 0 ? pick(paid) : states.findIndex((state) => ['pending', 'checking'].includes(state));
+		const paid = states.flatMap((state, order) => (state === 'approved' && !byTransfer.has(order) ? [order] : []));
+		const order = paid.length > 0 ? pick(paid) : states.findIndex((state, one) => ['pending', 'checking'].includes(state) && !byTransfer.has(one));
 		if (order < 0) return;
 		if (paid.length === 0) middle.push({ op: 'act', order, act: 'aprobar' });
 		states[order] = 'refunded';
 		middle.push({ op: 'refund', order, how: refunds[n % refunds.length], end: pick(['disputa-ganada', 'disputa-perdida']) });
+		// The bank may want it too.
+		if (rnd() < 0.5) middle.push({ op: 'late_dispute', order, end: pick(['disputa-ganada', 'disputa-perdida', '']) });
 	};
-	for (let i = 0, n = 0; i < acts; i++) {
+	// Somebody with the gateway's page open goes to the bank, and may press there afterwards.
+	const transfer = () => {
+		const open = states.flatMap((state, order) => (!['approved', 'refunded', 'disputed'].includes(state) && !byTransfer.has(order) ? [order] : []));
+		if (open.length === 0) return;
+		const order = pick(open);
+		byTransfer.add(order);
+		middle.push({ op: 'transfer', order });
+		if (rnd() < 0.7) act(order);
+	};
+	for (let i = 0, n = 0, m = 0; i < acts; i++) {
+		while (m < transferred && i >= (m + 0.5) * acts / (transferred + 1)) m++, transfer();
 		while (n < refunded && i >= (n + 1) * acts / (refunded + 1)) refund(n++);
 		act(below(orders));
 		if (rnd() < 0.7) middle.push(deliver());

@@ -74,9 +74,9 @@ test('finance is told which orders wait, and what the invoice has to say', async
 	assert.match(list.main, /Cargar la factura/);
 	assert.ok(list.main.includes(own.number));
 	assert.match((await own.buyer.client.visit(`/orden/${own.id}`)).main, /en cuanto esté, se la enviamos por correo/);
-	assert.ok(list.links.some((l) => l.href === path(own) && l.text === 'Cargar la factura'), 'one step from the list');
+	assert.ok(list.links.some((l) => l.href === `${path(own)}?de=finanzas` && l.text === 'Cargar la factura'), 'one step from the list');
 	const page = await (await finance.client.visit(`/orden/${own.id}`)).click('Cargar la factura');
-	for (const words of ['Archivo PKCS#12, 2 años', 'Av. 10 de Agosto N24-120 y Colón', RUC, '1710034065', 'José María Muñoz', '$27,00', '$4,05', '$31,05', 'pruebas']) assert.ok(page.main.includes(words), words);
+	for (const words of ['Archivo PKCS#12, 2 años', 'Av. 10 de Agosto N24-120 y Colón', RUC, '1710034065', 'José María Muñoz', '$27,00', 'IVA 15 %', '$4,05', '$31,05', 'pruebas', '19, tarjeta de crédito']) assert.ok(page.main.includes(words), words);
 });
 
 test('what is not the invoice of the order is refused with the reason and what to do', async () => {

@@ -2,7 +2,7 @@
 // and the same while the programs that do it are killed.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startInstance } from '../lib/instance.mjs';
@@ -154,6 +154,36 @@ test('a dispute that comes while the key is being made: nothing is signed', asyn
 	assert.equal(refused(), 'unpaid true true', 'after the key, before the signature');
 	assert.equal(signed(), before);
 	assert.equal(sql("select count(*) from icert.application a join icert.purchase p on p.id = a.purchase_id where p.state = 'disputed' and a.state = 'identified'"), '1');
+});
+
+test('a refund that two people confirm after the signature, before the case is issued: it is not issued', async () => {
+	const signer = (await icert.processes()).find((row) => row.name === 'signer').pid;
+	const before = sql('select count(*) from icert.status_change');
+	const psql = spawn('psql', ['-X', '-q', '-At', '-h', join(icert.run, 'pg'), '-U', 'postgres', '-d', 'icert'], { stdio: ['pipe', 'pipe', 'ignore'] });
+	const waiting = async (what, query) => {
+		for (let i = 0; i < 1200; i++) {
+			if (sql(query) === '1') return;
+			await sleep(50);
+		}
+		assert.fail(what);
+	};
+	process.kill(signer, 'SIGSTOP');
+	try {
+		icert.icertctl('issue-test', '1718888884', 'Inés', 'Devuelta').catch(() => {});
+		await waiting('the key', "select count(*) from icert.certificate where state = 'issuing' and spki is not null");
+		psql.stdin.write("begin; lock table icert.delivery in share row exclusive mode; select 'held';\n");
+		await new Promise((resolve) => psql.stdout.once('data', resolve));
+		process.kill(signer, 'SIGCONT');
+		// Signed and stored; what opens it is not.
+		await waiting('the signature', "select count(*) from icert.certificate c, pg_stat_activity a where c.state = 'issuing' and c.der is not null and a.usename = 'icert_issuer' and a.wait_event_type = 'Lock'");
+		sql("update icert.purchase set state = 'refunding' where id = (select a.purchase_id from icert.application a where a.state = 'issuing')");
+	} finally {
+		process.kill(signer, 'SIGCONT');
+		psql.stdin.end('rollback;\n');
+	}
+	await waiting('the refusal', "select count(*) from icert.certificate where state = 'refused' and refusal = 'unpaid' and der is not null");
+	assert.equal(sql("select count(*) from icert.application a join icert.purchase p on p.id = a.purchase_id where p.state = 'refunding' and a.state = 'identified'"), '1');
+	assert.equal(sql('select count(*) from icert.status_change'), before, 'nobody is told that it is good');
 });
 
 test('a case that cannot be finished holds up no other', async () => {

@@ -2,7 +2,7 @@
 // networks that are never limited, several policies, a reload, a full zone, and a database of countries replaced while it runs.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,6 +27,7 @@ const zones = `
 	icert_limit_zone cookie key=$cookie_s rate=1/h burst=2 size=64k;
 	icert_limit_zone turn key=$arg_k rate=30/m burst=4 size=32k;
 	icert_limit_country turn ZW rate=1/s burst=4;
+	icert_limit_zone tight_address key=address rate=1/h burst=1 size=32k;
 	icert_limit_zone tight key=$arg_k rate=1/h burst=1 size=32k;
 	log_format limits '$uri $status $icert_limit_status $icert_limit $icert_country $icert_reason';`;
 const config = (port, more = '') => `${zones}
@@ -40,6 +41,7 @@ const config = (port, more = '') => `${zones}
 		location = /slow { icert_limit slow delay=2; }
 		location = /dry { icert_limit tight; icert_limit_dry_run on; }
 		location = /allowed { icert_limit tight; icert_limit_allow 127.0.2.0/24 ::1; }
+		location = /behind { set_real_ip_from 127.0.7.0/24; icert_limit tight_address; }
 		location = /cookie { icert_limit cookie; icert_limit_status 503; icert_limit_headers off; }
 		location = /tight { icert_limit tight; }
 		location = /quiet { icert_limit tight; icert_limit_headers off; error_page 429 /refused; try_files /tight =404; }
@@ -74,7 +76,7 @@ const counts = async () => (await get('/counts')).text;
 
 before(async () => {
 	mkdirSync(join(folder, 'www'));
-	for (const name of ['each', 'whole', 'cost', 'slow', 'dry', 'allowed', 'cookie', 'tight', 'turn', 'state']) writeFileSync(join(folder, 'www', name), 'ok\n');
+	for (const name of ['behind', 'each', 'whole', 'cost', 'slow', 'dry', 'allowed', 'cookie', 'tight', 'turn', 'state']) writeFileSync(join(folder, 'www', name), 'ok\n');
 	writeCountries(countries, [['127.0.1.0/24', 'EC'], ['127.0.2.0/24', 'PE'], ['127.0.3.0/24', 'CO']]);
 	nginx = await new Nginx(join(folder, 'nginx'), config).start();
 });
@@ -111,6 +113,7 @@ test('addresses: a subscriber has a /64; the older family is the same through a 
 		icert_limit_zone subscriber key=$icert_subscriber rate=1/h burst=2 size=64k;
 		server {
 			listen [::]:${port} ipv6only=off;
+			listen unix:${folder}/both.sock;
 			root ${folder}/www;
 			location = /each { icert_limit one; }
 			location = /whole { icert_limit subscriber; }
@@ -128,6 +131,11 @@ test('addresses: a subscriber has a /64; the older family is the same through a 
 			const newer = [];
 			for (let i = 0; i < 3; i++) newer.push((await ask(path, '::1', '::1')).statusCode);
 			assert.deepEqual(newer, [200, 200, 429], path);
+			// Who has no address is not limited by it.
+			for (let i = 0; i < 3; i++) {
+				const status = await new Promise((resolve, reject) => { http.get({ socketPath: join(folder, 'both.sock'), path, agent: false }, (res) => { res.resume(); resolve(res.statusCode); }).on('error', reject); });
+				assert.equal(status, 200, `${path}: a Unix socket`);
+			}
 		}
 		assert.equal((await ask('/state', '127.0.1.7', '127.0.0.1')).headers['x-net'], '127.0.1.0/24 127.0.1.7/32');
 		assert.equal((await ask('/state', '::1', '::1')).headers['x-net'], '::/48 ::/64');
@@ -266,6 +274,11 @@ test('networks that are never limited', async () => {
 	await until(() => logged().includes('/allowed 200 ALLOWED  PE '), { what: 'a line that says so' });
 });
 
+test('behind another server: the address that realip finds, also where a location says so', async () => {
+	const from = (address) => get('/behind', '127.0.7.1', { 'X-Real-IP': address });
+	assert.equal(statuses([await from('192.0.2.1'), await from('192.0.2.2'), await from('192.0.2.1')]), '200 200 429');
+});
+
 test('by cookie; no cookie, no limit; a status of one\'s own', async () => {
 	assert.equal(statuses(await many(3, '/cookie', undefined, { Cookie: 's=1' })), '200 200 503');
 	assert.equal(statuses(await many(1, '/cookie', undefined, { Cookie: 's=2' })), '200');
@@ -401,11 +414,14 @@ test('what a request\'s country is stays so when the database is replaced before
 	assert.match((await get('/turn?k=other')).headers['x-told'], /^PY /);
 });
 
-test('what was taken once stays over a reload and for the successor of a killed worker, whatever lies in its place by then', async () => {
-	const mine = join(folder, 'mine.mmdb'), kept = join(folder, 'kept.mmdb');
-	const two = new Nginx(join(folder, 'kept'), (port) => `icert_country_database ${mine} check=50ms keep=${kept};
+/** Two workers of their own with a database that is kept, and knows one country. */
+async function keeping(name) {
+	const mine = join(folder, `${name}-mine.mmdb`), kept = join(folder, `${name}.mmdb`);
+	const two = new Nginx(join(folder, name), (port) => `icert_country_database ${mine} check=50ms keep=${kept};
 		server { listen 127.0.0.1:${port}; location = /state { add_header X-Counts "$icert_country_epoch $icert_country_refused $icert_country $pid"; return 204; } }`, { workers: 2 });
 	writeCountries(mine, [['127.0.0.0/8', 'CL']]);
+	const dated = () => utimesSync(mine, new Date(), new Date('2026-01-01'));
+	dated();
 	const state = async () => (await fetch(`${two.url}/state`, { headers: { connection: 'close' } })).headers.get('x-counts').split(' ');
 	/** All workers have answered, and each as wanted. */
 	const everywhere = async (want, what) => {
@@ -416,7 +432,20 @@ test('what was taken once stays over a reload and for the successor of a killed 
 			return seen.size === two.workers;
 		}, { what, every: 10 });
 	};
+	/** A worker is killed, and another stands in its place. */
+	const succeed = async () => {
+		// Those of before a reload may be leaving still.
+		await until(() => two.pids().length === two.workers, { what: 'the workers, and no others' });
+		const victim = two.pids()[0];
+		process.kill(victim, 'SIGKILL');
+		await until(() => two.pids().length === two.workers && !two.pids().includes(victim), { what: 'its successor' });
+	};
 	await two.start();
+	return { two, mine, kept, dated, everywhere, succeed };
+}
+
+test('what was taken once stays over a reload and for the successor of a killed worker, whatever lies in its place by then', async () => {
+	const { two, mine, kept, everywhere, succeed } = await keeping('kept');
 	try {
 		await everywhere('CL 0', 'the first database');
 		assert.ok(readFileSync(mine).equals(readFileSync(kept)));
@@ -427,18 +456,14 @@ test('what was taken once stays over a reload and for the successor of a killed 
 			await everywhere('CL 1', what);
 			await two.reload();
 			await everywhere('CL 1', `${what}, after a reload`);
-			const victim = two.pids()[0];
-			process.kill(victim, 'SIGKILL');
-			await until(() => two.pids().length === two.workers && !two.pids().includes(victim), { what: 'its successor' });
+			await succeed();
 			await everywhere('CL 1', `${what}, for the successor`);
 		}
 		assert.match(two.logged(), /is absent or bad: the former one stays/);
 		// An older one: who goes on and a killed worker's successor refuse it alike, and only a reload, which somebody wants, takes it.
 		writeCountries(mine, [['127.0.0.0/8', 'AR']], { epoch: Math.floor(Date.now() / 1000) - 86400 });
 		await everywhere('CL 1', 'an older one');
-		const victim = two.pids()[0];
-		process.kill(victim, 'SIGKILL');
-		await until(() => two.pids().length === two.workers && !two.pids().includes(victim), { what: 'its successor' });
+		await succeed();
 		await everywhere('CL 1', 'an older one, for the successor');
 		writeCountries(mine, [['127.0.0.0/8', 'CL']]);
 		await everywhere('CL 0', 'the first again');
@@ -449,6 +474,38 @@ test('what was taken once stays over a reload and for the successor of a killed 
 		await everywhere('UY 0', 'a good one again');
 		assert.ok(readFileSync(mine).equals(readFileSync(kept)));
 		assert.deepEqual(readdirSync(folder).filter((name) => /kept.mmdb./.test(name)), []);
+	} finally { await two.stop(); }
+});
+
+test('a file that has inode, size and time of the one before is another all the same', async () => {
+	const { two, mine, dated, everywhere, succeed } = await keeping('again');
+	const other = join(folder, 'again-other.mmdb'), now = Math.floor(Date.now() / 1000);
+	const looks = () => { const { ino, size, mtimeMs } = statSync(mine); return `${ino} ${size} ${mtimeMs}`; };
+	try {
+		await everywhere('CL 0', 'the first database');
+		// Written in place, by a program that sets the time (rsync --inplace -t).
+		const before = looks();
+		writeCountries(other, [['127.0.0.0/8', 'AR']], { epoch: now });
+		writeFileSync(mine, readFileSync(other));
+		dated();
+		assert.equal(looks(), before);
+		await everywhere('AR 0', 'what was written in its place');
+
+		// An older one that a reload took, a newer one, and the older one again: it is no more what somebody wanted.
+		writeCountries(mine, [['127.0.0.0/8', 'UY']], { epoch: now - 86400 });
+		dated();
+		const older = looks();
+		await two.reload();
+		await everywhere('UY 0', 'what a reload takes');
+		const aside = join(folder, 'again-aside.mmdb');
+		linkSync(mine, aside);
+		writeCountries(mine, [['127.0.0.0/8', 'PY']], { epoch: now });
+		await everywhere('PY 0', 'the newer one');
+		renameSync(aside, mine);
+		assert.equal(looks(), older);
+		await everywhere('PY 1', 'the older one again');
+		await succeed();
+		await everywhere('PY 1', 'the older one again, for a successor');
 	} finally { await two.stop(); }
 });
 

@@ -25,6 +25,11 @@ const run = (name, way) => {
 	assert.ok(ok, `${name}/${way}.sql: ${error}`);
 };
 
+test('the README has a line for each, in their order', () => {
+	const lines = readFileSync(new URL('README.md', top), 'utf8').matchAll(/^\| (\d{4}-[a-z-]+) \| \S/gm);
+	assert.deepEqual([...lines].map((line) => line[1]), names);
+});
+
 test('all migrations back to an empty database, one by one, and forward again: the same schema', () => {
 	const before_ = schema();
 	assert.equal(applied(), String(names.length));

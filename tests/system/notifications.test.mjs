@@ -32,7 +32,7 @@ function notice({ id = `evt_${process.pid}_${++events}`, at = new Date(), text =
 	};
 }
 
-function send({ text, headers }, { method = 'POST', gateway = 'demo' } = {}) {
+function send({ text, pieces, headers }, { method = 'POST', gateway = 'demo' } = {}) {
 	return new Promise((resolve, reject) => {
 		const req = request(`${icert.portal}/avisos/${gateway}`, { method, headers, ca: icert.ca }, (res) => {
 			const parts = [];
@@ -40,6 +40,7 @@ function send({ text, headers }, { method = 'POST', gateway = 'demo' } = {}) {
 			res.on('end', () => resolve({ status: res.statusCode, headers: res.headers, text: Buffer.concat(parts).toString() }));
 		});
 		req.on('error', reject);
+		for (const piece of pieces ?? []) req.write(piece);
 		req.end(text);
 	});
 }
@@ -100,6 +101,17 @@ test('an old or future timestamp, well signed, is 400', async () => {
 	await refused(notice({ at: new Date(Date.now() + 3_600_000) }), 400, 'stale');
 });
 
+test('a body that comes in chunks, without its length, is taken by the octets that came', async () => {
+	const { text, headers } = notice();
+	const whole = Buffer.from(text);
+	const pieces = [whole.subarray(0, 1), whole.subarray(1, 90), whole.subarray(90)];
+	const before = Number(icert.sql('select count(*) from icert.payment_event'));
+	assert.equal((await send({ headers, pieces })).status, 200);
+	assert.equal((await send({ headers: notice({ text }).headers, pieces: [...pieces, ' '] })).status, 401);
+	assert.equal(Number(icert.sql('select count(*) from icert.payment_event')), before + 1);
+	await refused({ headers, pieces: Array(70).fill('x'.repeat(1000)) }, 413, 'too-large');
+});
+
 test('a body above 64 KB is 413, well signed or not', async () => {
 	await refused(notice({ text: JSON.stringify({ type: 'payment.x', data: 'x'.repeat(70_000) }) }), 413, 'too-large');
 	await refused({ text: 'x'.repeat(300_000), headers: {} }, 413, 'too-large');
@@ -154,6 +166,10 @@ test('from other addresses than the gateway has said: 403, before anything is re
 
 test('what has been kept as long as policy says can be read by nobody', async () => {
 	const key = icert.sql("select id from icert.data_key where kind = 'payments-month'");
+	const all = Number(icert.sql(`select count(*) from icert.payment_event where key_id = '${key}' and body <> ''`));
+	assert.ok(all > 0);
+	// More than are emptied at a time.
+	icert.sql(`insert into icert.payment_event (gateway, event_id, body, received_at, key_id, applied_at, verdict) select 'demo', 'evt_month_' || n, 'x', 1, '${key}', 1, 'strange' from generate_series(1, 4500) n`);
 	icert.sql(`update icert.data_key set label = '2020-01' where id = '${key}'`);
 	// The policy of today: two whole months.  One box is as old as that, another a month older.
 	const now = new Date();
@@ -164,6 +180,14 @@ test('what has been kept as long as policy says can be read by nobody', async ()
 	await restart(icert, 'clerk');
 	await until(() => icert.sql(`select wrapped = '' and destroyed_at is not null from icert.data_key where id = '${key}'`) === 't', { what: 'the key is gone' });
 	assert.equal(icert.sql("select count(*) from icert.audit where action = 'payment_box.destroy' and subject = '2020-01'"), '1');
+	assert.equal(icert.sql(`select count(*) || ' ' || count(*) filter (where body <> '') from icert.payment_event where key_id = '${key}'`), `${all + 4500} 0`, 'the rows stay, what they said is gone');
+	// What an earlier version left behind goes with the migration, and nothing of months that can be read.
+	const open = icert.sql("select id from icert.data_key where kind = 'payments-month' and destroyed_at is null order by label limit 1");
+	icert.sql(`delete from icert.payment_event where event_id in ('evt_month_2', 'evt_month_3');
+		insert into icert.payment_event (gateway, event_id, body, received_at, key_id, applied_at, verdict) values ('demo', 'evt_month_2', 'x', 1, '${key}', 1, 'strange'), ('demo', 'evt_month_3', 'x', 1, '${open}', 1, 'strange')`);
+	icert.sql(`begin; set local session authorization icert_migrate; ${readFileSync(new URL('../../migrations/0078-events-emptied/forward.sql', import.meta.url), 'utf8')}; commit`);
+	assert.equal(icert.sql("select string_agg(event_id, ' ') from icert.payment_event where event_id like 'evt_month_%' and body <> ''"), 'evt_month_3');
+	icert.sql("delete from icert.payment_event where event_id like 'evt_month_%'");
 	assert.equal(icert.sql(`select string_agg(label || ' ' || (destroyed_at is null and wrapped <> ''), ', ' order by label) from icert.data_key where kind = 'payments-month' and label in ('${kept}', '${over}')`),
 		`${over} false, ${kept} true`);
 	icert.sql(`delete from icert.data_key where label = '${kept}'`);

@@ -37,3 +37,14 @@ test('whose passport it is takes nothing of the case', async () => {
 	}
 	assert.equal(icert.sql(`select state from icert.application where id = '${applicant.id}'`), 'submitted');
 });
+
+test('finance finds the order of whose passport it is, whoever pays', async () => {
+	icert.sql('set session_replication_role = replica; update icert.purchase set buyer_hash = null');
+	const finance = new Operator(icert, 'finanzas');
+	expect(await finance.signIn(), 200, 'finanzas');
+	const looks = async (text) => expect(await (await finance.client.visit('/ordenes')).form(/ordenes$/, 'post').submit({ buscar: text }), 200, text);
+	const number = icert.sql('select number from icert.purchase');
+	for (const text of [PASSPORT, ' ax-731904 ']) assert.ok((await looks(text)).main.includes(number), text);
+	assert.match((await looks('AX731905')).main, /Ninguna orden tiene/);
+	finance.close();
+});

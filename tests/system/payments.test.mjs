@@ -193,8 +193,21 @@ test("finance finds an order by its number, its payment or its mailbox, and read
 		assert.ok(found.main.includes(number), text);
 		assert.equal(found.html.match(/href="\/orden\//g).length, 1, text);
 	}
-	const nothing = await (await finance.client.visit('/ordenes')).form(/ordenes$/, 'post').submit({ buscar: 'nadie@correo.example' });
-	assert.match(nothing.main, /Ninguna orden tiene/);
+	// Whatever is at hand: the payer's number, as cédula or RUC, what was paid, the day.
+	const [day, before] = icert.sql(`select to_char(d, 'DD/MM/YYYY') || ' ' || to_char(d - 1, 'YYYY-MM-DD')
+		from (select (to_timestamp(created_at) at time zone 'Etc/GMT+5')::date d from icert.purchase where id = '${id}') x`).split(' ');
+	const looks = async (text) => (await finance.client.visit('/ordenes')).form(/ordenes$/, 'post').submit({ buscar: text });
+	for (const text of [number.replaceAll('-', ''), number.toLowerCase().replaceAll('-', ' '), '1710034065', '1710034065001', '31,05', '$31.05', day, `31,05 ${day}`, `${day}  31,05`])
+		assert.ok((await looks(text)).main.includes(number), text);
+	assert.match((await looks(`31,05 ${day}`)).main, /de \$31,05 del /, 'how it was understood');
+	for (const text of [`31,05 ${before}`, before, '31,06', '1710034073', 'nadie@correo.example', number.replace(/.$/, 'x'), "' or true --", '%', 'x'.repeat(400)]) {
+		const other = expect(await looks(text), 200, text);
+		assert.ok(!other.html.includes(`/orden/${id}`), text);
+		if (!/^\d{4}-/.test(text) && !text.endsWith(before))
+			assert.match(other.main, /Ninguna orden tiene/, text);
+	}
+	assert.equal(icert.sql(`select count(*) filter (where a::text like '%1710034065%' or a::text like '%${person.email}%') || ' ' || (count(*) filter (where action = 'order.search') > 15)
+		from icert.audit a where action like 'order.%'`), '0 true', 'who looked stands in the log, and not for whom');
 	const story = expect(await finance.client.visit(`/orden/${id}`), 200, 'story');
 	assert.match(story.main, /MARÍA ÑUSTA/);
 	assert.match(story.main, /Otro valor u otra moneda/);
@@ -202,6 +215,19 @@ test("finance finds an order by its number, its payment or its mailbox, and read
 	assert.match(story.main, /Orden creada/);
 	assert.ok(!story.main.includes(person.email), 'the mailbox is shortened');
 	assert.equal(icert.sql(`select count(*) from icert.audit where action = 'order.read' and subject = '${id}'`), '1');
+	// A long story is in parts, and says so.
+	assert.doesNotMatch(story.main, /líneas más nuevas/);
+	icert.sql(`insert into icert.payment_event (gateway, event_id, body, received_at, applied_at, verdict, purchase_id) select 'demo', 'evt_long_' || n, '', n, 1, 'nothing', '${id}' from generate_series(1, 120) n`);
+	const long = expect(await finance.client.visit(`/orden/${id}`), 200, 'long');
+	assert.match(long.main, /las 50 líneas más nuevas/);
+	assert.doesNotMatch(long.html, /evt_long<wbr>_1</);
+	const second = expect(await long.click('Más antiguas'), 200, 'second');
+	assert.match(second.main, /lo que sigue a las 50/);
+	const third = expect(await second.click('Más antiguas'), 200, 'third');
+	assert.match(third.html, /evt_long<wbr>_1</);
+	assert.ok(!third.links.some((link) => /Más antiguas/.test(link.text)), 'the end');
+	assert.match((await third.click('Más nuevas')).main, /lo que sigue a las 50/);
+	icert.sql("delete from icert.payment_event where event_id like 'evt_long_%'");
 	const national = new Operator(icert, 'central');
 	expect(await national.signIn(), 200, 'central');
 	const seen = expect(await national.client.visit(`/orden/${id}`), 200, 'story');
@@ -416,4 +442,59 @@ test('totals of each day are the sums of what was heard, on the page and in the 
 	expect(await operator.signIn(), 200, 'operador');
 	assert.equal((await operator.client.get('/totales/mes.csv')).status, 403);
 	for (const one of [finance, operator]) one.close();
+});
+
+test('who is invoiced is corrected by who ordered, until it is paid', async () => {
+	const person = await ordered();
+	const { order: id } = person;
+	const page = await orderPage(person);
+	const form = await page.click(/Cambiar/);
+	assert.equal(form.path, `/orden/${id}/datos`);
+	const fields = form.form(/\/datos$/);
+	assert.equal(fields.value('id_number'), '1710034065');
+	assert.equal(fields.value('name'), 'MARÍA ÑUSTA');
+	const wrong = await fields.submit({ id_kind: 'ruc', id_number: '1790012345' });
+	assert.equal(wrong.status, 422);
+	assert.equal(wrong.form(/\/datos$/).value('id_number'), '1790012345', 'what was typed stays');
+	const saved = expect(await wrong.form(/\/datos$/).submit({ id_kind: 'ruc', id_number: '1790012345001', name: 'COMERCIAL ANDINA S.A.', for_me: 'no' }), 200, 'saved');
+	assert.equal(saved.path.split('?')[0], `/orden/${id}`);
+	assert.match(saved.main, /Guardamos los datos de la factura/);
+	assert.match(saved.main, /COMERCIAL ANDINA/);
+	assert.match(saved.main, /31,05/);
+	const finance = new Operator(icert, 'finanzas');
+	expect(await finance.signIn(), 200, 'finanzas');
+	const seen = await finance.client.visit(`/orden/${id}`);
+	assert.match(seen.main, /COMERCIAL ANDINA/);
+	assert.match(seen.main, /Datos de la factura corregidos/);
+	const looks = async (text) => (await (await finance.client.visit('/ordenes')).form(/ordenes$/, 'post').submit({ buscar: text })).html.includes(`/orden/${id}`);
+	assert.ok(await looks('1790012345001'));
+	assert.ok(!await looks('1710034065'), 'and not by what was put right');
+	finance.close();
+	// The same form again, for somebody else: the order stands, and says what to do.
+	const first = (await person.client.visit('/tarifas'));
+	const at = (await first.click('Comprar')).form(/^\/comprar\//);
+	const values = { for_me: 'no', id_kind: 'cedula', id_number: '1710034065', name: 'MARÍA ÑUSTA', address: 'Quito', telephone: '0991234567', email: '' };
+	const made = expect(await at.submit(values), 200, 'made');
+	assert.doesNotMatch(made.main, /ya estaba hecha/);
+	const again = expect(await at.submit({ ...values, name: 'OTRA PERSONA' }), 200, 'again');
+	assert.equal(again.path.split('?')[0], made.path.split('?')[0]);
+	assert.match(again.main, /ya estaba hecha, y sigue con los datos de antes/);
+	assert.match(again.main, /MARÍA ÑUSTA/);
+	// Somebody else's is not there; the final consumer's limit holds.
+	const stranger = await ordered();
+	assert.equal((await stranger.client.visit(`/orden/${id}/datos`)).status, 404);
+	icert.sql("insert into icert.policy (key, valid_from, number) values ('invoice.consumer_max', 1, 100)");
+	const nobody = await (await stranger.client.visit(`/orden/${stranger.order}/datos`)).form(/\/datos$/).submit({ id_kind: 'consumer' });
+	assert.equal(nobody.status, 422);
+	icert.sql("delete from icert.policy where key = 'invoice.consumer_max' and number = 100");
+	// Paid: it is finance's now, whoever has which page open.
+	const open = (await person.client.visit(`/orden/${id}/datos`)).form(/\/datos$/);
+	await pays(person, 'aprobar');
+	await isPaid(person);
+	const late = await open.submit({ name: 'DEMASIADO TARDE' });
+	assert.equal(late.path.split('?')[0], `/orden/${id}`);
+	assert.match(late.main, /hasta que la orden se paga/);
+	assert.doesNotMatch(late.main, /DEMASIADO TARDE/);
+	assert.doesNotMatch(late.html, /\/datos"/);
+	assert.match(icert.psql(`update icert.purchase set billing = billing || '\\x00' where id = '${id}'`).error, /billing data of an order that is/);
 });

@@ -11,10 +11,14 @@ before(async () => {
 	icert = await startInstance();
 	box = new MailBox(icert.mail);
 });
-after(() => icert?.stop());
+after(async () => {
+	icert?.psqlOpen?.end();
+	await icert?.stop();
+});
 
 let people = 0;
-const person = () => ({ client: new Client({ base: icert.portal }), email: `caso${++people}.${Date.now()}@correo.example` });
+/** Each from an address of their own, as the edge counts them. */
+const person = () => ({ client: new Client({ base: icert.portal, localAddress: `127.0.3.${++people}` }), email: `caso${people}.${Date.now()}@correo.example` });
 
 async function signIn({ client, email }, next = '/mi-tramite') {
 	const count = (await box.list({ to: email })).length;
@@ -43,8 +47,8 @@ async function paid(who) {
 	}, { what: 'the payment' });
 }
 
-async function draft(who, id_number = '1710034065') {
-	const start = await (await paid(who)).form(/solicitud$/).submit();
+async function draft(who, id_number = '1710034065', begun) {
+	const start = begun ?? await (await paid(who)).form(/solicitud$/).submit();
 	const id = start.path.split('/')[2];
 	const save = async (step, values) => {
 		const page = await (await who.client.visit(`/solicitud/${id}/${step}`)).form(new RegExp(step)).submit(values);
@@ -182,6 +186,41 @@ test('submitting twice sends one application and one mail', async () => {
 	await until(async () => (await box.list({ to: who.email, subject: /recib/i })).length >= 1, { what: 'the mail' });
 	await new Promise((resolve) => setTimeout(resolve, 1500));
 	assert.equal((await box.list({ to: who.email, subject: /solicitud/i })).length, 1);
+});
+
+test('from two devices at the very same moment: one application begins, one is submitted, and the order is used once', async () => {
+	const who = person(), other = { client: new Client({ base: icert.portal }), email: who.email };
+	const order = await paid(who);
+	await signIn(other);
+	const both = (path, action) => Promise.all([who, other].map(async (one) => (await one.client.visit(path)).form(action)));
+	const begins = await both(order.path, /solicitud$/);
+	const begun = await Promise.all(begins.map((form) => form.submit()));
+	assert.deepEqual(begun.map((page) => page.status), [200, 200]);
+	const at = (page) => page.path.split('/')[2];
+	assert.equal(at(begun[0]), at(begun[1]));
+	const id = await draft(who, '1713175071', begun[0]);
+	await complete(who, id);
+	const was = `create table if not exists public.was as select * from icert.application where id = '${id}'`;
+	icert.sql(was);
+	const purchase = icert.sql(`select purchase_id from icert.application where id = '${id}'`);
+	const ACTS = 50;
+	for (let n = 1; n <= ACTS; n++) {
+		const sends = await both(`/solicitud/${id}/resumen`, /enviar/);
+		// Both have read what neither has changed: the rows are held until each of them waits for one.
+		await icert.ask(`begin; select 1 from icert.purchase p join icert.application a on a.purchase_id = p.id where a.id = '${id}' for update`);
+		const sent = Promise.all(sends.map((form) => form.submit()));
+		await until(async () => await icert.ask("select pg_stat_clear_snapshot(); select count(*) from pg_stat_activity where wait_event_type = 'Lock' and usename = 'icert_portal'") === '2', { what: 'they meet', every: 5 });
+		await icert.ask('commit');
+		const ends = await sent;
+		assert.deepEqual(ends.map((page) => [page.status, page.path.split('?')[0]]), Array(2).fill([200, `/tramite/${id}`]));
+		assert.equal(icert.sql(`select a.state || ' ' || p.state || ' ' || (select count(*) from icert.audit l where l.subject = a.id::text and l.action = 'application.submit' and l.outcome = 'done')
+			from icert.application a join icert.purchase p on p.id = a.purchase_id where a.id = '${id}'`), `submitted used ${n}`);
+		// As it was before, for the next.
+		icert.sql(`set session_replication_role = replica; delete from icert.outbox where application_id = '${id}'; delete from icert.deadline where application_id = '${id}';
+			delete from icert.application where id = '${id}'; insert into icert.application select * from public.was; update icert.purchase set state = 'paid' where id = '${purchase}'`);
+	}
+	icert.sql('drop table public.was');
+	other.client.close?.();
 });
 
 test('an invoice to the final consumer names nobody, and prefills nothing', async () => {
@@ -356,12 +395,16 @@ test('a session that expires in the middle of the form: what was typed comes bac
 		const refused = await upload.form(/documento/).send({ file: { filename: file.filename, type: file.type, data: file.data ?? file.bytes } });
 		assert.ok([303, 401].includes(refused.status));
 		assert.match((await refused.follow()).main, /sigue en su equipo/);
+		// A button without a form behind it is not kept, and leads back to the page that it stands on.
+		const pressed = await who.client.post(`/solicitud/${id}/enviar`, new URLSearchParams({ _csrf: names.form(/nombres/).value('_csrf') }).toString(), { headers: { 'Content-Type': 'application/x-www-form-urlencoded' } });
+		const [, next] = pressed.headers.location.match(/^\/entrar\?motivo=undone&next=(.*)$/);
 		// A page that is only looked at asks for the code too.
 		assert.match((await who.client.get(`/tramite/${id}`)).headers.location, /^\/entrar\?motivo=expired/);
 
 		idleLimit(0);
 		const after = await signIn(who, '/mi-tramite');
 		assert.equal(after.status, 200, after.main);
+		assert.match((await who.client.visit(next)).path, new RegExp(`^/solicitud/${id}/`));
 		const names2 = await who.client.visit(`/solicitud/${id}/nombres`);
 		assert.equal(names2.form(/nombres/).value('given_names').toUpperCase(), 'ROSA ELENA');
 		assert.equal(names2.form(/nombres/).value('surname1').toUpperCase(), 'ÑÚÑEZ');

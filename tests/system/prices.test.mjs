@@ -33,9 +33,10 @@ after(async () => {
 });
 
 test('each wrong value is said at its field, with what was typed', async () => {
-	const page = await write(first, { years: '9', net: '27,005', tax: '150', day: '2020-01-01' });
+	// On sale, and from a day on, is not both.
+	const page = await write(first, { years: '9', net: '27,005', tax: '150', day: '2020-01-01', sale: 'yes', sale_day: day(30) });
 	assert.equal(page.status, 422);
-	assert.equal(page.errors.length, 4, page.errors.join('\n'));
+	assert.equal(page.errors.length, 5, page.errors.join('\n'));
 	const form = page.form(/nueva/);
 	assert.equal(form.value('net'), '27,005');
 	assert.equal(form.value('day'), '2020-01-01');
@@ -140,6 +141,35 @@ test('a product with a RUC asks for it, and one without does not take it', async
 		assert.equal(sql(`select ruc from icert.application where id = '${buyer.id}'`), ruc);
 	}
 	expect(await write(first, { net: '1' }), 200, 'another that waits');
+});
+
+test('what nobody issues is never put on sale, and everything that is can be ordered at its price', async () => {
+	const before = sql('select count(*) from icert.tariff_change');
+	for (const [container, kind] of [['token', 'renewal'], ['remote', 'new'], ['remote', 'renewal']]) {
+		const page = await write(first, { container, kind, net: '27', sale: 'yes' });
+		assert.equal(page.status, 422, `${container} ${kind}`);
+		assert.match(page.errors.join(), /todavía no se emite/);
+	}
+	assert.equal(sql('select count(*) from icert.tariff_change'), before);
+	// Each container, validity and RUC, at a price of its own.
+	sql(`set session_replication_role = replica; insert into icert.tariff (id, container, kind, years, ruc, net, tax_bp, currency, on_sale, valid_from)
+		select gen_random_uuid(), c, 'new', y, r, 1000 + 100 * y + case c when 'token' then 10 else 0 end + case r when 'any' then 1 when 'with' then 2 else 3 end,
+		1500, 'USD', true, 1 from unnest(array['file', 'token']) c, unnest(array[1, 5]) y, unnest(array['any', 'with', 'without']) r`);
+	const buyer = new Applicant(icert);
+	people.push(buyer);
+	await buyer.order();
+	const shown = await buyer.client.visit('/tarifas');
+	const all = sql(`select id || ' ' || container || ' ' || years || ' ' || ruc || ' ' || net || ' ' || round(net * 1.15) from icert.tariff where net between 1100 and 1599`).split('\n');
+	assert.equal(all.length, 12);
+	for (const [id, ...product] of all.map((line) => line.split(' '))) {
+		// A price of before may count for that product: then its own is not shown.
+		if (!shown.html.includes(`/comprar/${id}`)) continue;
+		const form = (await buyer.client.visit(`/comprar/${id}`)).form(/comprar/);
+		const made = await form.submit({ for_me: 'no', id_kind: 'cedula', id_number: '1710034065', name: 'MARÍA ÑUSTA', address: 'Av. Amazonas N1-23', telephone: '0991234567', email: '' });
+		assert.match(made.path, /^\/orden\//, `${product}: ${made.text}`);
+		assert.equal(sql(`select container || ' ' || years || ' ' || ruc || ' ' || net || ' ' || total from icert.purchase where id = '${made.path.split('/')[2]}'`), product.join(' '));
+	}
+	assert.ok(all.filter((line) => shown.html.includes(`/comprar/${line.split(' ')[0]}`)).length >= 11, 'all that no other price covers');
 });
 
 test('nobody approves their own: not by the address, not with another account, not in the database', async () => {

@@ -8,7 +8,7 @@ import { addGateways } from '../lib/gateways.mjs';
 import { Applicant, Operator, expect } from './walk.mjs';
 
 const DAY = 86400;
-let icert, finance;
+let icert, finance, standard;
 // The clerk's own question about an open order would find the same, and first.
 const later = Math.floor(Date.now() / 1000) + 10 * 86400;
 const people = [];
@@ -27,6 +27,7 @@ async function paid() {
 before(async () => { icert = await startInstance(); });
 after(async () => {
 	for (const person of people) person.close();
+	await standard?.sim.close();
 	await icert?.stop();
 });
 
@@ -75,7 +76,8 @@ test('what differs is found once, shown to finance, and solved by asking again o
 });
 
 test('returned or in dispute there and never told of: one button makes it true here, however often it is pressed', async () => {
-	const { standard: { sim } } = await addGateways(icert, ['standard']);
+	({ standard } = await addGateways(icert, ['standard']));
+	const { sim } = standard;
 	const state = (order) => sql(`select state from icert.purchase where id = '${order}'`);
 	const verdicts = (order) => sql(`select string_agg(verdict, ' ' order by verdict) from icert.payment where purchase_id = '${order}'`);
 	const box = new MailBox(icert.mail);
@@ -95,52 +97,77 @@ test('returned or in dispute there and never told of: one button makes it true h
 		sim.mode = 'send';
 		return { id, payment, email: buyer.email };
 	};
-	try {
-		const back = await order(['aprobar'], 'pay', 'devuelto');
-		const held = await order(['aprobar'], 'pay', 'disputa');
-		const twice = await order(['doble'], 'again pay', 'devuelto');
-		const other = await order(['otro-valor'], 'mismatch', 'devuelto');
-		// Concluded here, and the gateway lists it a day late.
-		sql(`insert into icert.payment (id, purchase_id, gateway, gateway_payment, verdict, cents, currency, at)
-			select gen_random_uuid(), id, gateway, 'pay_late', 'again', 3105, 'USD', paid_at from icert.purchase where id = '${held.id}'`);
-		const found = () => sql("select coalesce(string_agg(coalesce(purchase_id::text, '') || ' ' || kind || ' ' || state, ',' order by purchase_id, kind), '') from icert.difference where gateway = 'standard'");
-		const wanted = (state, late) => [[back, 'refunded_there'], [held, 'disputed_there'], [twice, 'refunded_there'], [other, 'refunded_there']]
-			.map(([one, kind]) => `${one.id} ${kind} ${state}`).concat(`${held.id} paid_here ${late}`).sort().join(',');
-		icert.moveClock(icert.ahead + DAY);
-		await until(() => found() === wanted('open', 'open'), { what: 'the differences' }).catch(() => assert.equal(found(), wanted('open', 'open')));
-		const page = expect(await finance.client.visit('/conciliacion'), 200, 'page');
-		assert.match(page.main, /Devuelto en la pasarela y no aquí/);
-		assert.match(page.main, /En disputa en la pasarela y no aquí/);
-		const ask = (id, from = page) => Promise.all([1, 2, 3].map(() => from.form(new RegExp(`${id}/preguntar$`)).send({})));
-		for (const id of sql("select id from icert.difference where gateway = 'standard'").split('\n')) {
-			const answers = (await ask(id)).map((answer) => answer.status).sort();
-			assert.equal(answers[0], 303, `${answers}`);
-			assert.ok(answers.every((status) => [303, 409].includes(status)), `${answers}`);
-		}
-		// What the gateway does not have waits again, and says why.
-		await until(() => found() === wanted('solved', 'open'), { what: 'all that can be is solved' }).catch(() => assert.equal(found(), wanted('solved', 'open')));
-		assert.deepEqual([back, held, twice, other].map(({ id }) => state(id)), ['refunded', 'disputed', 'refunded', 'pending']);
-		assert.equal(verdicts(back.id), 'pay refunded');
-		assert.equal(verdicts(twice.id), 'again pay refunded');
-		assert.equal(verdicts(other.id), 'mismatch refunded');
-		for (const { email } of [back, twice, other]) await box.wait({ to: email, subject: /Devolvimos su pago/ });
-		assert.match((await box.list({ to: other.email, subject: /Devolvimos su pago/ }))[0].text, /USD 31,04: un pago de más/);
-		// Nothing of it waits for finance any more but the dispute, and what is missing there.
-		const waits = (await finance.client.visit('/finanzas')).html.split('<tr').filter((row) => [back, held, twice, other].some(({ id }) => row.includes(`/orden/${id}`)));
-		assert.deepEqual(waits.filter((row) => !row.includes(held.id)), []);
-		assert.ok(waits.some((row) => row.includes('Disputa abierta')));
-		// The late one comes, and the dispute is won.
-		Object.assign(sim.open({ id: 'pay_late', order: held.id, number: 'x', description: '', cents: 3105, currency: 'USD', returnUrl: '', notifyUrl: '' }), { state: 'approved', captures: 1 });
-		await ask(sql("select id from icert.difference where payment = 'pay_late'"), await finance.client.visit('/conciliacion'));
-		await until(() => found() === wanted('solved', 'solved'), { what: 'the late one is there' });
-		await sim.act(held.payment, 'disputa-ganada');
-		await until(() => state(held.id) === 'paid', { what: 'the dispute is over' });
-		for (const { email } of [back, twice, other]) assert.equal((await box.list({ to: email, subject: /Devolvimos su pago/ })).length, 1);
-		// The day once more: nothing new.
-		sql("update icert.reconciliation set state = 'open', ended_at = null where gateway = 'standard'");
-		await until(() => sql("select count(*) from icert.reconciliation where state = 'open'") === '0', { what: 'compared again' });
-		assert.equal(found(), wanted('solved', 'solved'));
-	} finally {
-		await sim.close();
+	const back = await order(['aprobar'], 'pay', 'devuelto');
+	const held = await order(['aprobar'], 'pay', 'disputa');
+	const twice = await order(['doble'], 'again pay', 'devuelto');
+	const other = await order(['otro-valor'], 'mismatch', 'devuelto');
+	// Concluded here, and the gateway lists it a day late.
+	sql(`insert into icert.payment (id, purchase_id, gateway, gateway_payment, verdict, cents, currency, at)
+		select gen_random_uuid(), id, gateway, 'pay_late', 'again', 3105, 'USD', paid_at from icert.purchase where id = '${held.id}'`);
+	const found = () => sql("select coalesce(string_agg(coalesce(purchase_id::text, '') || ' ' || kind || ' ' || state, ',' order by purchase_id, kind), '') from icert.difference where gateway = 'standard'");
+	const wanted = (state, late) => [[back, 'refunded_there'], [held, 'disputed_there'], [twice, 'refunded_there'], [other, 'refunded_there']]
+		.map(([one, kind]) => `${one.id} ${kind} ${state}`).concat(`${held.id} paid_here ${late}`).sort().join(',');
+	icert.moveClock(icert.ahead + DAY);
+	await until(() => found() === wanted('open', 'open'), { what: 'the differences' }).catch(() => assert.equal(found(), wanted('open', 'open')));
+	const page = expect(await finance.client.visit('/conciliacion'), 200, 'page');
+	assert.match(page.main, /Devuelto en la pasarela y no aquí/);
+	assert.match(page.main, /En disputa en la pasarela y no aquí/);
+	const ask = (id, from = page) => Promise.all([1, 2, 3].map(() => from.form(new RegExp(`${id}/preguntar$`)).send({})));
+	for (const id of sql("select id from icert.difference where gateway = 'standard'").split('\n')) {
+		const answers = (await ask(id)).map((answer) => answer.status).sort();
+		assert.equal(answers[0], 303, `${answers}`);
+		assert.ok(answers.every((status) => [303, 409].includes(status)), `${answers}`);
 	}
+	// What the gateway does not have waits again, and says why.
+	await until(() => found() === wanted('solved', 'open'), { what: 'all that can be is solved' }).catch(() => assert.equal(found(), wanted('solved', 'open')));
+	assert.deepEqual([back, held, twice, other].map(({ id }) => state(id)), ['refunded', 'disputed', 'refunded', 'pending']);
+	assert.equal(verdicts(back.id), 'pay refunded');
+	assert.equal(verdicts(twice.id), 'again pay refunded');
+	assert.equal(verdicts(other.id), 'mismatch refunded');
+	for (const { email } of [back, twice, other]) await box.wait({ to: email, subject: /Devolvimos su pago/ });
+	assert.match((await box.list({ to: other.email, subject: /Devolvimos su pago/ }))[0].text, /USD 31,04: un pago de más/);
+	// Nothing of it waits for finance any more but the dispute, and what is missing there.
+	const waits = (await finance.client.visit('/finanzas')).html.split('<tr').filter((row) => [back, held, twice, other].some(({ id }) => row.includes(`/orden/${id}`)));
+	assert.deepEqual(waits.filter((row) => !row.includes(held.id)), []);
+	assert.ok(waits.some((row) => row.includes('Disputa abierta')));
+	// The late one comes, and the dispute is won.
+	Object.assign(sim.open({ id: 'pay_late', order: held.id, number: 'x', description: '', cents: 3105, currency: 'USD', returnUrl: '', notifyUrl: '' }), { state: 'approved', captures: 1 });
+	await ask(sql("select id from icert.difference where payment = 'pay_late'"), await finance.client.visit('/conciliacion'));
+	await until(() => found() === wanted('solved', 'solved'), { what: 'the late one is there' });
+	await sim.act(held.payment, 'disputa-ganada');
+	await until(() => state(held.id) === 'paid', { what: 'the dispute is over' });
+	for (const { email } of [back, twice, other]) assert.equal((await box.list({ to: email, subject: /Devolvimos su pago/ })).length, 1);
+	// The day once more: nothing new.
+	sql("update icert.reconciliation set state = 'open', ended_at = null where gateway = 'standard'");
+	await until(() => sql("select count(*) from icert.reconciliation where state = 'open'") === '0', { what: 'compared again' });
+	assert.equal(found(), wanted('solved', 'solved'));
+});
+
+test('a part that was returned there: finance sees what is left, explains it once, and hears of the next part', async () => {
+	const [payment, order] = sql("select gateway_payment || ' ' || id from icert.purchase where state = 'paid' and gateway = 'standard' limit 1").split(' ');
+	const { sim } = standard;
+	const one = sim.payments.get(payment);
+	const found = () => sql(`select kind || ' ' || state || ' ' || here || ' ' || there from icert.difference where payment = '${payment}' and kind = 'refunded_there'`);
+	const again = async () => {
+		sql("update icert.reconciliation set state = 'open', ended_at = null, next_try_at = 0 where gateway = 'standard'");
+		await until(() => sql("select count(*) from icert.reconciliation where state = 'open'") === '0', { what: 'compared' });
+	};
+	one.part = 105;
+	await again();
+	assert.equal(found(), 'refunded_there open 3105 3000');
+	const id = sql(`select id from icert.difference where payment = '${payment}' and kind = 'refunded_there'`);
+	const page = await finance.client.visit('/conciliacion');
+	assert.match(page.main, /aquí \$31,05, en la pasarela \$30,00/);
+	// Asked again, the order stays paid, and it waits.
+	expect(await page.form(new RegExp(`${id}/preguntar$`)).submit({}), 200, 'asked');
+	await until(() => found() === 'refunded_there open 3105 3000', { what: 'the answer' });
+	assert.equal(sql(`select state from icert.purchase where id = '${order}'`), 'paid');
+	expect(await (await finance.client.visit('/conciliacion')).form(new RegExp(`${id}/explicar$`)).submit({ reason: 'by_hand' }), 200, 'explained');
+	await again();
+	assert.equal(found(), 'refunded_there explained 3105 3000', 'the same once more is nothing new');
+	one.part = 605;
+	await again();
+	assert.equal(found(), 'refunded_there open 3105 2500', 'another part');
+	assert.equal(sql(`select reason from icert.difference where id = '${id}'`), '');
+	delete one.part;
 });

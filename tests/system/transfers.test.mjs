@@ -66,6 +66,14 @@ test('an account is told to payers once a second administrator has confirmed it'
 	assert.match(as('administrador', `update icert.bank_account set state = 'confirmed', decided_by = '${icert.staff('administrador').id}', decided_at = 1 where id = '${id}'`).error, /row-level security|check constraint/);
 	expect(await (await second.client.visit('/cuentas')).form(/confirmar$/).submit({ code: await icert.totp('administrador.segundo') }), 200, 'confirmed');
 	assert.match((await buyer.client.visit(`/orden/${order}`)).main, /2200123456/);
+	// One of a province is told with its name, beside that of the whole country.
+	expect(await (await first.client.visit('/cuentas')).form(/cuentas$/).submit({ bank: 'Banco del Austro', kind: 'current', number: '0100765432', holder: 'Entidad de certificación', holder_id: '1790012345001', province: '1' }), 200, 'written');
+	assert.equal(sql("select v.name || ' ' || a.state from icert.bank_account a join icert.province v on v.id = a.province"), 'Azuay open');
+	sql(`set session_replication_role = replica; update icert.bank_account set state = 'confirmed', decided_by = '${icert.staff('administrador.segundo').id}', decided_at = 1 where province = 1`);
+	const told = (await buyer.client.visit(`/orden/${order}`)).text;
+	assert.match(told, /2200123456/);
+	assert.match(told, /Banco del Austro\s+Provincia\s+Azuay\s+Cuenta corriente\s+0100765432/i);
+	sql('set session_replication_role = replica; delete from icert.bank_account where province = 1');
 });
 
 test('a statement with one wrong row is refused whole; lines of an earlier import are recognised one by one', async () => {
@@ -124,6 +132,8 @@ test('who imported does not confirm, another does with a fresh code, and a line 
 	assert.ok(!(await finance.client.visit(`/transferencias/${lineOf(200)}`)).forms.some((f) => /confirmar$/.test(f.action)));
 	const story = async () => (await finance.client.visit(`/orden/${id}`)).html.split('<tr').find((row) => row.includes(`/transferencias/${lineOf(200)}`)) ?? '';
 	assert.match(await story(), /por confirmar/, 'the line that names the order stands in its story');
+	const found = await (await finance.client.visit('/ordenes')).form(/ordenes$/, 'post').submit({ buscar: '200' });
+	assert.ok(found.main.includes(number), 'the bank\'s number of a movement that names an order finds it');
 	const by = (login) => as(login, `update icert.bank_line set state = 'confirmed', purchase_id = '${id}', decided_by = '${icert.staff(login).id}', decided_at = 1 where reference = '200'`);
 	assert.match(by('finanzas').error, /row-level security|check constraint/);
 	const national = await next();
@@ -162,6 +172,57 @@ test('who imported does not confirm, another does with a fresh code, and a line 
 	await applied(201, 'again');
 	assert.equal(sql(`select count(*) from icert.payment where purchase_id = '${id}' and verdict = 'pay'`), '1');
 	assert.match((await buyer.client.visit(`/orden/${id}`)).main, /ya estaba pagada/);
+});
+
+test('what was set aside waits again; a statement imported under the wrong account goes as a whole, and is taken under the right one', async () => {
+	const right = sql("select id from icert.bank_account where state = 'confirmed'"), wrong = right.replace(/^.{8}/, '0000dada');
+	sql(`set session_replication_role = replica; insert into icert.bank_account select (jsonb_populate_record(a, jsonb_build_object('id', '${wrong}', 'number', '2200999999'))).* from icert.bank_account a where a.id = '${right}'`);
+	const visit = (line) => finance.client.visit(`/transferencias/${line}`);
+	const lines = () => sql("select string_agg(reference || ' ' || state, ', ' order by reference, state) from icert.bank_line where reference between '800' and '809'");
+	const statement = '21/11/2026;800;A;7,00\n21/11/2026;801;B;8,00\n21/11/2026;802;C;9,00\n21/11/2026;803;D;9,50\n', other = statement.replaceAll(';80', ';81');
+	// Two at once, under two accounts: one of them is there.
+	const both = await Promise.all([wrong, right].map((account) => imports(other, { account })));
+	assert.deepEqual(both.map((one) => one.status).sort(), [200, 422]);
+	assert.equal(sql("select count(*) from icert.bank_line where reference between '810' and '819'"), '4');
+	expect(await imports(statement, { account: wrong }), 200, 'under the wrong one');
+	const [one, two] = [800, 801].map(lineOf);
+	assert.ok(!(await visit(one)).forms.some((form) => /reponer$/.test(form.action)), 'it waits');
+	// One alone, and back.
+	expect(await (await visit(one)).form(/apartar$/).submit(), 200, 'set aside');
+	assert.equal(lines(), '800 other, 801 new, 802 new, 803 new');
+	const aside = await visit(one);
+	assert.ok(!aside.forms.some((form) => /apartar|confirmar$/.test(form.action)));
+	const back = expect(await aside.form(/reponer$/).submit(), 200, 'back');
+	assert.match(back.main, /Está otra vez por confirmar/);
+	assert.equal(lines(), '800 new, 801 new, 802 new, 803 new');
+	expect(await aside.form(/reponer$/).submit(), 200, 'pressed twice');
+	// The whole statement, but for what was set aside before.
+	expect(await (await visit(two)).form(/apartar$/).submit(), 200, 'set aside');
+	const refused = await imports(statement, { account: right });
+	assert.equal(refused.status, 422);
+	assert.match(refused.main, /aparte todo el extracto/);
+	const page = await visit(one);
+	assert.match(page.main, /apartar los 3 movimientos que esperan/);
+	expect(await page.forms.find((form) => form.value('todo') === '1').submit(), 200, 'the whole');
+	assert.equal(lines(), '800 other, 801 other, 802 other, 803 other');
+	expect(await (await visit(lineOf(802))).form(/reponer$/).submit(), 200, 'no mistake after all');
+	assert.equal(lines(), '800 new, 801 other, 802 new, 803 new');
+	expect(await (await visit(one)).forms.find((form) => form.value('todo') === '1').submit(), 200, 'a mistake');
+	expect(await imports(statement, { account: right }), 200, 'under the right one');
+	assert.equal(sql("select count(*) from icert.bank_line where reference between '800' and '809' and state = 'new'"), '4');
+	for (const line of [sql("select id from icert.bank_line where reference = '803' and state = 'other'"), two]) {
+		const twice = await (await visit(line)).form(/reponer$/).submit();
+		assert.equal(twice.status, 409);
+		assert.match(twice.main, /sus movimientos están allí/);
+	}
+	assert.equal(sql("select count(*) filter (where action = 'transfer.set_aside') || ' ' || count(*) filter (where action = 'transfer.again') || ' ' || count(*) filter (where reason = 'statement') from icert.audit where action like 'transfer.%' and outcome = 'done' and subject_kind = 'bank_line'"), '4 2 3');
+	// Who imported confirms nothing by way of it, and a line that pays stays.
+	const as_finance = (change) => as('finanzas', `update icert.bank_line set ${change} where id = '${one}'`).error;
+	assert.match(as_finance(`state = 'confirmed', whole = false, purchase_id = (select id from icert.purchase limit 1), decided_by = '${icert.staff('finanzas').id}', decided_at = 1`), /row-level security|check constraint/);
+	const paid = sql("select id from icert.bank_line where state = 'applied' limit 1");
+	assert.doesNotMatch(as('central', `with c as (update icert.bank_line set state = 'new', purchase_id = null, decided_by = null, decided_at = null where id = '${paid}' returning 1) select count(*) from c`).text, /[1-9]/);
+	sql("delete from icert.bank_line where reference between '800' and '819'");
+	sql(`set session_replication_role = replica; delete from icert.bank_account where id = '${wrong}'`);
 });
 
 test('short, excess and late each have their outcome, and two people return what is not ours', async () => {

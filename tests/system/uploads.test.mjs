@@ -3,8 +3,11 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync } from 'node:fs';
 import http from 'node:http';
+import http2 from 'node:http2';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { UploadEdge, handover } from '../lib/handover.mjs';
 import { until } from '../lib/http.mjs';
@@ -42,6 +45,7 @@ const config = (port, spool) => `
 	client_body_buffer_size 1m;
 	server {
 		listen 127.0.0.1:${port};
+		listen 127.0.0.1:${port + 2} http2;
 		add_header X-Reason $icert_reason always;
 		add_header X-Field $icert_field always;
 		icert_upload_file_size 1m;
@@ -96,6 +100,74 @@ test('where no rule stands any field may carry a file, and a picture is measured
 	assert.deepEqual(found.slice(1).map(({ name, width, height }) => [name, width, height]), [['a', 3, 2], ['b', 0, 0]]);
 });
 
+/** What nginx says over an HTTP/2 connection without TLS: every frame, as it goes by. */
+async function overhear(seen) {
+	const relay = createServer((client) => {
+		const server = connect(nginx.port + 2, '127.0.0.1');
+		let rest = Buffer.alloc(0);
+		server.on('data', (data) => {
+			rest = Buffer.concat([rest, data]);
+			while (rest.length >= 9 && rest.length >= 9 + rest.readUIntBE(0, 3)) {
+				const end = 9 + rest.readUIntBE(0, 3);
+				seen({ type: rest[3], stream: rest.readUInt32BE(5), payload: rest.subarray(9, end) });
+				rest = rest.subarray(end);
+			}
+		});
+		client.pipe(server).pipe(client);
+		for (const end of [client, server]) end.on('error', () => {}).on('close', () => { client.destroy(); server.destroy(); });
+	});
+	await new Promise((resolve) => relay.listen(0, '127.0.0.1', resolve));
+	return relay;
+}
+
+// Chromium asks with a PING, that waits behind the body, when it hears nothing for ten seconds, and gives the connection up ten seconds later.
+test('over HTTP/2 whoever sends slowly hears within seconds that it comes, each octet once, and as often as it goes on', async () => {
+	const updates = [];
+	let sent = 0;
+	const relay = await overhear(({ type, stream, payload }) => {
+		if (type === 8 && stream === 0 && sent > 0) updates.push({ at: Date.now(), octets: payload.readUInt32BE(0), sent });
+	});
+	const session = http2.connect(`http://127.0.0.1:${relay.address().port}`);
+	// With its settings nginx opens the connection's window.
+	await once(session, 'remoteSettings');
+	const { contentType, body } = multipart([file('a', pdf(200_000))]);
+	const upload = (path) => {
+		const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': contentType, 'content-length': body.length }, { endStream: false });
+		return { stream, at: 0, status: new Promise((resolve, reject) => stream.on('response', (headers) => resolve(headers[':status'])).on('error', reject).resume()) };
+	};
+	try {
+		const uploads = [upload('/free'), upload('/free')];
+		const begun = Date.now();
+		await until(() => {
+			for (const one of uploads) {
+				const piece = body.subarray(one.at, one.at += 500);
+				one.stream.write(piece);
+				sent += piece.length;
+			}
+			// Its answers, and what is told of the body, are frames of one kind to nginx.
+			session.ping(() => {});
+			return updates.length >= 2;
+		}, { what: 'two words from nginx', every: 50, timeout: 30_000 });
+		const gaps = updates.map(({ at }, n) => at - (n ? updates[n - 1].at : begun));
+		assert.ok(Math.max(...gaps) < 9000, String(gaps));
+		let given = 0;
+		for (const { octets, sent: by } of updates) {
+			given += octets;
+			assert.ok(octets > 0 && given <= by, `${given} of ${by}`);
+		}
+		assert.ok(given > updates.at(-1).sent / 3, `${given} of ${updates.at(-1).sent}`);
+		for (const one of uploads) one.stream.end(body.subarray(one.at));
+		assert.deepEqual(await Promise.all(uploads.map(({ status }) => status)), [200, 200]);
+		const third = upload('/free');
+		third.stream.end(body);
+		assert.equal(await third.status, 200, 'the connection goes on');
+		await until(() => edge.spooled().length === 0, { what: 'an empty spool' });
+	} finally {
+		session.destroy();
+		relay.close();
+	}
+});
+
 test('no more files at once than the spool may hold, and room is kept free', async () => {
 	await refused(507, 'upload_spool', 'd', '/free', ['a', 'b', 'c', 'd'].map((name) => file(name, pdf())));
 	const { status } = await post('/free', ['a', 'b', 'c'].map((name) => file(name, pdf())));
@@ -103,6 +175,29 @@ test('no more files at once than the spool may hold, and room is kept free', asy
 	await nginx.reload((port) => config(port, edge.spool).replace('icert_upload_spool_files 3;', 'icert_upload_spool_free 1000000g;'));
 	await until(async () => (await post('/free', [file('a', pdf())])).reason === 'upload_spool', { what: 'a spool that is full' });
 	await nginx.reload((port) => config(port, edge.spool));
+});
+
+test('the example of the module\'s README does what it says', async () => {
+	const readme = readFileSync(new URL('../../ngx_icert_module/README.md', import.meta.url), 'utf8');
+	const example = /```nginx\n([^]*?)```/.exec(readme)[1];
+	const places = (port) => [['listen 8080', `listen 127.0.0.1:${port}`], ['/dev/shm/spool', edge.spool], ['/var/lib/GeoIP', edge.folder], ['/run/app.sock', join(edge.folder, 'app.sock')]];
+	const other = new Nginx(join(edge.folder, 'example'), (port) => places(port).reduce((text, [from, to]) => {
+		assert.ok(text.includes(from), from);
+		return text.replace(from, to);
+	}, example), { workers: 1 });
+	await other.start();
+	try {
+		const send = async (parts) => {
+			const { contentType, body } = multipart(parts);
+			const answer = await fetch(other.url, { method: 'POST', headers: { 'Content-Type': contentType }, body });
+			return [answer.status, await answer.text(), answer.headers.get('ratelimit-policy')];
+		};
+		assert.deepEqual(await send([file('cedula', png(600, 600))]), [415, 'upload_type cedula\n', '"page";q=40;w=4']);
+		assert.deepEqual(await send([file('cedula', pdf(3 << 20))]), [413, 'http_413 \n', null], 'by its length, before the limits');
+		assert.deepEqual(await send([{ name: 'cedula', value: 'x' }]), [400, 'upload_missing cedula\n', '"page";q=40;w=4']);
+		const [status] = await send([file('cedula', pdf())]);
+		assert.equal(status, 502, 'taken, and nobody is behind');
+	} finally { await other.stop(); }
 });
 
 test('a configuration that cannot be is refused with the name of what is wrong', () => {
@@ -113,6 +208,9 @@ test('a configuration that cannot be is refused with the name of what is wrong',
 		['icert_upload_field a count=21;', 'invalid parameter "count=21"'],
 		['icert_upload_field a often;', 'invalid parameter "often"'],
 		['icert_upload_field a text types=pdf;', 'text has no types'],
+		['icert_upload_field a text count=2;', 'text has no types, size, count or min'],
+		['icert_upload_field a types=pdf; icert_upload_field a text; icert_upload_field a* types=pdf; icert_upload_field a types=png;', 'icert_upload_field "a" stands twice'],
+		['server { location /p { icert_upload_progress_report; } }', 'icert_upload_progress_report needs icert_upload_progress'],
 		['icert_upload_progress $arg_id $cookie_a;', 'needs icert_upload_progress_zone'],
 		['icert_upload_progress_zone 4k;', 'invalid zone size "4k"'],
 		['icert_upload_types pdf exe;', 'unknown type "exe"'],

@@ -2,11 +2,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <arpa/inet.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +18,7 @@
 #include "operate/files.h"
 #include "operate/instance.h"
 #include "operate/process.h"
+#include "operate/programs.h"
 #include "operate/supervisor.h"
 #include "operate/users.h"
 
@@ -270,6 +274,55 @@ the_supervisor_restarts_and_stops_what_it_started(void **state)
 	assert_int_equal(kill(first, 0), -1);
 }
 
+static int
+open_descriptors(void)
+{
+	DIR *all = opendir("/proc/self/fd");
+	int n = 0;
+
+	assert_non_null(all);
+	while (readdir(all) != NULL)
+		n++;
+	closedir(all);
+	return n;
+}
+
+/* What the unit held already is looked for by the leak sanitizer, at the end of this program. */
+static void
+an_edge_whose_port_is_taken_leaves_nothing(void **state)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(address);
+	static const char *const conf[] = { "conf/nginx.conf.in", "conf/nginx-pages.conf.in", "conf/nginx-params.conf.in" };
+	static struct instance i;
+	static struct supervisor s = { .instance = &i };
+	char path[FILES_PATH];
+	int taken = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), before;
+
+	(void)state;
+	assert_int_equal(bind(taken, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(taken, 1), 0);
+	assert_int_equal(getsockname(taken, (struct sockaddr *)&address, &len), 0);
+	i.port = ntohs(address.sin_port);
+	path_join(i.share, "%s/taken", folder);
+	path_join(i.data, "%s/taken", folder);
+	path_join(i.module, "%s/taken/conf/nginx.conf.in", folder);
+	path_join(path, "%s/taken/conf/pages", folder);
+	assert_int_equal(folder_make(path), 0);
+	path_join(path, "%s/taken/etc", folder);
+	assert_int_equal(folder_make(path), 0);
+	/* The first one is free: what is held of it has to be let go of. */
+	for (size_t n = 0; n < sizeof(conf) / sizeof(conf[0]); n++) {
+		path_join(path, "taken/%s", conf[n]);
+		put(path, "listen 127.0.0.2:@PORT@;\nlisten 127.0.0.1:@PORT@;\n");
+	}
+	before = open_descriptors();
+	assert_int_equal(programs_edge(&s), -1);
+	assert_int_equal(s.n, 0);
+	assert_int_equal(open_descriptors(), before);
+	close(taken);
+}
+
 int
 main(void)
 {
@@ -282,6 +335,7 @@ main(void)
 		cmocka_unit_test(the_users_of_an_installation_are_those_of_the_table),
 		cmocka_unit_test(a_started_program_gets_what_it_was_given_and_no_more),
 		cmocka_unit_test(the_supervisor_restarts_and_stops_what_it_started),
+		cmocka_unit_test(an_edge_whose_port_is_taken_leaves_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, drop_folder);

@@ -199,6 +199,12 @@ stripe(void **state)
 	assert_int_equal(p.state, GATEWAY_REJECTED);
 	assert_int_equal(reads(g, EVENT("checkout.session.expired", SESSION("expired", "unpaid", "")), &p), 0);
 	assert_int_equal(p.state, GATEWAY_EXPIRED);
+	/* without amount or currency a signature says nothing of them */
+	assert_int_equal(reads(g, EVENT("checkout.session.completed", "{\"id\":\"cs_1\",\"payment_status\":\"paid\",\"currency\":\"usd\"}"), &p), 0);
+	assert_int_equal(p.state, GATEWAY_APPROVED);
+	assert_false(p.sure);
+	assert_int_equal(reads(g, EVENT("checkout.session.completed", "{\"id\":\"cs_1\",\"payment_status\":\"paid\",\"amount_total\":3105}"), &p), 0);
+	assert_false(p.sure);
 	assert_int_equal(reads(g, EVENT("charge.dispute.created", "{\"id\":\"du_1\",\"payment_intent\":\"pi_1\"}"), &p), 0);
 	assert_string_equal(p.id, "pi_1");
 	assert_false(p.sure);
@@ -263,6 +269,15 @@ kushki(void **state)
 	assert_int_equal(reads(g, "{\"ticket_number\":\"1\",\"transaction_type\":\"REFUND\",\"transaction_status\":\"APPROVAL\",\"currency_code\":\"USD\","
 	    "\"approved_transaction_amount\":31.05,\"amount\":{\"subtotalIva0\":1},\"metadata\":{\"order\":\"" ORDER "\",\"begun\":\"1614265300\"}}", &p), 0);
 	assert_int_equal(p.cents, 3105);
+	assert_int_equal(p.state, GATEWAY_PENDING);
+	assert_false(p.sure);
+	/* without amount or currency a signature says nothing of them */
+#define KUSHKI_SALE(more) "{\"status\":\"approvedTransaction\",\"metadata\":{\"order\":\"" ORDER "\",\"begun\":\"1614265300\"}" more "}"
+	assert_int_equal(reads(g, KUSHKI_SALE(",\"approved_transaction_amount\":31.05,\"currency_code\":\"USD\""), &p), 0);
+	assert_true(p.sure);
+	assert_int_equal(reads(g, KUSHKI_SALE(",\"currency_code\":\"USD\""), &p), 0);
+	assert_false(p.sure);
+	assert_int_equal(reads(g, KUSHKI_SALE(",\"approved_transaction_amount\":31.05"), &p), 0);
 	assert_false(p.sure);
 	/* none of our checkouts, another kind, nothing */
 	assert_int_equal(reads(g, "{\"status\":\"approvedTransaction\",\"metadata\":{}}", &p), ICERT_E_MALFORMED);

@@ -185,6 +185,46 @@ stripe_states(void **state)
 	}
 }
 
+/* What was charged counts, not what the session was to be; a part that went back is a sum beside it. */
+static void
+stripe_charged(void **state)
+{
+#define CHARGED(amount, back) SESSION("cs_1", "complete", "paid", "1", INTENT("succeeded", "{\"id\":\"ch_1\",\"amount\":" amount \
+	",\"currency\":\"eur\",\"created\":150,\"amount_refunded\":" back ",\"refunded\":false,\"disputed\":false}"))
+	static const struct answer script[] = { { NULL, 200, NULL, CHARGED("3104", "104") }, { NULL, 200, NULL, CHARGED("null", "0") } };
+	struct gateway_payment p;
+	struct gateway *g = BEGIN("stripe", "secret_key = sk_1\n", script);
+
+	(void)state;
+	assert_int_equal(gateway_query(g, "cs_1", &p), 0);
+	assert_int_equal(p.state, GATEWAY_APPROVED);
+	assert_int_equal(p.cents, 3104);
+	assert_string_equal(p.currency, "EUR");
+	assert_int_equal(p.refunded, 104);
+	assert_int_equal(gateway_query(g, "cs_1", &p), ICERT_E_MALFORMED);
+	end(g);
+}
+
+/* What is said of another session, or of none, is nothing about the one that was asked for. */
+static void
+stripe_another(void **state)
+{
+	static const struct answer script[] = {
+		{ "GET /v1/checkout/sessions/cs_1?", 200, NULL, PAID("cs_2", "1") },
+		{ "GET /v1/checkout/sessions?payment_intent=pi_1&limit=1&", 200, NULL, "{\"data\":[" PAID("cs_2", "1") "]}" },
+		{ "GET /v1/checkout/sessions?payment_intent=pi_1&limit=1&", 200, NULL, "{\"data\":[]}" },
+	};
+	struct gateway_payment p;
+	struct gateway *g = BEGIN("stripe", "secret_key = sk_1\n", script);
+
+	(void)state;
+	assert_int_equal(gateway_query(g, "cs_1", &p), ICERT_E_MALFORMED);
+	assert_int_equal(gateway_query(g, "pi_1", &p), 0);
+	assert_string_equal(p.id, "cs_2");
+	assert_int_equal(gateway_query(g, "pi_1", &p), ICERT_E_NOT_FOUND);
+	end(g);
+}
+
 static void
 stripe_refund(void **state)
 {
@@ -266,11 +306,31 @@ placetopay_states(void **state)
 	}
 }
 
+/* Two currencies in one session are none that an order has; and what is said of another session is nothing about this one. */
+static void
+placetopay_another(void **state)
+{
+	static const struct answer script[] = {
+		{ "POST /api/session/1234 ", 200, NULL, PTP_SESSION("APPROVED", "00", "[{\"status\":{\"status\":\"APPROVED\"},\"amount\":{\"from\":{\"currency\":\"COP\","
+		  "\"total\":1}}}," TRANSACTION("APPROVED", "30.05", "false") "]") },
+		{ "POST /api/session/1235 ", 200, NULL, PTP_SESSION("PENDING", "PC", "null") },
+	};
+	struct gateway_payment p;
+	struct gateway *g = BEGIN("placetopay", "login = a\nsecret_key = b\n", script);
+
+	(void)state;
+	assert_int_equal(gateway_query(g, "1234", &p), 0);
+	assert_string_equal(p.currency, "XXX");
+	assert_int_equal(gateway_query(g, "1235", &p), ICERT_E_MALFORMED);
+	end(g);
+}
+
 static void
 placetopay_refund(void **state)
 {
 	static const struct gateway_refund_request ask = { .refund = "r-1", .payment = "1234", .cents = 3105, .currency = "USD" };
 	static const struct gateway_refund_request part = { .refund = "r-2", .payment = "1234", .cents = 100, .currency = "USD" };
+	static const struct gateway_refund_request foreign = { .refund = "r-3", .payment = "1234", .cents = 3105, .currency = "COP" };
 	static const char paid[] = PTP_SESSION("APPROVED", "00", "[" TRANSACTION("APPROVED", "31.05", "false") "]");
 	static const struct answer script[] = {
 		{ NULL, 200, NULL, paid }, { "\"internalReference\":77", 200, NULL, "{\"status\":{\"status\":\"APPROVED\"}}" },
@@ -281,6 +341,8 @@ placetopay_refund(void **state)
 		/* parts, and payments too many, are for people */
 		{ NULL, 200, NULL, paid },
 		{ NULL, 200, NULL, PTP_SESSION("APPROVED", "00", "[" TRANSACTION("APPROVED", "31.05", "false") "," TRANSACTION("APPROVED", "31.05", "false") "]") },
+		{ NULL, 200, NULL, PTP_SESSION("APPROVED", "00", "[" TRANSACTION("APPROVED", "31.00", "false") "," TRANSACTION("APPROVED", "0.05", "false") "]") },
+		{ NULL, 200, NULL, paid },
 	};
 	char id[GATEWAY_ID];
 	int pending;
@@ -296,7 +358,29 @@ placetopay_refund(void **state)
 	assert_int_equal(gateway_refund(g, &ask, id, &pending), ICERT_E_DENIED);
 	assert_int_equal(gateway_refund(g, &part, id, &pending), ICERT_E_DENIED);
 	assert_int_equal(gateway_refund(g, &ask, id, &pending), ICERT_E_DENIED);
+	assert_int_equal(gateway_refund(g, &ask, id, &pending), ICERT_E_DENIED);
+	assert_int_equal(gateway_refund(g, &foreign, id, &pending), ICERT_E_DENIED);
 	assert_int_equal(gateway_list(g, 1, 2, listed_add, NULL), ICERT_E_UNSUPPORTED);
+	end(g);
+}
+
+/* libcurl repeats by itself what went over a connection that it had kept and that ends without an answer: not what would be another refund. */
+static void
+placetopay_once(void **state)
+{
+	static const struct gateway_refund_request ask = { .refund = "r-1", .payment = "1234", .cents = 3105, .currency = "USD" };
+	static const struct answer script[] = {
+		{ "POST /api/session/1234 ", 200, kept, PTP_SESSION("APPROVED", "00", "[" TRANSACTION("APPROVED", "31.05", "false") "]") },
+		{ "POST /api/reverse ", 0, NULL, NULL },
+		{ "POST /api/session/1234 ", 200, NULL, PTP_SESSION("APPROVED", "00", "[" TRANSACTION("APPROVED", "31.05", "true") "]") },
+	};
+	char id[GATEWAY_ID];
+	int pending;
+	struct gateway *g = BEGIN("placetopay", "login = a\nsecret_key = b\n", script);
+
+	(void)state;
+	assert_int_equal(gateway_refund(g, &ask, id, &pending), ICERT_E_UNAVAILABLE);
+	assert_int_equal(gateway_refund(g, &ask, id, &pending), 0);
 	end(g);
 }
 
@@ -344,12 +428,17 @@ kushki_refund(void **state)
 {
 	/* Begun in a time to come, so that one question covers it. */
 	static const struct gateway_refund_request ask = { .refund = "r-1", .payment = ORDER ":4102444000", .cents = 3105, .currency = "USD" };
+	static const struct gateway_refund_request part = { .refund = "r-2", .payment = ORDER ":4102444000", .cents = 100, .currency = "USD" };
+	static const struct gateway_refund_request foreign = { .refund = "r-3", .payment = ORDER ":4102444000", .cents = 3105, .currency = "COP" };
+	static const char twice[] = "{\"data\":[" NOW_ROW("SALE") "," TICKET("T2", "SALE", ORDER, "4102444000", "4102444100") "]}";
 	static const struct answer script[] = {
 		{ NULL, 200, NULL, "{\"data\":[" NOW_ROW("SALE") "]}" },
 		{ "DELETE /v1/refund/T1 ", 201, NULL, "{\"ticketNumber\":\"9\"}" },
 		{ NULL, 200, NULL, "{\"data\":[" NOW_ROW("SALE") "," NOW_ROW("REFUND") "]}" },
 		{ NULL, 200, NULL, "{\"data\":[]}" },
-		{ NULL, 200, NULL, "{\"data\":[" NOW_ROW("SALE") "," TICKET("T2", "SALE", ORDER, "4102444000", "4102444100") "]}" },
+		/* a whole sale goes back or nothing, one of one alone: nothing more is asked for */
+		{ NULL, 200, NULL, "{\"data\":[" NOW_ROW("SALE") "]}" }, { NULL, 200, NULL, "{\"data\":[" NOW_ROW("SALE") "]}" }, { NULL, 200, NULL, twice },
+		{ NULL, 200, NULL, twice },
 	};
 	struct gateway_payment p;
 	char id[GATEWAY_ID];
@@ -362,9 +451,46 @@ kushki_refund(void **state)
 	assert_int_equal(gateway_refund(g, &ask, id, &pending), 0);
 	assert_int_equal(pending, 0);
 	assert_int_equal(gateway_refund(g, &ask, id, &pending), ICERT_E_DENIED);
+	assert_int_equal(gateway_refund(g, &part, id, &pending), ICERT_E_DENIED);
+	assert_int_equal(gateway_refund(g, &foreign, id, &pending), ICERT_E_DENIED);
+	assert_int_equal(gateway_refund(g, &ask, id, &pending), ICERT_E_DENIED);
 	assert_int_equal(gateway_query(g, ask.payment, &p), 0);
 	assert_int_equal(p.times, 2);
 	assert_int_equal(gateway_query(g, "no-checkout-of-ours", &p), ICERT_E_INVALID);
+	end(g);
+}
+
+/* A part that somebody returned in Kushki's console: the rest is there still, the order stays paid, and nobody asks for that rest by itself. */
+static void
+kushki_part(void **state)
+{
+#define PART_ROW(ticket, amount) "{\"ticket_number\":\"" ticket "\",\"transaction_type\":\"REFUND\",\"transaction_status\":\"APPROVAL\"" amount \
+	",\"currency_code\":\"USD\",\"created\":4102444100000,\"metadata\":{\"order\":\"" ORDER "\",\"begun\":\"4102444000\"}}"
+#define SOLD(rest) { NULL, 200, NULL, "{\"data\":[" NOW_ROW("SALE") "," rest "]}" }
+	static const struct gateway_refund_request ask = { .refund = "r-1", .payment = ORDER ":4102444000", .cents = 3105, .currency = "USD" };
+	static const struct answer script[] = {
+		SOLD(PART_ROW("P1", ",\"approved_transaction_amount\":1.05")), SOLD(PART_ROW("P1", ",\"approved_transaction_amount\":1.05")),
+		/* the rest of it too; and a return that names no amount is one of all */
+		SOLD(PART_ROW("P1", ",\"approved_transaction_amount\":1.05") "," PART_ROW("P2", ",\"approved_transaction_amount\":30")), SOLD(PART_ROW("P1", "")),
+	};
+	struct gateway_payment p;
+	char id[GATEWAY_ID];
+	int pending;
+	struct gateway *g = BEGIN("kushki", KUSHKI, script);
+
+	(void)state;
+	assert_int_equal(gateway_query(g, ask.payment, &p), 0);
+	assert_int_equal(p.state, GATEWAY_APPROVED);
+	assert_int_equal(p.cents, 3105);
+	assert_int_equal(p.times, 1);
+	assert_int_equal(p.refunded, 105);
+	assert_int_equal(gateway_refund(g, &ask, id, &pending), ICERT_E_DENIED);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(gateway_query(g, ask.payment, &p), 0);
+		assert_int_equal(p.state, GATEWAY_REFUNDED);
+		assert_int_equal(p.times, 0);
+		assert_int_equal(p.refunded, 3105);
+	}
 	end(g);
 }
 
@@ -377,11 +503,16 @@ main(void)
 		cmocka_unit_test(pages),
 		cmocka_unit_test(stripe_list),
 		cmocka_unit_test(stripe_states),
+		cmocka_unit_test(stripe_charged),
+		cmocka_unit_test(stripe_another),
 		cmocka_unit_test(stripe_refund),
 		cmocka_unit_test(placetopay_states),
+		cmocka_unit_test(placetopay_another),
 		cmocka_unit_test(placetopay_refund),
+		cmocka_unit_test(placetopay_once),
 		cmocka_unit_test(kushki_list),
 		cmocka_unit_test(kushki_refund),
+		cmocka_unit_test(kushki_part),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -51,6 +51,31 @@ states(void **state)
 	}
 }
 
+/* The rest is there, and the order stays paid; that something is not there any more is what the day's comparison has to see. */
+static void
+part_back(void **state)
+{
+	static const struct answer script[] = {
+		{ ASK_TX, 200, NULL, TX("CB-1", "34", "31.05", "") },
+		{ NULL, 200, NULL, "{\"transaction\":{\"id\":\"CB-1\"}}" }, { ASK_TX, 200, NULL, TX("CB-1", "34", "31.05", "") },
+	};
+	struct gateway_payment p;
+	struct gateway *g = BEGIN("nuvei", NUVEI, script);
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(gateway_query(g, i == 0 ? NREF ":T:CB-1" : LINK, &p), 0);
+		assert_string_equal(p.id, NREF ":T:CB-1");
+		assert_int_equal(p.state, GATEWAY_APPROVED);
+		assert_int_equal(p.cents, 3105);
+		assert_int_equal(p.times, 1);
+		assert_true(p.refunded > 0 && p.refunded < 3105);
+	}
+	end(g);
+}
+
+#define FOUR "{\"id\":\"CB-1\"},{\"id\":\"CB-1\"},{\"id\":\"CB-1\"},{\"id\":\"CB-1\"}"
+
 /* A link is known by its transactions; each of them is asked about. */
 static void
 links(void **state)
@@ -62,6 +87,8 @@ links(void **state)
 		/* nobody has paid in a link of years ago; there is no such address; what cannot be read; and a key that is refused */
 		{ NULL, 200, NULL, "{\"data\":{\"order\":{}}}" }, { NULL, 404, NULL, "<html>" }, { NULL, 405, NULL, "" },
 		{ NULL, 200, NULL, "{\"data\":{\"transactions\":[7]}}" }, { NULL, 401, NULL, "{}" },
+		/* more cards than anybody tries: not one of them is asked about */
+		{ NULL, 200, NULL, "{\"data\":{\"transactions\":[" FOUR "," FOUR "," FOUR "," FOUR ",{\"id\":\"CB-1\"}]}}" },
 		/* a transaction of another order */
 		{ NULL, 200, NULL, "{\"transaction\":{\"id\":\"CB-1\"}}" },
 		{ NULL, 200, NULL, "{\"transaction\":{\"status_detail\":3,\"id\":\"CB-1\",\"dev_reference\":\"21111111111141118111111111111111-1000000000\",\"amount\":31.05}}" },
@@ -90,11 +117,39 @@ links(void **state)
 	assert_int_equal(gateway_query(g, LINK, &p), ICERT_E_MALFORMED);
 	assert_int_equal(gateway_query(g, LINK, &p), ICERT_E_DENIED);
 	assert_int_equal(gateway_query(g, LINK, &p), ICERT_E_MALFORMED);
+	assert_int_equal(gateway_query(g, LINK, &p), ICERT_E_MALFORMED);
 	assert_int_equal(gateway_query(g, NREF ":T:CB-1", &p), 0);
 	assert_int_equal(gateway_query(g, NREF ":T:CB-1", &p), ICERT_E_NOT_FOUND);
 	for (size_t i = 0; i < sizeof(not_asked) / sizeof(not_asked[0]); i++)
 		assert_int_equal(gateway_query(g, not_asked[i], &p), ICERT_E_INVALID);
 	assert_int_equal(gateway_list(g, 1, 2, listed_add, NULL), ICERT_E_UNSUPPORTED);
+	end(g);
+}
+
+/* A card that paid and went back by itself, and then another that paid, in one link: what is there counts, in whatever order they stand. */
+static void
+one_card_back(void **state)
+{
+#define BOTH(a, b) { "{\"order_id\":\"ltp7\"}", 200, NULL, "{\"data\":{\"transactions\":[{\"id\":\"" a "\"},{\"id\":\"" b "\"}]}}" }
+#define BACK { ASK_TX, 200, NULL, TX("CB-1", "7", "31.05", "") }
+	static const struct answer script[] = {
+		BOTH("CB-1", "CB-2"), BACK, { NULL, 200, NULL, TX("CB-2", "3", "31.05", "") },
+		BOTH("CB-2", "CB-1"), { NULL, 200, NULL, TX("CB-2", "3", "31.05", "") },
+		BOTH("CB-1", "CB-2"), BACK, { NULL, 200, NULL, TX("CB-2", "9", "31.05", "") },
+	};
+	static const struct { const char *id; enum gateway_state state; } wanted[] = {
+		{ NREF ":T:CB-2", GATEWAY_APPROVED }, { NREF ":T:CB-2", GATEWAY_APPROVED }, { NREF ":T:CB-1", GATEWAY_REFUNDED },
+	};
+	struct gateway_payment p;
+	struct gateway *g = BEGIN("nuvei", NUVEI, script);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		assert_int_equal(gateway_query(g, LINK, &p), 0);
+		assert_string_equal(p.id, wanted[i].id);
+		assert_int_equal(p.state, wanted[i].state);
+		assert_int_equal(p.refunded, p.state == GATEWAY_REFUNDED ? 3105 : 0);
+	}
 	end(g);
 }
 
@@ -138,6 +193,8 @@ refund(void **state)
 		{ NULL, 200, NULL, paid }, { "POST /v2/transaction/refund/ ", 200, NULL, "{\"status\":\"pending\",\"detail\":\"Waiting\"}" },
 		{ NULL, 200, NULL, paid }, { NULL, 200, NULL, "{\"status\":\"failure\",\"detail\":\"Invalid Status\"}" },
 		{ NULL, 200, NULL, TX("CB-1", "9", "31.05", "") }, { NULL, 200, NULL, paid },
+		/* a part of it went back in their console, and of another currency */
+		{ ASK_TX, 200, NULL, TX("CB-1", "34", "31.05", "") }, { ASK_TX, 200, NULL, TX("CB-1", "3", "31.05", ",\"currency\":\"COP\"") },
 	};
 	static const int pendings[] = { 0, 0, 1, 1 };
 	char id[GATEWAY_ID];
@@ -153,6 +210,8 @@ refund(void **state)
 	assert_int_equal(gateway_refund(g, &ask, id, &pending), ICERT_E_DENIED);
 	assert_int_equal(gateway_refund(g, &ask, id, &pending), ICERT_E_DENIED);
 	assert_int_equal(gateway_refund(g, &part, id, &pending), ICERT_E_DENIED);
+	assert_int_equal(gateway_refund(g, &ask, id, &pending), ICERT_E_DENIED);
+	assert_int_equal(gateway_refund(g, &ask, id, &pending), ICERT_E_DENIED);
 	end(g);
 }
 
@@ -161,7 +220,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(states),
+		cmocka_unit_test(part_back),
 		cmocka_unit_test(links),
+		cmocka_unit_test(one_card_back),
 		cmocka_unit_test(checkout_made),
 		cmocka_unit_test(refund),
 	};

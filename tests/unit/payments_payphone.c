@@ -141,7 +141,7 @@ refund(void **state)
 		{ NULL, 200, NULL, PAID_SALE }, { NULL, 200, NULL, "false" },
 		{ NULL, 200, NULL, SALE("3", "Approved", "3104", "USD", "") },
 		{ NULL, 200, NULL, "[" PAID_SALE "," PAID_SALE "]" },
-		{ NULL, 404, NULL, NO_SALE },
+		{ NULL, 404, NULL, NO_SALE }, { NULL, 200, NULL, SALE("3", "Approved", "3105", "EUR", "") },
 	};
 	char id[GATEWAY_ID];
 	int pending;
@@ -152,7 +152,7 @@ refund(void **state)
 	assert_int_equal(pending, 0);
 	assert_string_equal(id, "77");
 	assert_int_equal(gateway_refund(g, &ask, id, &pending), 0);
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 6; i++)
 		assert_int_equal(gateway_refund(g, &ask, id, &pending), ICERT_E_DENIED);
 	end(g);
 }

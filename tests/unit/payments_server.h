@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,8 +29,10 @@
 
 #define ORDER "11111111-1111-4111-8111-111111111111"
 
-/* One answer: what the request must hold, and what comes back; status 0: the connection is closed without a word, SILENCE: none comes. */
+/* One answer: what the request must hold, and what comes back; status 0: the connection is closed without a word, SILENCE: none comes.
+ * headers `kept`: the connection is kept, and closed when another one comes. */
 #define SILENCE -1
+static const char kept[] = "Connection: keep-alive\r\n";
 struct answer {
 	const char *wanted;
 	int status;
@@ -79,10 +82,19 @@ serve(int fd)
 		;
 	if (a->status <= 0)
 		return;
-	n = (size_t)snprintf(head, sizeof(head), "HTTP/1.1 %d X\r\nConnection: close\r\nContent-Length: %zu\r\n%s\r\n", a->status,
-	    strlen(a->body), a->headers != NULL ? a->headers : "");
+	n = (size_t)snprintf(head, sizeof(head), "HTTP/1.1 %d X\r\n%sContent-Length: %zu\r\n%s\r\n", a->status,
+	    a->headers == kept ? "" : "Connection: close\r\n", strlen(a->body), a->headers != NULL ? a->headers : "");
 	if (write(fd, head, n) == (ssize_t)n)
 		(void)!write(fd, a->body, strlen(a->body));
+}
+
+/* Whether the next request comes on this connection, which its answer has kept. */
+static int
+goes_on(int fd)
+{
+	struct pollfd both[] = { { .fd = fd, .events = POLLIN }, { .fd = server.listener, .events = POLLIN } };
+
+	return server.at > 0 && server.at < server.n && server.script[server.at - 1].headers == kept && poll(both, 2, -1) > 0 && (both[0].revents & POLLIN);
 }
 
 static void *
@@ -94,7 +106,9 @@ serve_all(void *arg)
 
 		if (fd < 0)
 			break;
-		serve(fd);
+		do
+			serve(fd);
+		while (goes_on(fd));
 		close(fd);
 	}
 	return NULL;

@@ -12,6 +12,14 @@
 #include "payments/tariff.h"
 
 static void
+sellable(void **state)
+{
+	(void)state;
+	assert_true(tariff_sellable("file", "new") && tariff_sellable("file", "renewal") && tariff_sellable("token", "new"));
+	assert_false(tariff_sellable("token", "renewal") || tariff_sellable("remote", "new") || tariff_sellable("remote", "renewal") || tariff_sellable("", "new"));
+}
+
+static void
 totals(void **state)
 {
 	/* net, hundredths of a percent, tax: halves go up. */
@@ -155,7 +163,7 @@ typed(void **state)
 static enum payment_verdict
 decide(const char *state, const char *paid_by, enum gateway_state what, int64_t cents, const char *currency, int sure)
 {
-	struct payment_order order = { ORDER, state, 3163, "USD", paid_by, 0 };
+	struct payment_order order = { .id = ORDER, .state = state, .total = 3163, .currency = "USD", .paid_by = paid_by };
 	struct gateway_payment payment = { .id = "pay_1", .order = ORDER, .state = what, .cents = cents };
 
 	strcpy(payment.currency, currency);
@@ -165,7 +173,7 @@ decide(const char *state, const char *paid_by, enum gateway_state what, int64_t 
 static void
 verdicts(void **state)
 {
-	struct payment_order order = { ORDER, "created", 3163, "USD", NULL, 0 };
+	struct payment_order order = { .id = ORDER, .state = "created", .total = 3163, .currency = "USD" };
 	struct gateway_payment payment = { .id = "pay_1", .order = "another", .state = GATEWAY_APPROVED, .cents = 3163,
 		.currency = "USD" };
 
@@ -212,14 +220,35 @@ verdicts(void **state)
 	order.state = "expired";
 	order.paid_by = NULL;
 	order.owed = 3163;
+	order.excess = 1;
 	payment.state = GATEWAY_REFUNDED;
 	assert_int_equal(payment_decide(&order, &payment, PAYMENT_ASKED), PAYMENT_REFUNDED);
 	assert_int_equal(payment_decide(&order, &payment, PAYMENT_SIGNED), PAYMENT_QUERY);
 	payment.state = GATEWAY_DISPUTED;
 	assert_int_equal(payment_decide(&order, &payment, PAYMENT_ASKED), PAYMENT_DISPUTED);
-	payment.state = GATEWAY_REFUNDED;
+	/* it went back, and its bank wants it again */
 	order.owed = 0;
+	assert_int_equal(payment_decide(&order, &payment, PAYMENT_ASKED), PAYMENT_DISPUTED);
+	order.excess = 0;
 	assert_int_equal(payment_decide(&order, &payment, PAYMENT_ASKED), PAYMENT_NOTHING);
+	payment.state = GATEWAY_REFUNDED;
+	assert_int_equal(payment_decide(&order, &payment, PAYMENT_ASKED), PAYMENT_NOTHING);
+	/* given back, and lost to its bank after that: with the dispute heard of, and without */
+	order.gone = 3163;
+	payment.refunded = 3163;
+	assert_int_equal(payment_decide(&order, &payment, PAYMENT_ASKED), PAYMENT_NOTHING);
+	payment.refunded = 6326;
+	assert_int_equal(payment_decide(&order, &payment, PAYMENT_ASKED), PAYMENT_DISPUTED);
+	assert_int_equal(payment_decide(&order, &payment, PAYMENT_SIGNED), PAYMENT_QUERY);
+	order.contested = 1;
+	assert_int_equal(payment_decide(&order, &payment, PAYMENT_ASKED), PAYMENT_NOTHING);
+	payment.refunded = 3163;
+	assert_int_equal(payment_decide(&order, &payment, PAYMENT_ASKED), PAYMENT_WON);
+	order.contested = 0;
+	order.gone = 0;
+	payment.refunded = 6326;
+	assert_int_equal(payment_decide(&order, &payment, PAYMENT_ASKED), PAYMENT_NOTHING);
+	payment.refunded = 0;
 	/* signed, and not asked: it pays what is open, and leaves everything else to the answer */
 	assert_int_equal(decide("pending", NULL, GATEWAY_APPROVED, 3163, "USD", PAYMENT_SIGNED), PAYMENT_PAY);
 	assert_int_equal(decide("pending", NULL, GATEWAY_APPROVED, 3162, "USD", PAYMENT_SIGNED), PAYMENT_MISMATCH);
@@ -249,6 +278,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sellable),
 		cmocka_unit_test(totals),
 		cmocka_unit_test(totals_are_exact),
 		cmocka_unit_test(percents),

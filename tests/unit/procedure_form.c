@@ -240,6 +240,10 @@ test_consumer(void **state)
 	strcpy(b.telephone, "1");
 	assert_int_equal(billing_check(&b, faults), 1);
 	assert_string_equal(faults[0].field, "telephone");
+	assert_string_equal(faults[0].code, "billing.telephone.telephone");
+	b.telephone[0] = '\0';
+	assert_int_equal(billing_check(&b, faults), 1);
+	assert_string_equal(faults[0].code, "billing.telephone.missing");
 }
 
 static void

@@ -235,7 +235,9 @@ finish(struct job *j)
 
 	if ((error = act_begin(act)) != 0)
 		return error;
-	error = transition_apply(act, ACTION_ISSUED, j->application, APPLICATION_ISSUING, j->version, j->province, NULL);
+	/* Whoever confirms a refund now waits until this is done, or was before it. */
+	if ((error = job_paid(j)) == 0)
+		error = transition_apply(act, ACTION_ISSUED, j->application, APPLICATION_ISSUING, j->version, j->province, NULL);
 	if (error == 0)
 		error = job_change(act, &sql_good, DB_PARAMS(P_TEXT(j->id), P_INT(now), P_INT(until)));
 	if (error == 0)

@@ -33,6 +33,10 @@ int	job_change(struct act *, const struct db_stmt *, const struct db_param *para
 /* Commits after 0, else rolls back; the error. */
 int	job_end(struct act *, int error);
 
+/* The money as it is now, not as it was when the job began: a key takes its time, and so do tries after an outage.  In a transaction it
+ * stays so until the end of that.  ICERT_E_STATE, with the refusal set, when it is in dispute or on its way back. */
+int	job_paid(struct job *);
+
 /*
  * The steps in their order, each of which does nothing when it was done before.
  * An error with refusal set is for good: the case goes back to its operator.

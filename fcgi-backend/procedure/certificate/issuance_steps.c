@@ -27,7 +27,7 @@ static const struct db_stmt sql_approval = {
 
 static const struct db_stmt sql_paid = {
 	"issuance_paid",
-	"select state in ('paid', 'used') from icert.purchase where id = $1"
+	"select state in ('paid', 'used') from icert.purchase where id = $1 for share"
 };
 
 static const struct db_stmt sql_key = {
@@ -264,9 +264,8 @@ store_der(struct job *j, int64_t not_after)
 	return error;
 }
 
-/* The money as it is now, not as it was when the job began: a key takes its time, and so do tries after an outage. */
-static int
-still_paid(struct job *j)
+int
+job_paid(struct job *j)
 {
 	struct db_result *r;
 	int error, paid;
@@ -296,7 +295,7 @@ job_sign(struct job *j)
 		order.request_len = j->request.len;
 	}
 	memcpy(order.serial, j->serial, sizeof(order.serial));
-	if ((error = read_approvals(j, &order)) != 0 || (error = still_paid(j)) != 0)
+	if ((error = read_approvals(j, &order)) != 0 || (error = job_paid(j)) != 0)
 		return error;
 	if ((error = signer_certificate(j->i->signer, &order, &j->der)) != 0) {
 		if (is_final(error)) {
@@ -373,7 +372,8 @@ job_pack(struct job *j)
 {
 	int error;
 
-	if (!j->packed && (error = j->in_token ? pack_envelope(j) : pack_file(j)) != 0)
+	/* Not before the money was looked at once more: what was packed cannot be packed anew. */
+	if (!j->packed && ((error = job_paid(j)) != 0 || (error = j->in_token ? pack_envelope(j) : pack_file(j)) != 0))
 		return error;
 	/* From here on the private key lies in the PKCS#12 alone, behind its password: nobody can take it out for the holder. */
 	return j->in_token ? 0 : keeper_delivery_destroy(j->act->keeper, j->application, DELIVERY_PRIVATE);

@@ -145,14 +145,16 @@ account_confirm(struct act *act, const char *id, const char *code)
 }
 
 int
-account_end(struct act *act, const char *id)
+account_end(struct act *act, const char *id, const char *seen)
 {
 	struct account a = { .province = 0 };
 	struct db_result *r = NULL;
 	int error = ICERT_E_DENIED;
 
 	if ((act->roles & BY_ADMIN) && (error = act_begin(act)) == 0 && (error = read_one(act, id, &a)) == 0) {
-		if (strcmp(a.q.state, "confirmed") != 0)
+		if (strcmp(a.q.state, seen) != 0)
+			error = ICERT_E_CONFLICT;
+		else if (strcmp(a.q.state, "confirmed") != 0)
 			error = office_settle(act, &decide, &a.q, "withdrawn");
 		else if ((error = DB_QUERY(act->db, &shut, &r, P_TEXT(id), P_TEXT(act->id), P_INT(clock_business()))) == 0) {
 			error = db_affected(r) == 1 ? 0 : ICERT_E_CONFLICT;

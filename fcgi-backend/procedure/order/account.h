@@ -26,7 +26,7 @@ int	account_told(struct act *, struct account *, size_t *n);
 int	account_write(struct act *, const struct account *);
 /* ICERT_E_DENIED: who wrote it, also by another account; ICERT_E_CONFLICT: decided meanwhile; errors of staff_factor(). */
 int	account_confirm(struct act *, const char *id, const char *code);
-/* One that waits is withdrawn, one that counts is closed. */
-int	account_end(struct act *, const char *id);
+/* One that waits is withdrawn, one that counts is closed.  seen: the state that the caller has seen; ICERT_E_CONFLICT: it is another by now. */
+int	account_end(struct act *, const char *id, const char *seen);
 
 #endif

@@ -67,7 +67,9 @@ check_reach(struct billing *b, struct billing_fault faults[BILLING_FAULTS_MAX], 
 {
 	char one[NORMALISED_MAX], telephone[20];
 
-	if (identifier_telephone(b->telephone, telephone, sizeof telephone) != NULL)
+	if (b->telephone[0] == '\0')
+		faults[n++] = (struct billing_fault){ "telephone", "billing.telephone.missing" };
+	else if (identifier_telephone(b->telephone, telephone, sizeof telephone) != NULL)
 		faults[n++] = (struct billing_fault){ "telephone", "billing.telephone.telephone" };
 	else
 		memcpy(b->telephone, telephone, strlen(telephone) + 1);
@@ -114,6 +116,15 @@ billing_check(struct billing *b, struct billing_fault faults[BILLING_FAULTS_MAX]
 	else
 		memcpy(b->address, one, strlen(one) + 1);
 	return check_reach(b, faults, n);
+}
+
+int
+billing_same(const struct billing *a, const struct billing *b)
+{
+	for (size_t i = 0; i < FIELDS; i++)
+		if (strcmp((const char *)a + fields[i].offset, (const char *)b + fields[i].offset) != 0)
+			return 0;
+	return 1;
 }
 
 int

@@ -29,6 +29,9 @@ struct billing_fault { const char *field, *code; };
 #define BILLING_FAULTS_MAX 8
 size_t	billing_check(struct billing *, struct billing_fault faults[BILLING_FAULTS_MAX]);
 
+/* Whether two, both in the one form, say the same. */
+int	billing_same(const struct billing *, const struct billing *);
+
 /* As JSON, and back.  0, ICERT_E_MALFORMED, ICERT_E_MEMORY. */
 int	billing_write(const struct billing *, struct buf *out);
 int	billing_read(struct billing *, const void *json, size_t n);

@@ -31,6 +31,8 @@ static const struct db_stmt about = { "invoicing_about",
 	"select p.number, p.state, p.contact_id, p.key_id, p.net, p.tax, p.total, p.currency, p.billing, k.wrapped, l.id, l.state, l.serial"
 	" from icert.purchase p join icert.data_key k on k.id = p.key_id left join icert.invoice l on l.purchase_id = p.id and l.voids is null"
 	" and l.state not in ('voided', 'dropped') where p.id = $1" };
+/* One at a time files with an order, and its money does not go back meanwhile: what is awaited then is. */
+static const struct db_stmt hold = { "invoicing_hold", "select state from icert.purchase where id = $1 for update" };
 static const struct db_stmt used = { "invoicing_used",
 	"select p.id, p.number, i.state from icert.invoice i join icert.purchase p on p.id = i.purchase_id where i.access_key = $1" };
 #define PARTS	"pdf = $9, pdf_size = $10, pdf_sha256 = $11, xml = $12, xml_size = $13, xml_sha256 = $14, filed_by = $15, filed_at = $16"
@@ -423,21 +425,35 @@ file_here(struct act *act, const struct about *a, const struct invoice *v, const
 	return mail_it(act, a, id, serial, v, note);
 }
 
+static int
+file_once(struct act *act, const char *order, const struct invoice *v, const struct invoicing_file part[INVOICING_PARTS], char row[ID_TEXT],
+    struct invoicing_refusal *why)
+{
+	struct about a = { .order = "" };
+	int error;
+
+	if ((error = act_begin(act)) == 0 && (error = DB_QUERY(act->db, &hold, NULL, P_TEXT(order))) == 0 &&
+	    (error = judge(act, order, &a, v, why)) == 0 && (error = file_here(act, &a, v, part, row)) == 0)
+		error = db_commit(act->db);
+	bytes_wipe(a.key, sizeof a.key);
+	return error;
+}
+
 int
 invoicing_file(struct act *act, const char *order, const struct invoice *v, const struct invoicing_file part[INVOICING_PARTS],
     char id[ID_TEXT], struct invoicing_refusal *why)
 {
-	struct about a = { .order = "" };
 	char row[ID_TEXT] = "";
 	int error = ICERT_E_DENIED;
 
 	*why = (struct invoicing_refusal){ .due_cents = -1, .said_cents = -1 };
 	if (!id_valid(order))
 		return ICERT_E_NOT_FOUND;
-	if ((act->roles & BY_FINANCE) && (error = act_begin(act)) == 0 && (error = judge(act, order, &a, v, why)) == 0 &&
-	    (error = file_here(act, &a, v, part, row)) == 0)
-		error = db_commit(act->db);
-	bytes_wipe(a.key, sizeof a.key);
+	/* Its key was filed with another order at this very moment: now it is there to be named. */
+	if ((act->roles & BY_FINANCE) && (error = file_once(act, order, v, part, row, why)) == ICERT_E_CONFLICT) {
+		db_rollback(act->db);
+		error = file_once(act, order, v, part, row, why);
+	}
 	if (error == 0 && id != NULL)
 		memcpy(id, row, ID_TEXT);
 	return error == 0 ? 0 : refuse(act, order, error, why);

@@ -161,7 +161,7 @@ sound(const struct price_change *c, int64_t now)
 	return (strcmp(i->container, "file") == 0 || strcmp(i->container, "token") == 0 || strcmp(i->container, "remote") == 0) &&
 	    (strcmp(i->kind, "new") == 0 || strcmp(i->kind, "renewal") == 0) && i->years >= 1 && i->years <= 5 &&
 	    (strcmp(i->ruc, "any") == 0 || strcmp(i->ruc, "with") == 0 || strcmp(i->ruc, "without") == 0) &&
-	    tariff_total(i->net, i->tax_bp, &total) == 0 && (!i->on_sale || i->sale_from == 0) && (c->valid_from == 0 || c->valid_from > now);
+	    tariff_total(i->net, i->tax_bp, &total) == 0 && (!i->on_sale || (i->sale_from == 0 && tariff_sellable(i->container, i->kind))) && (c->valid_from == 0 || c->valid_from > now);
 }
 
 int

@@ -15,6 +15,8 @@
 #include "procedure/order/billing.h"
 #include "procedure/number.h"
 
+struct inquiry;
+
 struct purchase {
 	char		id[ID_TEXT];
 	char		number[NUMBER_TEXT];
@@ -47,12 +49,19 @@ struct purchase {
  */
 int	purchase_create(struct act *, const char *tariff, const struct billing *, const char *origin, const char *once,
 	    char id[ID_TEXT]);
+/* The contact's own order that was made with that text; ICERT_E_NOT_FOUND none yet. */
+int	purchase_made(struct act *, const char *once, char id[ID_TEXT]);
 int	purchase_get(struct act *, const char *id, struct purchase *);
+/*
+ * Who ordered corrects who is invoiced, of an order p that nobody has paid; price and checkout stay.  ICERT_E_STATE: it is paid, or over;
+ * ICERT_E_TOO_LARGE: above what the final consumer may be invoiced; ICERT_E_INVALID as billing_check().
+ */
+int	purchase_correct(struct act *, const struct purchase *p, const struct billing *);
 /* The contact's, or for finance every one, newest first; billing is not opened.  state: only those, NULL all.
  * *n: room (at most 50 are read), then rows filled. */
 int	purchase_list(struct act *, const char *state, int offset, struct purchase *rows, size_t *n);
-/* What finance looks for: an order's number, a payment's id at its gateway, an invoice's number or access key, or the e-mail of who ordered.  As purchase_list(). */
-int	purchase_search(struct act *, const char *text, struct purchase *rows, size_t *n);
+/* Those of these ids, with a space between them, that the caller may see; as purchase_list(). */
+int	purchase_some(struct act *, const char *ids, struct purchase *rows, size_t *n);
 
 /*
  * The gateway has a checkout for it: created → pending.  p: the order as it was read before the gateway was asked.  A repeat with
@@ -68,17 +77,19 @@ int	purchase_checkout(struct act *, const char *id, struct gateway_checkout *);
 #define PURCHASE_REFUSED	2
 int	purchase_heard(struct act *, const char *id);
 
-/* What came through a gateway and pays nothing of this order: "again" (charged twice), "late", "mismatch" (another amount), or "". Transfers have transfer_word(). */
+/* What came through a gateway and pays nothing of this order: "again" (charged twice), "late", "mismatch" (another amount), or ""; *back: it went back.  Of several one that has not, first.
+ * Transfers have transfer_word(). */
 #define PURCHASE_EXCESS	12
-int	purchase_excess(struct act *, const char *id, char word[PURCHASE_EXCESS]);
+int	purchase_excess(struct act *, const char *id, char word[PURCHASE_EXCESS], int *back);
 
 /*
  * The clerk: what a gateway says about one payment; sure: PAYMENT_ASKED when it is its answer to a query, else as payment.h says.
  * Decides with payment_decide() and acts in one transaction; as often as
  * wanted, the result is the same.  *verdict tells what was done; PAYMENT_QUERY
  * means: nothing, ask the gateway and call again.  order: whose payment it was, "" nobody's that we know.
+ * asked: the question about it, written in that transaction when the order is known; NULL, or empty, nobody asked.
  */
-int	purchase_apply(struct act *, const char *gateway, const struct gateway_payment *, int sure,
+int	purchase_apply(struct act *, const char *gateway, const struct gateway_payment *, int sure, struct inquiry *asked,
 	    enum payment_verdict *verdict, char order[ID_TEXT]);
 
 /* What purchase_apply() would do now; nothing is changed. */
@@ -87,11 +98,6 @@ int	purchase_foresee(struct act *, const char *gateway, const struct gateway_pay
 
 /* The payer is back: the clerk asks how a pending order stands, unless it did half a minute ago. */
 int	purchase_ask_soon(struct act *, const char *id);
-
-/* For the clerk's questions to gateways: pending orders, not refused, that nobody asked about for as long as they have
- * been pending then, at least `first` and at most `most` seconds, in the first 20 minutes at most two.  resting: names of gateways,
- * blanks between, whose orders are left out.  *n: room, then filled; billing is not opened. */
-int	purchase_unsure(struct act *, int64_t first, int64_t most, const char *resting, struct purchase *rows, size_t *n);
 
 /* One mail about an order to its contact, in the open transaction; key: the order's, opened. */
 int	purchase_mail(struct act *, const struct purchase *, const uint8_t *key, enum mail_template, const char *dedup);

@@ -10,6 +10,9 @@
 #include "libicert/error.h"
 #include "procedure/datakey.h"
 #include "procedure/mailing.h"
+#include "procedure/order/checkout.h"
+#include "procedure/order/dispute.h"
+#include "procedure/order/inquiry.h"
 #include "procedure/order/invoicing.h"
 #include "procedure/order/purchase.h"
 #include "procedure/order/received.h"
@@ -20,11 +23,22 @@ static const struct db_stmt lock = { "purchase_lock",
 	" coalesce((select sum(y.cents)::bigint from icert.payment y where y.purchase_id = p.id and y.gateway = $2 and y.gateway_payment = $3"
 	"  and y.verdict in ('again', 'late', 'mismatch') and not exists (select from icert.refund q where q.payment_id = y.id"
 	"  and q.state in ('confirmed', 'done')) and not exists (select from icert.payment o where o.gateway = y.gateway"
-	"  and o.gateway_payment = y.gateway_payment and o.verdict = 'refunded') and" RECEIVED("y") "), 0)"
+	"  and o.gateway_payment = y.gateway_payment and o.verdict = 'refunded') and" RECEIVED("y") "), 0),"
+	" exists (select from icert.payment y where y.purchase_id = p.id and y.gateway = $2 and y.gateway_payment = $3 and y.verdict in ('again', 'late', 'mismatch')),"
+	" exists (select from icert.payment y where y.gateway = $2 and y.gateway_payment = $3 and (y.verdict = 'refunded'"
+	"  or exists (select from icert.refund q where q.payment_id = y.id and q.state = 'done'))),"
+	" exists (select from icert.payment y join icert.dispute d on d.payment_id = y.id where y.gateway = $2 and y.gateway_payment = $3"
+	"  and d.returned and d.state <> 'ended'),"
+	" coalesce((select sum(y.cents)::bigint from icert.payment y where y.gateway = $2 and y.gateway_payment = $3"
+	"  and y.verdict in ('pay', 'again', 'late', 'mismatch') and" RECEIVED("y") "), 0),"
+	" exists (select from icert.payment y join icert.dispute d on d.payment_id = y.id where y.gateway = $2 and y.gateway_payment = $3"
+	"  and not d.returned and d.state <> 'ended')"
 	" from icert.purchase p join icert.data_key k on k.id = p.key_id"
-	" where p.id = $1 or ($1::uuid is null and p.gateway = $2 and p.gateway_payment = $3) for update of p" };
+	" where p.id = $1 or ($1::uuid is null and (p.gateway = $2 and p.gateway_payment = $3 or p.id = (select c.purchase_id"
+	" from icert.checkout c where c.gateway = $2 and c.gateway_payment = $3))) for update of p" };
+/* By transfer, or at another checkout: the page of the one that it had may be open still. */
 static const struct db_stmt pay = { "purchase_pay",
-	"update icert.purchase set state = 'paid', version = version + 1, state_since = $4, paid_at = $4, gateway = $2,"
+	"with behind as (" CHECKOUT_LEFT("$1", "$2", "$3", "$4", "") ") update icert.purchase set state = 'paid', version = version + 1, state_since = $4, paid_at = $4, gateway = $2,"
 	" gateway_payment = $3 where id = $1 and state in ('created', 'pending')" };
 static const struct db_stmt wait = { "purchase_wait",
 	"update icert.purchase set state = 'pending', version = version + 1, state_since = $4, gateway = $2,"
@@ -35,9 +49,10 @@ static const struct db_stmt refunded = { "purchase_refunded",
 static const struct db_stmt disputed = { "purchase_disputed",
 	"update icert.purchase set state = 'disputed', version = version + 1, state_since = $4 where id = $1 and gateway = $2"
 	" and gateway_payment = $3 and state in ('paid', 'used', 'refunding')" };
+/* What two people decided to give back is on its way still; what the gateway would not return they decide about again. */
 static const struct db_stmt won = { "purchase_won",
 	"update icert.purchase p set state = case when exists (select from icert.refund q where q.purchase_id = p.id and q.own"
-	" and q.state = 'confirmed') then 'refunding' when exists (select from icert.application a where a.purchase_id = p.id"
+	" and q.state in ('confirmed', 'failed')) then 'refunding' when exists (select from icert.application a where a.purchase_id = p.id"
 	" and a.state not in ('draft', 'removed')) then 'used' else 'paid' end, version = version + 1, state_since = $4 where id = $1"
 	" and gateway = $2 and gateway_payment = $3 and state = 'disputed'" };
 static const struct db_stmt asked = { "purchase_asked", "update icert.purchase set asked_at = $2 where id = $1" };
@@ -49,7 +64,9 @@ struct found {
 	struct purchase	p;
 	uint8_t		key[DATAKEY_BYTES];
 	int64_t		owed;		/* as payment_order's */
-	int		there, paid;
+	int64_t		received;	/* of this payment, cents, what was too much included */
+	int		there, paid, excess, returned, contested;	/* excess, contested: as payment_order's */
+	int		wanted;		/* its bank wants what was too much */
 };
 
 static int
@@ -85,6 +102,11 @@ find(struct act *act, const char *gateway, const struct gateway_payment *payment
 		f->paid = !db_is_null(r, 0, 14);
 		wrapped = db_bytes(r, 0, 15, &n);
 		f->owed = db_int(r, 0, 16);
+		f->excess = db_bool(r, 0, 17);
+		f->returned = db_bool(r, 0, 18);
+		f->contested = db_bool(r, 0, 19);
+		f->received = db_int(r, 0, 20);
+		f->wanted = db_bool(r, 0, 21);
 		error = datakey_unwrap(act, wrapped, n, f->key);
 	}
 	db_result_free(r);
@@ -161,7 +183,9 @@ act_on(struct act *act, const struct found *f, const char *gateway, const struct
 	case PAYMENT_MISMATCH:
 	case PAYMENT_AGAIN:
 	case PAYMENT_LATE:
-		if ((error = note(act, f, gateway, payment, verdict)) != 0)
+		/* What its bank wanted is ours again, and still too much. */
+		if ((error = note(act, f, gateway, payment, verdict)) != 0 ||
+		    (f->wanted && (error = note(act, f, gateway, payment, PAYMENT_WON)) != 0))
 			return error;
 		return to_finance(act, f, verdict);
 	case PAYMENT_STRANGE:
@@ -185,13 +209,30 @@ act_on(struct act *act, const struct found *f, const char *gateway, const struct
 	return ICERT_E_INVALID;
 }
 
+/* What is said of a dispute that is not the order's own state. */
+static int
+dispute_of(struct act *act, const struct found *f, const char *gateway, const struct gateway_payment *payment, enum payment_verdict verdict)
+{
+	int own = f->paid && strcmp(f->p.gateway, gateway) == 0 && strcmp(f->p.gateway_payment, payment->id) == 0;
+	int stopped = own && strcmp(f->p.state, "refunded") != 0;
+
+	/* Its bank has taken what two people were giving back: that refund waited for this, and hears now that nothing is there. */
+	if (verdict == PAYMENT_NOTHING && payment->state == GATEWAY_REFUNDED && !f->returned)
+		verdict = PAYMENT_REFUNDED;
+	return f->there ? dispute_heard(act, verdict, f->p.id, gateway, payment->id, stopped, f->returned) : 0;
+}
+
 static enum payment_verdict
 decide(const struct found *f, const struct gateway_payment *payment, int sure)
 {
 	struct payment_order order = { .id = f->p.id, .state = f->p.state, .total = f->p.total, .currency = f->p.currency,
-		.paid_by = f->paid ? f->p.gateway_payment : NULL, .owed = f->owed };
+		.paid_by = f->paid ? f->p.gateway_payment : NULL, .owed = f->owed, .excess = f->excess, .contested = f->contested,
+		.gone = f->returned ? f->received : 0 };
 
-	return payment_decide(f->there ? &order : NULL, payment, sure);
+	enum payment_verdict verdict = payment_decide(f->there ? &order : NULL, payment, sure);
+
+	/* That one is known, and finance has it. */
+	return verdict == PAYMENT_DISPUTED && (f->contested || f->wanted) ? PAYMENT_NOTHING : verdict;
 }
 
 int
@@ -212,8 +253,8 @@ purchase_foresee(struct act *act, const char *gateway, const struct gateway_paym
 	return error;
 }
 
-int
-purchase_apply(struct act *act, const char *gateway, const struct gateway_payment *payment, int sure,
+static int
+apply(struct act *act, const char *gateway, const struct gateway_payment *payment, int sure, struct inquiry *asking,
     enum payment_verdict *verdict, char order_id[ID_TEXT])
 {
 	struct found f;
@@ -226,7 +267,7 @@ purchase_apply(struct act *act, const char *gateway, const struct gateway_paymen
 		goto fail;
 	snprintf(order_id, ID_TEXT, "%s", f.p.id);
 	*verdict = decide(&f, payment, sure);
-	if ((error = act_on(act, &f, gateway, payment, *verdict)) != 0)
+	if ((error = act_on(act, &f, gateway, payment, *verdict)) != 0 || (error = dispute_of(act, &f, gateway, payment, *verdict)) != 0)
 		goto fail;
 	if (sure == PAYMENT_ASKED && f.there && (error = DB_QUERY(act->db, &asked, NULL, P_TEXT(f.p.id), P_INT(clock_business()))) != 0)
 		goto fail;
@@ -234,10 +275,26 @@ purchase_apply(struct act *act, const char *gateway, const struct gateway_paymen
 	if (*verdict != PAYMENT_NOTHING && *verdict != PAYMENT_QUERY &&
 	    (error = act_audit(act, action, "order", f.there ? f.p.id : NULL, NULL, 0, NULL, NULL)) != 0)
 		goto fail;
+	/* It travels with the end. */
+	if (asking != NULL && asking->asker != NULL && f.there && (error = inquiry_send(act->db, asking, f.p.id)) != 0)
+		goto fail;
 	bytes_wipe(f.key, sizeof f.key);
 	return db_commit(act->db);
 fail:
 	bytes_wipe(f.key, sizeof f.key);
 	db_rollback(act->db);
 	return error;
+}
+
+int
+purchase_apply(struct act *act, const char *gateway, const struct gateway_payment *payment, int sure, struct inquiry *asking,
+    enum payment_verdict *verdict, char order_id[ID_TEXT])
+{
+	int error = apply(act, gateway, payment, sure, asking, verdict, order_id);
+
+	if (error == 0 || asking == NULL || !asking->written)
+		return error;
+	asking->written = 0;
+	/* Whatever is wrong with a row of the order's story, the payment counts. */
+	return error == ICERT_E_UNAVAILABLE || error == ICERT_E_TIMEOUT ? error : apply(act, gateway, payment, sure, NULL, verdict, order_id);
 }

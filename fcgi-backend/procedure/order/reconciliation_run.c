@@ -57,11 +57,18 @@ static const struct db_stmt due = { "reconciliation_due",
 	" when " t ".s = 5 and y.id is not null and not " TOLD_BACK(t) " and " SENT_BACK(t, "'confirmed', 'done'") " < " RECEIVED_OF(t) " then 'refunded_there'" \
 	" when " t ".s <> 5 and " t ".r > 0 and y.id is not null and " SENT_BACK(t, "'confirmed', 'done'") " < " t ".r then 'refunded_there'" \
 	" when " t ".s = 6 and p.state in ('paid', 'used') and p.gateway = $1 and p.gateway_payment = " t ".id then 'disputed_there' end"
+/* Cents that are there still: whole returns leave `m`, parts do not. */
+#define REMAINS(t) "case when " t ".s = 5 and " t ".m = 0 then 0 else " t ".c * greatest(" t ".m, 1) - case when " t ".c > 0 then " t ".r % " t ".c else 0 end end"
+/* One that was settled and differs anew, in the same way and by other sums, waits again. */
+#define ANEW \
+	" on conflict (gateway, payment, kind) do update set state = 'open', day = excluded.day, here = excluded.here, there = excluded.there, reason = ''," \
+	" verdict = '' where difference.state = 'solved' or (difference.state = 'explained'" \
+	" and (difference.here, difference.there) is distinct from (excluded.here, excluded.there))"
 static const struct db_stmt compare = { "reconciliation_compare",
 	"insert into icert.difference (gateway, day, payment, kind, purchase_id, here, there)"
 	" select $1, $2::date, t.id, k.kind, p.id, case when y.cents = t.c then " RECEIVED_OF("t") " - " SENT_BACK("t", "'done'") " else y.cents end,"
-	" case when t.c >= 0 then t.c * greatest(t.m, 1) end from " THERE " t" HERE("t")
-	" cross join lateral (select " KIND("t") " as kind) k where k.kind is not null on conflict (gateway, payment, kind) do nothing" };
+	" case when t.c >= 0 then " REMAINS("t") " end from " THERE " t" HERE("t")
+	" cross join lateral (select " KIND("t") " as kind) k where k.kind is not null" ANEW };
 /* Whether one payment, as the gateway answers of it now, still differs in that way. */
 static const struct db_stmt differs = { "reconciliation_differs",
 	"select count(*) from (select $2::text as id, nullif($3, '')::uuid as o, $4::int as s, $5::bigint as c, $6::bigint as r, $8::int as m) t" HERE("t")

@@ -9,6 +9,7 @@
 #include "libicert/error.h"
 #include "procedure/datakey.h"
 #include "procedure/mailing.h"
+#include "procedure/order/dispute.h"
 #include "procedure/people/staff.h"
 
 #define READERS		(BY_FINANCE | BY_NATIONAL | BY_AUDITOR)
@@ -32,12 +33,16 @@ static const struct db_stmt one = { "refund_one", "select " COLUMNS FROM " where
 static const struct db_stmt about = { "refund_about",
 	"select p.id, p.number, p.state, p.contact_id, p.key_id, k.wrapped, y.verdict, case when exists (select from"
 	" icert.payment o where o.gateway = y.gateway and o.gateway_payment = y.gateway_payment and o.verdict = 'refunded') then 0 else coalesce(y.cents, 0) end,"
-	" coalesce(y.currency, '') from icert.payment y join icert.purchase p on p.id = y.purchase_id join icert.data_key k on k.id = p.key_id where y.id = $1" };
+	" coalesce(y.currency, ''), " DISPUTE_LIVES("y") " from icert.payment y join icert.purchase p on p.id = y.purchase_id join icert.data_key k on k.id = p.key_id where y.id = $1" };
 static const struct db_stmt add = { "refund_add",
 	"insert into icert.refund (id, purchase_id, payment_id, own, cents, currency, reason, words, requested_by, requested_at)"
 	" values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)" };
 static const struct db_stmt decide = { "refund_decide",
 	"update icert.refund set state = $2, decided_by = $3, decided_at = $4 where id = $1 and state = 'open'" };
+/* First: the end of a dispute, which looks for confirmed refunds, and whoever issues wait for this row too. */
+static const struct db_stmt hold = { "refund_hold", "select state from icert.purchase where id = $1 for update" };
+static const struct db_stmt stop = { "refund_stop",
+	"update icert.purchase set state = 'refunding', version = version + 1, state_since = $2 where id = $1 and state in ('paid', 'used')" };
 
 static void
 fill(struct refund *f, struct db_result *r, int row)
@@ -123,6 +128,7 @@ struct about {
 	char		order[ID_TEXT], number[NUMBER_TEXT], state[12], contact[ID_TEXT], key_id[ID_TEXT], verdict[16], currency[4];
 	uint8_t		key[DATAKEY_BYTES];
 	int64_t		cents;
+	int		disputed;	/* the bank has it, or wants it */
 };
 
 static int
@@ -148,6 +154,7 @@ read_about(struct act *act, const char *conclusion, struct about *a)
 		snprintf(a->verdict, sizeof a->verdict, "%s", db_text(r, 0, 6));
 		a->cents = db_int(r, 0, 7);
 		snprintf(a->currency, sizeof a->currency, "%s", db_text(r, 0, 8));
+		a->disputed = db_bool(r, 0, 9);
 	} else
 		error = ICERT_E_NOT_FOUND;
 	db_result_free(r);
@@ -160,7 +167,7 @@ returnable(const struct about *a)
 {
 	if (strcmp(a->verdict, "pay") == 0)
 		return strcmp(a->state, "paid") == 0 || strcmp(a->state, "used") == 0 || strcmp(a->state, "refunding") == 0;
-	return a->cents > 0 && (strcmp(a->verdict, "again") == 0 || strcmp(a->verdict, "late") == 0 || strcmp(a->verdict, "mismatch") == 0);
+	return a->cents > 0 && !a->disputed && (strcmp(a->verdict, "again") == 0 || strcmp(a->verdict, "late") == 0 || strcmp(a->verdict, "mismatch") == 0);
 }
 
 static int
@@ -221,15 +228,26 @@ read_one(struct act *act, const char *id, struct refund *f)
 	return error;
 }
 
+/* The order's own money is on its way back from here on: nothing is issued for it. */
 static int
-settle(struct act *act, const char *id, const char *state, const char *action, const char *code)
+confirmed(struct act *act, const struct refund *f)
+{
+	int error;
+
+	if ((error = DB_QUERY(act->db, &hold, NULL, P_TEXT(f->order))) != 0 || (error = office_settle(act, &decide, &f->q, "confirmed")) != 0)
+		return error;
+	return f->own ? DB_QUERY(act->db, &stop, NULL, P_TEXT(f->order), P_INT(clock_business())) : 0;
+}
+
+static int
+settle(struct act *act, const char *id, const char *action, const char *code)
 {
 	struct refund f = { .own = 0 };
 	int error = ICERT_E_DENIED, confirms = code != NULL;
 
 	if ((act->roles & DECIDERS) && (error = confirms ? staff_factor(act, code) : 0) == 0 && (error = act_begin(act)) == 0 &&
 	    (error = read_one(act, id, &f)) == 0 && (error = !confirms || f.q.other ? 0 : ICERT_E_DENIED) == 0 &&
-	    (error = office_settle(act, &decide, &f.q, state)) == 0 &&
+	    (error = confirms ? confirmed(act, &f) : office_settle(act, &decide, &f.q, "withdrawn")) == 0 &&
 	    (error = act_audit(act, action, "order", f.order, NULL, 0, f.reason, NULL)) == 0)
 		error = db_commit(act->db);
 	return error == 0 ? 0 : act_refuse(act, action, "order", f.order[0] != '\0' ? f.order : NULL, 0, error);
@@ -238,11 +256,11 @@ settle(struct act *act, const char *id, const char *state, const char *action, c
 int
 refund_confirm(struct act *act, const char *id, const char *code)
 {
-	return settle(act, id, "confirmed", "order.refund_confirm", code != NULL ? code : "");
+	return settle(act, id, "order.refund_confirm", code != NULL ? code : "");
 }
 
 int
 refund_withdraw(struct act *act, const char *id)
 {
-	return settle(act, id, "withdrawn", "order.refund_withdraw", NULL);
+	return settle(act, id, "order.refund_withdraw", NULL);
 }

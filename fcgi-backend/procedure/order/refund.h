@@ -35,7 +35,8 @@ int	refund_list(struct act *, const char *order, struct refund *, size_t *n);
  */
 int	refund_request(struct act *, const char *conclusion, const char *reason, const char *words);
 
-/* ICERT_E_DENIED: who asked, also by another account; ICERT_E_CONFLICT: somebody was faster; errors of staff_factor(). */
+/* From the confirmation on the order whose own money it is is refunding, and nothing is issued for it.
+ * ICERT_E_DENIED: who asked, also by another account; ICERT_E_CONFLICT: somebody was faster; errors of staff_factor(). */
 int	refund_confirm(struct act *, const char *id, const char *code);
 int	refund_withdraw(struct act *, const char *id);
 

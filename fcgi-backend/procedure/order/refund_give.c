@@ -9,6 +9,7 @@
 #include "libicert/log.h"
 #include "procedure/datakey.h"
 #include "procedure/mailing.h"
+#include "procedure/order/dispute.h"
 #include "procedure/order/inquiry.h"
 #include "procedure/order/invoicing.h"
 #include "procedure/order/refund.h"
@@ -22,13 +23,12 @@
 static const struct db_stmt take = { "refund_take",
 	"update icert.refund set tries = tries + 1, next_try_at = $1 + least($2::bigint << least(tries, 12), $3::bigint) where id = (select id"
 	" from icert.refund q where state = 'confirmed' and next_try_at <= $1 and not (own and exists (select from icert.purchase p"
-	" where p.id = q.purchase_id and p.state = 'disputed')) order by next_try_at limit 1 for update skip locked)"
+	" where p.id = q.purchase_id and p.state = 'disputed')) and not exists (select from icert.payment y where y.id = q.payment_id and" DISPUTE_LIVES("y") ")"
+	" order by next_try_at limit 1 for update skip locked)"
 	" returning id, purchase_id, payment_id, own, cents, currency" };
 static const struct db_stmt around = { "refund_around",
 	"select p.number, p.contact_id, p.key_id, k.wrapped, y.gateway, y.gateway_payment from icert.purchase p"
 	" join icert.data_key k on k.id = p.key_id join icert.payment y on y.id = $2 where p.id = $1" };
-static const struct db_stmt begin = { "refund_begin",
-	"update icert.purchase set state = 'refunding', version = version + 1, state_since = $2 where id = $1 and state in ('paid', 'used')" };
 static const struct db_stmt returned = { "refund_returned",
 	"update icert.purchase set state = 'refunded', version = version + 1, state_since = $2"
 	" where id = $1 and state in ('paid', 'used', 'refunding', 'disputed')" };
@@ -160,9 +160,7 @@ refund_give(struct act *act, struct settlement *settlement, size_t most, size_t 
 	for (size_t i = 0; i < most; i++) {
 		if ((error = act_begin(act)) != 0)
 			break;
-		if ((error = take_one(act, &g)) != 0 ||
-		    (g.own && (error = DB_QUERY(act->db, &begin, NULL, P_TEXT(g.order), P_INT(clock_business()))) != 0) ||
-		    (error = db_commit(act->db)) != 0) {
+		if ((error = take_one(act, &g)) != 0 || (error = db_commit(act->db)) != 0) {
 			db_rollback(act->db);
 			break;
 		}

@@ -8,11 +8,12 @@
 #include "libicert/log.h"
 #include "payments/inbox.h"
 #include "payments/payment.h"
+#include "procedure/order/checkout.h"
 #include "procedure/order/inquiry.h"
 #include "procedure/order/purchase.h"
 #include "procedure/trouble.h"
 
-#define ASK_AT_ONCE 20       /* orders asked about in one round */
+#define ASK_AT_ONCE 20       /* checkouts asked about in one round */
 
 void
 settlement_open(const struct config *config, struct settlement *out)
@@ -83,43 +84,72 @@ settlement_heard(struct settlement *settlement, const char *name, int error)
 	settlement->rests_until[i] = clock_mono_ms() + (rest < SETTLEMENT_REST_MS ? rest : SETTLEMENT_REST_MS);
 }
 
+/* Who acts on the answer keeps the question; of a gateway that rests nothing is asked. */
 static int
-query(struct act *act, struct settlement *settlement, const char *name, const char *payment, struct gateway_payment *answer)
+query(struct settlement *settlement, const char *name, const char *payment, struct gateway_payment *answer, struct inquiry *asked)
 {
 	struct gateway *gateway = settlement_gateway(settlement, name);
 	int error;
 
+	memset(asked, 0, sizeof *asked);
 	if (gateway == NULL || settlement_rests(settlement, name))
 		return ICERT_E_UNAVAILABLE;
-	error = inquiry_ask(act, gateway, name, payment, INQUIRY_CLERK, answer);
+	error = inquiry_query(gateway, name, payment, INQUIRY_CLERK, answer, asked);
 	settlement_heard(settlement, name, error);
 	return error;
 }
 
-/* Asks the gateway and acts on its answer, which is sure.  Without news (we
- * asked of ourselves) "still checking" is nothing to tell anybody. */
+/* We ask of ourselves: "still checking" is nothing to tell anybody. */
 static int
-ask_and_apply(struct act *act, struct settlement *settlement, const char *name, const char *payment, int news,
-    enum payment_verdict *verdict, char order[ID_TEXT])
+ask_about(struct act *act, struct settlement *settlement, const struct checkout *c)
 {
-	struct gateway_payment answer;
-	int error;
+	struct gateway_payment answer = { .checking = 0 };
+	struct inquiry asked;
+	enum payment_verdict verdict;
+	char order[ID_TEXT];
+	int error = query(settlement, c->gateway, c->payment, &answer, &asked), known = error != ICERT_E_NOT_FOUND;
 
-	if ((error = query(act, settlement, name, payment, &answer)) != 0)
-		return error;
-	if (!news)
-		answer.checking = 0;
-	return purchase_apply(act, name, &answer, PAYMENT_ASKED, verdict, order);
+	answer.checking = 0;
+	if (error == 0)
+		error = purchase_apply(act, c->gateway, &answer, PAYMENT_ASKED, &asked, &verdict, order);
+	inquiry_keep(act, &asked);
+	/* What the gateway does not know, or knows no more, nobody can pay there. */
+	if (c->left && !known)
+		return checkout_asked(act, c, 1);
+	return error != 0 || !c->left ? error : checkout_asked(act, c, answer.state != GATEWAY_PENDING);
 }
 
 int
 settlement_ask_one(struct act *act, struct settlement *settlement, const char *name, const char *payment,
     struct gateway_payment *answer, enum payment_verdict *verdict)
 {
+	struct inquiry asked;
 	char order[ID_TEXT];
-	int error = query(act, settlement, name, payment, answer);
+	int error = query(settlement, name, payment, answer, &asked);
 
-	return error != 0 ? error : purchase_apply(act, name, answer, PAYMENT_ASKED, verdict, order);
+	if (error == 0)
+		error = purchase_apply(act, name, answer, PAYMENT_ASKED, &asked, verdict, order);
+	inquiry_keep(act, &asked);
+	return error;
+}
+
+/* A notification may be late, or one of several that come in no order: what counts is how the payment stands now. */
+static int
+ask_and_apply(struct act *act, struct settlement *settlement, const char *name, const struct gateway_payment *told,
+    enum payment_verdict *verdict, char order[ID_TEXT])
+{
+	struct gateway_payment answer;
+	struct inquiry asked;
+	int error = query(settlement, name, told->id, &answer, &asked);
+
+	if (error == 0)
+		error = purchase_apply(act, name, &answer, PAYMENT_ASKED, &asked, verdict, order);
+	/* Whoever has paid need not wait for a gateway that does not answer.  It is asked again all the same, until it does. */
+	else if (error == ICERT_E_UNAVAILABLE && told->sure && told->state == GATEWAY_APPROVED &&
+	    (error = purchase_apply(act, name, told, PAYMENT_SIGNED, &asked, verdict, order)) == 0)
+		error = ICERT_E_UNAVAILABLE;
+	inquiry_keep(act, &asked);
+	return error;
 }
 
 static int
@@ -138,13 +168,7 @@ apply_event(struct act *act, struct settlement *settlement, struct inbox_event *
 		return inbox_done(act->db, event, "unreadable", NULL, clock_real());
 	if (error != 0)
 		return error;
-	/* It may be late, or one of several that come in no order: what counts is how the payment stands now. */
-	error = ask_and_apply(act, settlement, event->gateway, payment.id, 1, &verdict, order);
-	/* Whoever has paid need not wait for a gateway that does not answer.  It is asked again all the same, until it does. */
-	if (error == ICERT_E_UNAVAILABLE && payment.sure && payment.state == GATEWAY_APPROVED) {
-		error = purchase_apply(act, event->gateway, &payment, PAYMENT_SIGNED, &verdict, order);
-		return error != 0 ? error : ICERT_E_UNAVAILABLE;
-	}
+	error = ask_and_apply(act, settlement, event->gateway, &payment, &verdict, order);
 	/* The gateway itself knows no such payment: its notification was about nothing. */
 	if (error == ICERT_E_NOT_FOUND)
 		return inbox_done(act->db, event, payment_verdict_name(PAYMENT_STRANGE), NULL, clock_real());
@@ -187,6 +211,7 @@ replay_event(struct act *act, struct settlement *settlement, struct inbox_event 
 	struct gateway *gateway = settlement_gateway(settlement, event->gateway);
 	enum payment_verdict verdict = PAYMENT_NOTHING;
 	struct gateway_payment payment, answer;
+	struct inquiry asked = { .asker = NULL };
 	char order[ID_TEXT] = "";
 	int error;
 
@@ -194,8 +219,10 @@ replay_event(struct act *act, struct settlement *settlement, struct inbox_event 
 		error = ICERT_E_UNAVAILABLE;
 	else if ((error = gateway_read(gateway, event->body.p, event->body.len, &payment)) == ICERT_E_MALFORMED)
 		return inbox_replay_done(act->db, event, "unreadable", NULL, clock_real());
-	else if (error == 0 && (error = query(act, settlement, event->gateway, payment.id, &answer)) == 0)
-		error = (event->rehearsal ? purchase_foresee : purchase_apply)(act, event->gateway, &answer, PAYMENT_ASKED, &verdict, order);
+	else if (error == 0 && (error = query(settlement, event->gateway, payment.id, &answer, &asked)) == 0)
+		error = event->rehearsal ? purchase_foresee(act, event->gateway, &answer, PAYMENT_ASKED, &verdict, order) :
+		    purchase_apply(act, event->gateway, &answer, PAYMENT_ASKED, &asked, &verdict, order);
+	inquiry_keep(act, &asked);
 	if (error == ICERT_E_NOT_FOUND) {
 		verdict = PAYMENT_STRANGE;
 		error = 0;
@@ -228,34 +255,31 @@ settlement_replay(struct act *act, struct settlement *settlement, size_t most)
 int
 settlement_ask(struct act *act, struct settlement *settlement, int64_t first, int64_t most, size_t *asked)
 {
-	static struct purchase rows[ASK_AT_ONCE];
-	char resting[GATEWAYS_MAX * GATEWAY_NAME] = "";
+	static struct checkout rows[ASK_AT_ONCE];
+	char gateways[GATEWAYS_MAX * GATEWAY_NAME] = "";
 	size_t i, n = ASK_AT_ONCE;
 	int error;
 
 	*asked = 0;
-	/* Those of a gateway that rests would take the place of the others. */
+	/* Those of a gateway that rests, or that this house has no more, would take the place of the others. */
 	for (int k = 0; k < settlement->n; k++)
-		if (settlement_rests(settlement, settlement->names[k]))
-			snprintf(resting + strlen(resting), sizeof resting - strlen(resting), "%s ", settlement->names[k]);
-	if ((error = purchase_unsure(act, first, most, resting, rows, &n)) != 0)
+		if (settlement->gateways[k] != NULL && !settlement_rests(settlement, settlement->names[k]))
+			snprintf(gateways + strlen(gateways), sizeof gateways - strlen(gateways), "%s ", settlement->names[k]);
+	if ((error = checkout_unsure(act, first, most, gateways, rows, &n)) != 0)
 		return error;
 	for (i = 0; i < n; i++) {
-		enum payment_verdict verdict;
-		char order[ID_TEXT];
 		int refused;
 
-		if (settlement_gateway(settlement, rows[i].gateway) == NULL || settlement_rests(settlement, rows[i].gateway) ||
-		    rows[i].gateway_payment[0] == '\0')
+		if (settlement_gateway(settlement, rows[i].gateway) == NULL || settlement_rests(settlement, rows[i].gateway))
 			continue;
-		trouble_begin("ask", rows[i].id);
-		refused = ask_and_apply(act, settlement, rows[i].gateway, rows[i].gateway_payment, 0, &verdict, order);
+		trouble_begin("ask", rows[i].order);
+		refused = ask_about(act, settlement, &rows[i]);
 		db_rollback(act->db);
 		/* One that the gateway gives no answer about rests; the others are asked meanwhile. */
 		if (refused != 0)
-			error = trouble_note(act, "ask", rows[i].id, rows[i].gateway, refused);
+			error = trouble_note(act, "ask", rows[i].order, rows[i].gateway, refused);
 		else {
-			error = trouble_over(act, "ask", rows[i].id);
+			error = trouble_over(act, "ask", rows[i].order);
 			(*asked)++;
 		}
 		trouble_end();

@@ -54,8 +54,8 @@ int	settlement_ask_one(struct act *act, struct settlement *settlement, const cha
 	    struct gateway_payment *answer, enum payment_verdict *verdict);
 
 /*
- * Asks about pending orders without news: `first` seconds after the payer went to the gateway (business clock), then after as
- * long again each time (every two minutes while a payer may be paying), and every `most` seconds in the end.  An order that the gateway does not answer about rests.
+ * Asks about checkouts without news, of pending orders and those that an order has left behind: `first` seconds after the payer went to the gateway (business clock), then after as
+ * long again each time (every two minutes while a payer may be paying), and every `most` seconds in the end.  One that the gateway does not answer about rests.
  */
 int	settlement_ask(struct act *act, struct settlement *settlement, int64_t first, int64_t most, size_t *asked);
 

@@ -11,7 +11,7 @@
 #include "procedure/act.h"
 #include "procedure/order/purchase.h"
 
-#define STORY_ROWS 50		/* of each kind, newest first */
+#define STORY_ROWS 50		/* of each kind at a time, newest first */
 
 struct story_event {		/* a notification */
 	char	gateway[GATEWAY_NAME], event[GATEWAY_ID], verdict[16];	/* verdict "" while it waits */
@@ -22,6 +22,7 @@ struct story_event {		/* a notification */
 struct story_conclusion {	/* what was made of a payment */
 	char	id[ID_TEXT];
 	char	gateway[GATEWAY_NAME], payment[GATEWAY_ID], verdict[16], currency[4];
+	char	dispute[12];	/* of one "disputed" that stops no order: open, answered, ended; "" none */
 	int64_t	cents;		/* -1 not stated */
 	int64_t	at;
 };
@@ -59,10 +60,11 @@ struct story {
 	struct story_difference	differences[STORY_ROWS];
 	struct story_mail	mails[STORY_ROWS];
 	struct audit_line	lines[STORY_ROWS];
+	int			from, more;		/* rows of each kind left out before these; whether any kind has others after them */
 	size_t			nevents, nconclusions, nquestions, ntransfers, ndifferences, nmails, nlines;
 };
 
-/* ICERT_E_NOT_FOUND when it is none, or not the caller's to see.  The reading is a row of the log. */
-int	story_get(struct act *, const char *order, struct story *);
+/* Each kind from its `from`th newest row on, 0 the first.  ICERT_E_NOT_FOUND when it is none, or not the caller's to see.  The reading is a row of the log. */
+int	story_get(struct act *, const char *order, int from, struct story *);
 
 #endif

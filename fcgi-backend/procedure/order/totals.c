@@ -7,9 +7,10 @@
 
 #define READERS		(BY_FINANCE | BY_NATIONAL | BY_AUDITOR)
 
-/* The bank of whoever paid has it: a dispute that was not won. */
+/* The bank of whoever paid has it: a dispute that was not won.  What had gone back before was gone. */
 #define HELD(y) \
-	" exists (select from icert.payment d where d.gateway = " y ".gateway and d.gateway_payment = " y ".gateway_payment and d.verdict = 'disputed')" \
+	" exists (select from icert.payment d where d.gateway = " y ".gateway and d.gateway_payment = " y ".gateway_payment and d.verdict = 'disputed'" \
+	" and not exists (select from icert.dispute x where x.payment_id = d.id and x.returned))" \
 	" and not exists (select from icert.payment w where w.gateway = " y ".gateway and w.gateway_payment = " y ".gateway_payment and w.verdict = 'won')"
 
 /*

@@ -19,6 +19,7 @@
 static const struct db_stmt add_import = { "transfer_import",
 	"insert into icert.bank_import (id, account_id, profile, sha256, lines, known, imported_by, imported_at)"
 	" values ($1, $2, $3, $4, $5, $6, $7, $8)" };
+static const struct db_stmt one_import = { "transfer_one_import", "select pg_advisory_xact_lock(hashtext('icert.bank_import'))" };
 /* The same file, taken for another account's or with other columns: each line would be there twice. */
 static const struct db_stmt elsewhere = { "transfer_elsewhere",
 	"select count(*) from icert.bank_import i where i.sha256 = $1 and (i.account_id <> $2 or i.profile <> $3)"
@@ -28,23 +29,31 @@ static const struct db_stmt known_lines = { "transfer_known",
 static const struct db_stmt add_line = { "transfer_line",
 	"insert into icert.bank_line (id, import_id, digest, day, cents, reference, number, imported_by)"
 	" values ($1, $2, $3, $4::date, $5, $6, $7, $8) on conflict (digest) do nothing" };
-#define LINES \
-	"select l.id, to_char(l.day, 'YYYY-MM-DD'), a.bank, l.reference, l.cents, l.state, coalesce(p.number, l.number), coalesce(p.id::text, '')," \
+/* together: how many of its statement are as this one is */
+#define LINES(together) \
+	"select l.id, to_char(l.day, 'YYYY-MM-DD'), a.bank || ' ' || a.number, l.reference, l.cents, l.state, coalesce(p.number, l.number), coalesce(p.id::text, '')," \
 	" coalesce(p.state, ''), coalesce(p.total, 0), l.verdict, coalesce(s.name, ''), coalesce(d.name, ''), i.imported_at," \
-	" coalesce(l.decided_at, 0), coalesce(icert.other_person(l.imported_by), false)" \
+	" coalesce(l.decided_at, 0), coalesce(icert.other_person(l.imported_by), false), l.whole, l.version, " together \
 	" from icert.bank_line l join icert.bank_import i on i.id = l.import_id join icert.bank_account a on a.id = i.account_id" \
 	" left join icert.purchase p on p.id = l.purchase_id or (l.purchase_id is null and p.number = l.number)" \
 	" left join icert.staff s on s.id = l.imported_by left join icert.staff d on d.id = l.decided_by"
 static const struct db_stmt list = { "transfer_list",
-	LINES " where $1::uuid is null or l.purchase_id = $1 order by l.state <> 'new', case when l.state = 'new' then l.day end,"
+	LINES("0") " where $1::uuid is null or l.purchase_id = $1 order by l.state <> 'new', case when l.state = 'new' then l.day end,"
 	" l.decided_at desc, l.id limit $2" };
-static const struct db_stmt one = { "transfer_one", LINES " where l.id = $1" };
-static const struct db_stmt order_of = { "transfer_order", "select id from icert.purchase where number = $1" };
+static const struct db_stmt one = { "transfer_one", LINES("(select count(*) from icert.bank_line b where b.import_id = l.import_id and b.state = l.state and b.whole = l.whole)")
+	" where l.id = $1" };
+/* Held, so that of two lines for one order the second is confirmed knowing of the first. */
+static const struct db_stmt order_of = { "transfer_order", "select id from icert.purchase where number = $1 for update" };
+static const struct db_stmt spent = { "transfer_spent",
+	"select p.state not in ('created', 'pending') or exists (select from icert.bank_line l where l.purchase_id = p.id and l.state = 'confirmed')"
+	" from icert.purchase p where p.id = $1" };
 static const struct db_stmt decide = { "transfer_decide",
-	"update icert.bank_line set state = $2, purchase_id = $3, decided_by = $4, decided_at = $5 where id = $1 and state = 'new'" };
+	"update icert.bank_line set state = 'confirmed', purchase_id = $2, decided_by = $3, decided_at = $4 where id = $1 and state = 'new'" };
 static const struct db_stmt wake = { "transfer_wake", "select pg_notify('icert_payment', $1)" };
 static const struct db_stmt word = { "transfer_word",
-	"select l.state, l.verdict, l.cents < p.total from icert.bank_line l join icert.purchase p on p.id = l.purchase_id where p.id = $1"
+	"select l.state, l.verdict, l.cents < p.total, exists (select from icert.payment y join icert.refund q on q.payment_id = y.id"
+	" and q.state = 'done' where y.gateway = '" TRANSFER_GATEWAY "' and y.gateway_payment = l.id::text) from icert.bank_line l"
+	" join icert.purchase p on p.id = l.purchase_id where p.id = $1"
 	/* Of two in one second, what the payer has to be told of. */
 	" order by l.decided_at desc, l.verdict = 'pay' limit 1" };
 
@@ -178,6 +187,12 @@ number_equal(struct import *im)
 	return error;
 }
 
+int
+transfer_one_import(struct act *act)
+{
+	return db_query(act->db, &one_import, NULL, 0, NULL);
+}
+
 /* What one of finance has loaded by mistake is set aside before it is loaded right. */
 static int
 not_elsewhere(struct act *act, const struct import *im, const char *profile, const uint8_t sha256[DIGEST])
@@ -250,7 +265,7 @@ transfer_import(struct act *act, const char *account, const char *profile, char 
 	if ((act->roles & BY_FINANCE) && (error = statement_read(bytes, len, p, decimal, take, &im, &out->record)) == 0 &&
 	    (error = number_equal(&im)) == 0 &&
 	    (error = EVP_Digest(bytes, len, sha256, NULL, EVP_sha256(), NULL) == 1 ? 0 : ICERT_E_CRYPTO) == 0 &&
-	    (error = act_begin(act)) == 0 && (error = not_elsewhere(act, &im, profile, sha256)) == 0 && (error = store(act, &im, profile, sha256, out)) == 0)
+	    (error = act_begin(act)) == 0 && (error = transfer_one_import(act)) == 0 && (error = not_elsewhere(act, &im, profile, sha256)) == 0 && (error = store(act, &im, profile, sha256, out)) == 0)
 		error = db_commit(act->db);
 	free(im.entries);
 	if (im.texts.p != NULL)
@@ -283,6 +298,9 @@ fill(struct transfer *t, const struct db_result *r, int row)
 	t->imported_at = db_int(r, row, 13);
 	t->decided_at = db_int(r, row, 14);
 	t->other = db_bool(r, row, 15);
+	t->whole = db_bool(r, row, 16);
+	t->version = (int)db_int(r, row, 17);
+	t->together = (int)db_int(r, row, 18);
 }
 
 int
@@ -336,7 +354,7 @@ transfer_get(struct act *act, const char *id, struct transfer *t)
 }
 
 static int
-find_order(struct act *act, const char *number, char order[ID_TEXT])
+find_order(struct act *act, const char *number, char order[ID_TEXT], int *more)
 {
 	struct db_result *r;
 	int error;
@@ -348,17 +366,21 @@ find_order(struct act *act, const char *number, char order[ID_TEXT])
 	else
 		error = ICERT_E_MISSING;
 	db_result_free(r);
-	return error;
+	if (error != 0 || (error = DB_QUERY(act->db, &spent, &r, P_TEXT(order))) != 0)
+		return error;
+	*more = db_bool(r, 0, 0);
+	db_result_free(r);
+	return 0;
 }
 
 /* The line leaves the queue, once. */
 static int
-decided(struct act *act, const char *line, const char *state, const char *order)
+decided(struct act *act, const char *line, const char *order)
 {
 	struct db_result *r;
 	int error;
 
-	if ((error = DB_QUERY(act->db, &decide, &r, P_TEXT(line), P_TEXT(state), P_TEXT(order), P_TEXT(act->id),
+	if ((error = DB_QUERY(act->db, &decide, &r, P_TEXT(line), P_TEXT(order), P_TEXT(act->id),
 	    P_INT(clock_business()))) != 0)
 		return error;
 	error = db_affected(r) == 1 ? 0 : ICERT_E_CONFLICT;
@@ -367,33 +389,21 @@ decided(struct act *act, const char *line, const char *state, const char *order)
 }
 
 int
-transfer_confirm(struct act *act, const char *line, const char *number, const char *code)
+transfer_confirm(struct act *act, const char *line, const char *number, const char *code, int *more)
 {
 	struct transfer t = { .cents = 0 };
 	char order[ID_TEXT] = "";
 	int error = ICERT_E_DENIED;
 
+	*more = 0;
 	if ((act->roles & DECIDERS) && (error = staff_factor(act, code)) == 0 && (error = act_begin(act)) == 0 &&
 	    (error = read_one(act, line, &t)) == 0 && (error = strcmp(t.state, "new") == 0 ? 0 : ICERT_E_CONFLICT) == 0 &&
-	    (error = t.other ? 0 : ICERT_E_DENIED) == 0 && (error = find_order(act, number, order)) == 0 &&
-	    (error = decided(act, line, "confirmed", order)) == 0 &&
+	    (error = t.other ? 0 : ICERT_E_DENIED) == 0 && (error = find_order(act, number, order, more)) == 0 &&
+	    (error = decided(act, line, order)) == 0 &&
 	    (error = act_audit(act, "order.transfer_confirm", "order", order, NULL, 0, NULL, NULL)) == 0 &&
 	    (error = DB_QUERY(act->db, &wake, NULL, P_TEXT(""))) == 0)
 		error = db_commit(act->db);
 	return error == 0 ? 0 : act_refuse(act, "order.transfer_confirm", "order", order[0] != '\0' ? order : NULL, 0, error);
-}
-
-int
-transfer_set_aside(struct act *act, const char *line)
-{
-	struct transfer t = { .cents = 0 };
-	int error = ICERT_E_DENIED;
-
-	if ((act->roles & DECIDERS) && (error = act_begin(act)) == 0 && (error = read_one(act, line, &t)) == 0 &&
-	    (error = decided(act, line, "other", NULL)) == 0 &&
-	    (error = act_audit(act, "transfer.set_aside", "bank_line", line, NULL, 0, NULL, NULL)) == 0)
-		error = db_commit(act->db);
-	return error == 0 ? 0 : act_refuse(act, "transfer.set_aside", "bank_line", t.id[0] != '\0' ? line : NULL, 0, error);
 }
 
 int
@@ -412,7 +422,7 @@ transfer_word(struct act *act, const char *order, char out[12])
 			verdict = "checking";
 		else if (strcmp(verdict, "mismatch") == 0)
 			verdict = db_bool(r, 0, 2) ? "short" : "late";
-		snprintf(out, 12, "%s", verdict);
+		snprintf(out, 12, "%s%s", verdict, db_bool(r, 0, 3) && strcmp(verdict, "pay") != 0 ? "_back" : "");
 	}
 	db_result_free(r);
 	return 0;

@@ -31,7 +31,7 @@ apply(struct act *act, const char *order, const char *id, int64_t cents, const c
 	snprintf(payment.id, sizeof payment.id, "%s", id);
 	snprintf(payment.order, sizeof payment.order, "%s", order);
 	snprintf(payment.currency, sizeof payment.currency, "%s", currency);
-	return purchase_apply(act, TRANSFER_GATEWAY, &payment, PAYMENT_ASKED, &verdict, found);
+	return purchase_apply(act, TRANSFER_GATEWAY, &payment, PAYMENT_ASKED, NULL, &verdict, found);
 }
 
 /* Each step may be repeated: the payment's id is the line's. */

@@ -4,11 +4,12 @@
 #include <string.h>
 
 #include "libicert/error.h"
+#include "procedure/order/dispute.h"
 #include "procedure/order/received.h"
 
 #define READERS		(BY_FINANCE | BY_NATIONAL | BY_AUDITOR)
 
-const char *const waiting_names[] = { "transfer", "difference", "refund", "failed", "payment", "dispute", "invoice", "credit_note", NULL };
+const char *const waiting_names[] = { "transfer", "difference", "refund", "failed", "payment", "dispute", "answer", "invoice", "credit_note", NULL };
 
 /* The number that a line names is the payer's word: the order is the one of that number, if there is one. */
 #define WAITING \
@@ -31,28 +32,32 @@ const char *const waiting_names[] = { "transfer", "difference", "refund", "faile
 	" where y.verdict in ('again', 'late', 'mismatch') and y.cents > 0" \
 	"  and not exists (select from icert.refund q where q.payment_id = y.id and q.state <> 'withdrawn')" \
 	"  and not exists (select from icert.payment o where o.gateway = y.gateway and o.gateway_payment = y.gateway_payment" \
-	"   and o.verdict = 'refunded') and" RECEIVED("y") \
+	"   and o.verdict = 'refunded') and not" DISPUTE_LIVES("y") " and" RECEIVED("y") \
 	" union all" \
 	" select 4, f.at, p.total, '', 'fault', p.id, p.number from icert.orders_at_fault() f join icert.purchase p on p.id = f.purchase_id" \
 	" where p.state in ('paid', 'used') and not exists (select from icert.refund q where q.purchase_id = p.id and q.own and q.state <> 'withdrawn')" \
 	" union all" \
 	" select 5, p.state_since, p.total, '', '', p.id, p.number from icert.purchase p where p.state = 'disputed'" \
 	" union all" \
-	" select 6, i.created_at, p.total, '', '', p.id, p.number from icert.invoice i join icert.purchase p on p.id = i.purchase_id" \
+	" select 6, d.opened_at, coalesce(y.cents, p.total), '', '', p.id, p.number from icert.dispute d join icert.payment y on y.id = d.payment_id" \
+	" join icert.purchase p on p.id = d.purchase_id where d.state = 'open'" \
+	" union all" \
+	" select 7, i.created_at, p.total, '', '', p.id, p.number from icert.invoice i join icert.purchase p on p.id = i.purchase_id" \
 	" where i.state = 'awaited' and p.state in ('paid', 'used')" \
 	" union all" \
-	" select 7, p.state_since, i.total, '', '', p.id, p.number from icert.invoice i join icert.purchase p on p.id = i.purchase_id" \
+	" select 8, p.state_since, i.total, '', '', p.id, p.number from icert.invoice i join icert.purchase p on p.id = i.purchase_id" \
 	" where i.voids is null and i.state in ('filed', 'mailed') and p.state = 'refunded'" \
 	") "
 
 static const struct db_stmt oldest = { "waiting_oldest", WAITING
-	"select kind, coalesce(since, 0), cents, id, word, coalesce(order_id::text, ''), number from waiting order by kind >= 6, since, kind, number limit $1" };
+	"select kind, coalesce(since, 0), cents, id, word, coalesce(order_id::text, ''), number from waiting where $2 < 0 or kind = $2"
+	" order by kind >= 7, since, kind, number limit $1" };
 static const struct db_stmt count = { "waiting_count", WAITING "select kind, count(*) from waiting group by kind" };
 
 #define COPY(field, column) snprintf(field, sizeof field, "%s", db_text(r, i, column))
 
 int
-waiting_list(struct act *act, struct waiting *rows, size_t *n, int64_t counts[WAITING_KINDS])
+waiting_list(struct act *act, enum waiting_kind only, struct waiting *rows, size_t *n, int64_t counts[WAITING_KINDS])
 {
 	struct db_result *r = NULL;
 	size_t room = *n;
@@ -71,7 +76,7 @@ waiting_list(struct act *act, struct waiting *rows, size_t *n, int64_t counts[WA
 	for (int i = 0; i < db_rows(r); i++)
 		counts[db_int(r, i, 0)] = db_int(r, i, 1);
 	db_result_free(r);
-	if ((error = DB_QUERY_COMMIT(act->db, &oldest, &r, P_INT((int64_t)room))) != 0)
+	if ((error = DB_QUERY_COMMIT(act->db, &oldest, &r, P_INT((int64_t)room), P_INT(only < WAITING_KINDS ? (int64_t)only : -1))) != 0)
 		return error;
 	for (int i = 0; i < db_rows(r) && *n < room; i++) {
 		struct waiting *w = &rows[(*n)++];

@@ -19,7 +19,8 @@ enum waiting_kind {
 	WAITING_REFUND,		/* asked for; another person confirms */
 	WAITING_FAILED,		/* a gateway refused it, and it was not asked for again */
 	WAITING_PAYMENT,	/* to give back: received, and paid no order (again, late, another amount); or of a certificate revoked for a fault of ours */
-	WAITING_DISPUTE,
+	WAITING_DISPUTE,	/* an order is stopped by it */
+	WAITING_ANSWER,		/* a dispute about what went back before, or was too much */
 	WAITING_INVOICE,	/* a paid order has none yet */
 	WAITING_CREDIT_NOTE,	/* the money of one that has an invoice was given back */
 	WAITING_KINDS
@@ -36,7 +37,10 @@ struct waiting {
 	char	order[ID_TEXT], number[NUMBER_TEXT];	/* "" none */
 };
 
-/* The oldest first, invoices after all else: there are many, and nobody's money waits for them.  *n: room, then filled; counts, by kind, are of all of them. */
-int	waiting_list(struct act *, struct waiting *, size_t *n, int64_t counts[WAITING_KINDS]);
+/*
+ * Of one kind, or (WAITING_KINDS) of all: the oldest first, invoices after all else: there are many, and nobody's money waits for them.
+ * *n: room, then filled; counts, by kind, are of all of them.
+ */
+int	waiting_list(struct act *, enum waiting_kind only, struct waiting *, size_t *n, int64_t counts[WAITING_KINDS]);
 
 #endif

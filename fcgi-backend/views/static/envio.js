@@ -39,8 +39,7 @@
 	}
 
 	// Over HTTP/2 a question goes the way that the file takes, and on a slow line waits behind all of it that the system holds
-	// ready.  So many are sent before the file; the edge answers one every two seconds.  That keeps the way in use too:
-	// browsers give up one that brings nothing for twenty seconds.
+	// ready.  So many are sent before the file; the edge answers one every two seconds.
 	function questions(size) {
 		var way = performance.getEntriesByType('navigation')[0];
 		return way && way.nextHopProtocol === 'h2' && size > LITTLE ? AHEAD : 1;

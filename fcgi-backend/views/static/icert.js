@@ -6,6 +6,13 @@
 	var summary = document.querySelector('[data-error-summary]');
 	if (summary) summary.focus();
 
+	// What was done is said once, not each time that the page is loaded again.
+	var query = new URLSearchParams(location.search);
+	if (query.has('aviso') && history.replaceState) {
+		query.delete('aviso');
+		history.replaceState(history.state, '', location.pathname + (query.toString() ? '?' + query : '') + location.hash);
+	}
+
 	// A second press of the same button sends nothing.
 	document.querySelectorAll('form[data-once]').forEach(function (form) {
 		form.addEventListener('submit', function (event) {
@@ -51,7 +58,10 @@
 	// here, before it travels.
 	function say(input, text) {
 		var place = document.getElementById(input.id + '-error');
+		var group = input.closest('.govuk-form-group');
 		if (place) place.textContent = text;
+		if (group) group.classList.toggle('govuk-form-group--error', Boolean(text));
+		input.classList.toggle('govuk-file-upload--error', Boolean(text));
 		if (text) input.setAttribute('aria-invalid', 'true');
 		else input.removeAttribute('aria-invalid');
 	}

@@ -148,7 +148,8 @@ confirm(struct request *rq)
 static int
 end(struct request *rq)
 {
-	int rv = account_end(desk_act(rq), rq->id[0]);
+	const char *seen = request_form(rq, "visto");
+	int rv = account_end(desk_act(rq), rq->id[0], seen != NULL ? seen : "");
 
 	return rv != 0 ? wrong(rq, rv) : response_redirect(rq, "/cuentas?aviso=desk-account-ended");
 }

@@ -135,11 +135,12 @@ desk_frame(struct request *rq, struct view_page *page)
 int
 desk_denied(struct request *rq)
 {
-	const char *next = rq->method == METHOD_GET ? caller_local_path(rq->path) : NULL;
+	const char *next = caller_local_path(route_page(rq, rq->app->routes));
+	const char *why = rq->refusal != NULL ? "files" : rq->method == METHOD_POST ? "undone" : "needed";
 
 	if (rq->method == METHOD_POST && (rq->route->flags & ROUTE_PARK))
 		return desk_login_again(rq);
-	return response_redirect(rq, "/entrar?motivo=needed%s%s", next != NULL ? "&next=" : "",
+	return response_redirect(rq, "/entrar?motivo=%s%s%s", why, next != NULL ? "&next=" : "",
 	    next != NULL ? next : "");
 }
 
@@ -182,6 +183,14 @@ const char *
 desk_href(struct request *rq, const struct application *a)
 {
 	return arena_printf(&rq->arena, "/caso/%s", a->id);
+}
+
+const char *
+desk_back(struct request *rq, const char *page)
+{
+	const char *from = request_query(rq, "de");
+
+	return from != NULL && strcmp(from, "finanzas") == 0 ? "/finanzas" : page;
 }
 
 bool

@@ -54,6 +54,9 @@ const char *desk_name(struct request *, const struct application *);
 /* What the applicant answered, in words where it is a choice; "" when nothing. */
 const char *desk_value(const struct application *, const char *field);
 
+/* Where a page leads back to: the list of what waits, when that led to it (?de=finanzas), else `page`. */
+const char *desk_back(struct request *, const char *page);
+
 /* The address of a case's page. */
 const char *desk_href(struct request *, const struct application *);
 

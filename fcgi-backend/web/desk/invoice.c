@@ -4,7 +4,9 @@
 #include "crypt/checker.h"
 #include "libicert/access_key.h"
 #include "libicert/error.h"
+#include "payments/tariff.h"
 #include "procedure/datakey.h"
+#include "procedure/order/transfer.h"
 #include "procedure/policy.h"
 #include "web/desk/desk.h"
 #include "web/invoice.h"
@@ -136,18 +138,18 @@ static int
 form_page(struct request *rq, int status, const struct purchase *p)
 {
 	struct view_desk_invoice *v = arena_new(&rq->arena, struct view_desk_invoice);
-	char *ruc = arena_array(&rq->arena, char, 16);
+	char *ruc = arena_array(&rq->arena, char, 16), *rate = arena_array(&rq->arena, char, 8);
 	struct invoicing *rows;
 	struct standing s;
 	size_t n;
 	int rv;
 
-	if (v == NULL || ruc == NULL)
+	if (v == NULL || ruc == NULL || rate == NULL)
 		return ICERT_E_MEMORY;
 	if ((rv = read_rows(rq, p->id, &rows, &n, &s)) != 0 || (rv = policy_text(desk_act(rq), INVOICING_RUC, ruc, 16)) != 0)
 		return rv;
 	v->order = p->id;
-	v->back = arena_printf(&rq->arena, "/orden/%s#facturas", p->id);
+	v->back = desk_back(rq, arena_printf(&rq->arena, "/orden/%s#facturas", p->id));
 	v->number = p->number;
 	v->voids = s.invoice != NULL ? s.invoice->serial : NULL;
 	v->returned = is(p->state, "refunded") || is(p->state, "refunding") || is(p->state, "disputed");
@@ -161,6 +163,9 @@ form_page(struct request *rq, int status, const struct purchase *p)
 	v->product = p->container;
 	v->ruc_kind = p->ruc;
 	v->years = p->years;
+	tariff_percent(p->tax_bp, rate, 8);
+	v->rate = rate;
+	v->transfer = is(p->gateway, TRANSFER_GATEWAY);
 	v->address = p->billing.address;
 	v->telephone = p->billing.telephone;
 	v->email = p->billing.email;

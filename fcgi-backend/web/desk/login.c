@@ -47,10 +47,10 @@ login_page(struct request *rq, int status)
 	v.user = page_field(rq, "user", NULL);
 	v.error = page_error_of(rq, "password");
 	v.next = caller_local_path(next);
-	v.why = why != NULL && strcmp(why, "needed") == 0 ? catalogue("desk.login.needed") : NULL;
+	v.why = why != NULL ? catalogue(arena_printf(&rq->arena, "desk.login.why.%s", why)) : NULL;
 	fill_kept(rq, &v);
 	if (v.nkept > 0)
-		v.why = catalogue("desk.login.kept");
+		v.why = catalogue("desk.login.why.kept");
 	return page_send(rq, status, desk_login, &v);
 }
 

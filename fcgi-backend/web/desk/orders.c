@@ -3,6 +3,7 @@
 
 #include "libicert/error.h"
 #include "procedure/order/refund.h"
+#include "procedure/order/search.h"
 #include "procedure/order/story.h"
 #include "procedure/order/transfer.h"
 #include "web/desk/desk.h"
@@ -59,20 +60,28 @@ orders_page(struct request *rq, struct view_desk_orders *v, const struct purchas
 	return page_send(rq, 200, desk_orders, v);
 }
 
+/* How many of a list the address leaves out. */
+static int
+rows_before(struct request *rq)
+{
+	const char *from = request_query(rq, "desde");
+	int n = from != NULL ? atoi(from) : 0;
+
+	return n < 0 || n > 1000000 ? 0 : n;
+}
+
 static int
 orders_show(struct request *rq)
 {
 	struct view_desk_orders v = { 0 };
 	struct purchase *list = arena_array(&rq->arena, struct purchase, ORDERS);
-	const char *from = request_query(rq, "desde"), *state = state_of(rq), *word = state != NULL ? state : "";
-	int offset = from != NULL ? atoi(from) : 0;
+	const char *state = state_of(rq), *word = state != NULL ? state : "";
+	int offset = rows_before(rq);
 	size_t n = ORDERS;
 	int rv;
 
 	if (list == NULL)
 		return ICERT_E_MEMORY;
-	if (offset < 0 || offset > 1000000)
-		offset = 0;
 	if ((rv = purchase_list(desk_act(rq), state, offset, list, &n)) != 0)
 		return rv;
 	if (n == ORDERS)
@@ -82,29 +91,30 @@ orders_show(struct request *rq)
 	return orders_page(rq, &v, list, n);
 }
 
-/* What is looked for may be somebody's mailbox: it travels in the body, never in an address. */
+/* What is looked for may be somebody's number or mailbox: it travels in the body, never in an address. */
 static int
 orders_search(struct request *rq)
 {
 	const char *text = request_form(rq, "buscar");
 	struct view_desk_orders v = { .searched = true };
 	struct purchase *list = arena_array(&rq->arena, struct purchase, ORDERS);
-	size_t n = ORDERS, len;
-	char *trimmed;
+	struct search *search = arena_new(&rq->arena, struct search);
+	size_t n = ORDERS;
 	int rv;
 
-	if (list == NULL)
+	if (list == NULL || search == NULL)
 		return ICERT_E_MEMORY;
-	text = text != NULL ? text + strspn(text, " \t") : "";
-	if (*text == '\0')
+	if (text == NULL || text[strspn(text, " \t")] == '\0')
 		return response_redirect(rq, "/ordenes");
-	if ((trimmed = arena_strdup(&rq->arena, text)) == NULL)
-		return ICERT_E_MEMORY;
-	for (len = strlen(trimmed); trimmed[len - 1] == ' ' || trimmed[len - 1] == '\t'; len--)
-		trimmed[len - 1] = '\0';
-	if ((rv = purchase_search(desk_act(rq), trimmed, list, &n)) != 0)
+	search_read(text, search);
+	if ((rv = search_orders(desk_act(rq), search, list, &n)) != 0)
 		return rv;
-	v.search = trimmed;
+	v.search = text;
+	v.money = search->kind == SEARCH_MONEY;
+	v.has_amount = search->cents >= 0;
+	v.amount = search->cents;
+	v.day = search->day[0] != '\0' ? desk_day(search->day) : 0;
+	v.full = n == ORDERS;
 	return orders_page(rq, &v, list, n);
 }
 
@@ -120,11 +130,14 @@ may_return(const struct story *s, const struct story_conclusion *c, const struct
 		if (strcmp(refunds[i].conclusion, c->id) == 0 && strcmp(refunds[i].q.state, "withdrawn") != 0 &&
 		    strcmp(refunds[i].q.state, "failed") != 0)
 			return false;
-	/* Nothing of it is at the gateway any more. */
-	for (size_t i = 0; i < s->nconclusions; i++)
-		if (strcmp(s->conclusions[i].verdict, "refunded") == 0 && strcmp(s->conclusions[i].gateway, c->gateway) == 0 &&
-		    strcmp(s->conclusions[i].payment, c->payment) == 0)
+	/* Nothing of it is at the gateway any more, or its bank wants it. */
+	for (size_t i = 0; i < s->nconclusions; i++) {
+		const struct story_conclusion *other = &s->conclusions[i];
+
+		if (strcmp(other->gateway, c->gateway) == 0 && strcmp(other->payment, c->payment) == 0 && (strcmp(other->verdict, "refunded") == 0 ||
+		    strcmp(other->dispute, "open") == 0 || strcmp(other->dispute, "answered") == 0))
 			return false;
+	}
 	if (strcmp(c->verdict, "pay") == 0)
 		return strcmp(state, "paid") == 0 || strcmp(state, "used") == 0 || strcmp(state, "refunding") == 0;
 	return c->cents > 0 && (strcmp(c->verdict, "again") == 0 || strcmp(c->verdict, "late") == 0 || strcmp(c->verdict, "mismatch") == 0);
@@ -187,6 +200,12 @@ fill_payments(struct request *rq, struct view_desk_order *v, const struct story 
 		payments[i].at = s->conclusions[i].at;
 		if ((rq->session.roles & ROLE_FINANCE) && may_return(s, &s->conclusions[i], refunds, nrefunds))
 			payments[i].give = arena_printf(&rq->arena, "/orden/%s/devolver?pago=%s", s->order.id, s->conclusions[i].id);
+		payments[i].answered = strcmp(s->conclusions[i].dispute, "answered") == 0;
+		if (strcmp(s->conclusions[i].dispute, "open") != 0)
+			continue;
+		v->contested = true;
+		if (rq->session.roles & ROLE_FINANCE)
+			payments[i].answer = arena_printf(&rq->arena, "/orden/%s/disputa/%s/respondida", s->order.id, s->conclusions[i].id);
 	}
 	for (size_t i = 0; i < s->nquestions; i++) {
 		const struct story_question *q = &s->questions[i];
@@ -281,17 +300,22 @@ desk_order_page(struct request *rq, int status)
 {
 	struct story *s = arena_new(&rq->arena, struct story);
 	struct refund *refunds = arena_array(&rq->arena, struct refund, REFUNDS);
-	struct view_desk_order v = { .back = "/ordenes" };
+	struct view_desk_order v = { .back = desk_back(rq, "/ordenes") };
 	const struct purchase *p;
 	size_t nrefunds = REFUNDS;
 	int rv;
 
 	if (s == NULL || refunds == NULL)
 		return ICERT_E_MEMORY;
-	if ((rv = story_get(desk_act(rq), rq->id[0], s)) != 0 ||
+	if ((rv = story_get(desk_act(rq), rq->id[0], rows_before(rq), s)) != 0 ||
 	    (rv = refund_list(desk_act(rq), rq->id[0], refunds, &nrefunds)) != 0)
 		return rv;
 	p = &s->order;
+	if (s->more)
+		v.next = arena_printf(&rq->arena, "/orden/%s?desde=%d#historia", p->id, s->from + STORY_ROWS);
+	if (s->from > 0)
+		v.previous = arena_printf(&rq->arena, "/orden/%s?desde=%d#historia", p->id, s->from > STORY_ROWS ? s->from - STORY_ROWS : 0);
+	v.before = s->from;
 	v.number = p->number;
 	v.state = p->state;
 	v.product = p->container;

@@ -84,6 +84,7 @@ list_page(struct request *rq)
 	v.nrows = n;
 	v.changes = lines;
 	v.nchanges = m;
+	v.cut = m == CHANGES;
 	return rv != 0 ? rv : page_send(rq, 200, desk_prices, &v);
 }
 
@@ -211,6 +212,10 @@ read_change(struct request *rq, struct price_change *c)
 	c->item.on_sale = sale == NULL || strcmp(sale, "no") != 0;
 	if (!c->item.on_sale)
 		c->item.sale_from = day_of(rq, "sale_day", "desk.price.day");
+	else if (request_form(rq, "sale_day") != NULL && request_form(rq, "sale_day")[0] != '\0')
+		page_field_error(rq, "sale_day", "desk.price.sale_day");
+	if (c->item.on_sale && container != NULL && kind != NULL && !tariff_sellable(container, kind))
+		page_field_error(rq, "container", "desk.price.unsellable");
 	c->valid_from = day_of(rq, "day", "desk.price.day");
 }
 

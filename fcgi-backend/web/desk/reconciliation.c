@@ -69,14 +69,20 @@ reconciliation_page(struct request *rq, int status)
 		rows[i].reason = d->reason[0] != '\0' ? d->reason : NULL;
 		rows[i].verdict = d->verdict[0] != '\0' ? d->verdict : NULL;
 		rows[i].by = d->decided_name[0] != '\0' ? d->decided_name : NULL;
+		/* So that a press after another answer of the gateway is not taken for the same one. */
+		rows[i].seen = arena_printf(&rq->arena, "%lld", (long long)d->decided_at);
 		rows[i].acts = v.acts && strcmp(d->state, "open") == 0;
+		/* Only where the gateway has money that is not the order's. */
+		rows[i].returns = rows[i].order != NULL && (strcmp(d->kind, "amount") == 0 || strcmp(d->kind, "paid_there") == 0);
 		rows[i].error = page_error_of(rq, arena_printf(&rq->arena, "reason-%s", d->id));
 		rows[i].wrong = rows[i].error != NULL;
 		v.open += strcmp(d->state, "open") == 0;
+		v.asking += strcmp(d->state, "ask") == 0;
 	}
 	v.rows = rows;
 	v.nrows = n;
 	v.cut = n == DIFFERENCES;
+	v.full = v.cut && v.open == (int64_t)n;
 	v.reasons = desk_options(rq, difference_reasons, "desk.difference.reason.", NULL, &v.nreasons);
 	return page_send(rq, status, desk_reconciliation, &v);
 }

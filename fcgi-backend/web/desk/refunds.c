@@ -1,8 +1,10 @@
 #include <string.h>
 
 #include "libicert/error.h"
+#include "procedure/order/dispute.h"
 #include "procedure/order/refund.h"
 #include "procedure/order/story.h"
+#include "procedure/order/transfer.h"
 #include "web/desk/desk.h"
 
 /* Money given back: finance asks from an order's page, another person confirms there. */
@@ -35,6 +37,7 @@ list_page(struct request *rq)
 	}
 	v.rows = rows;
 	v.nrows = n;
+	v.cut = n == ROWS;
 	return page_send(rq, 200, desk_refunds, &v);
 }
 
@@ -44,16 +47,19 @@ find(struct request *rq, struct story **out, const struct story_conclusion **con
 {
 	const char *id = request_form(rq, "pago") != NULL ? request_form(rq, "pago") : request_query(rq, "pago");
 	struct story *s = arena_new(&rq->arena, struct story);
-	int rv;
+	int rv, from = 0;
 
 	*conclusion = NULL;
 	if ((*out = s) == NULL)
 		return ICERT_E_MEMORY;
-	if ((rv = story_get(desk_act(rq), rq->id[0], s)) != 0)
-		return rv;
-	for (size_t i = 0; id != NULL && i < s->nconclusions; i++)
-		if (strcmp(s->conclusions[i].id, id) == 0)
-			*conclusion = &s->conclusions[i];
+	do {
+		if ((rv = story_get(desk_act(rq), rq->id[0], from, s)) != 0)
+			return rv;
+		for (size_t i = 0; id != NULL && i < s->nconclusions; i++)
+			if (strcmp(s->conclusions[i].id, id) == 0)
+				*conclusion = &s->conclusions[i];
+		from += STORY_ROWS;
+	} while (*conclusion == NULL && s->nconclusions == STORY_ROWS);
 	return *conclusion == NULL ? ICERT_E_NOT_FOUND : 0;
 }
 
@@ -72,6 +78,7 @@ ask_page(struct request *rq, int status)
 	v.number = s->order.number;
 	v.payment = c->id;
 	v.amount = c->cents;
+	v.transfer = strcmp(c->gateway, TRANSFER_GATEWAY) == 0;
 	v.own = strcmp(c->verdict, "pay") == 0;
 	v.reasons = desk_options(rq, refund_reasons, "desk.refund.reason.", request_form(rq, "reason") != NULL ? request_form(rq, "reason") :
 	    c->verdict, &v.nreasons);
@@ -94,13 +101,18 @@ static const struct desk_refusal refusals[] = {
 	{ 0 }
 };
 
-/* What the person sees of a refusal, on the page by `page`; the rest is the framework's. */
-static int
-wrong(struct request *rq, int rv, int (*page)(struct request *, int))
-{
-	int status = rq->id[1] != NULL && desk_code_error_of(rq, rv, rq->id[1]) ? 422 : desk_refused(rq, refusals, rv);
+static const struct desk_refusal answer_refusals[] = {
+	{ ICERT_E_CONFLICT, 409, NULL, "desk.dispute.gone" },
+	{ 0 }
+};
 
-	return status != 0 ? page(rq, status) : rv;
+/* What the person sees of a refusal, with the order as it is now; the rest is the framework's. */
+static int
+wrong(struct request *rq, int rv, const struct desk_refusal *table)
+{
+	int status = rq->id[1] != NULL && desk_code_error_of(rq, rv, rq->id[1]) ? 422 : desk_refused(rq, table, rv);
+
+	return status != 0 ? desk_order_page(rq, status) : rv;
 }
 
 static int
@@ -118,7 +130,7 @@ ask_done(struct request *rq)
 	if (page_has_errors(rq))
 		return ask_page(rq, 422);
 	if ((rv = refund_request(desk_act(rq), payment != NULL ? payment : "", reason, words)) != 0)
-		return wrong(rq, rv, ask_page);
+		return wrong(rq, rv, refusals);
 	return response_redirect(rq, "/orden/%s?aviso=desk-refund-asked", rq->id[0]);
 }
 
@@ -127,7 +139,7 @@ confirm(struct request *rq)
 {
 	int rv = refund_confirm(desk_act(rq), rq->id[1], desk_code(rq));
 
-	return rv != 0 ? wrong(rq, rv, desk_order_page) : response_redirect(rq, "/orden/%s?aviso=desk-refund-confirmed", rq->id[0]);
+	return rv != 0 ? wrong(rq, rv, refusals) : response_redirect(rq, "/orden/%s?aviso=desk-refund-confirmed", rq->id[0]);
 }
 
 static int
@@ -135,7 +147,15 @@ withdraw(struct request *rq)
 {
 	int rv = refund_withdraw(desk_act(rq), rq->id[1]);
 
-	return rv != 0 ? wrong(rq, rv, desk_order_page) : response_redirect(rq, "/orden/%s?aviso=desk-refund-withdrawn", rq->id[0]);
+	return rv != 0 ? wrong(rq, rv, refusals) : response_redirect(rq, "/orden/%s?aviso=desk-refund-withdrawn", rq->id[0]);
+}
+
+static int
+answer(struct request *rq)
+{
+	int rv = dispute_answer(desk_act(rq), rq->id[0], rq->id[1]);
+
+	return rv != 0 ? wrong(rq, rv, answer_refusals) : response_redirect(rq, "/orden/%s?aviso=desk-dispute-answered", rq->id[0]);
 }
 
 const struct route desk_refund_routes[] = {
@@ -144,5 +164,6 @@ const struct route desk_refund_routes[] = {
 	{ METHOD_POST, "/orden/{id}/devolver", ROLE_FINANCE, PROVINCE_ALL, ROUTE_PARK, ask_done },
 	{ METHOD_POST, "/orden/{id}/devolucion/{id2}/confirmar", DECIDES, PROVINCE_ALL, 0, confirm },
 	{ METHOD_POST, "/orden/{id}/devolucion/{id2}/retirar", DECIDES, PROVINCE_ALL, 0, withdraw },
+	{ METHOD_POST, "/orden/{id}/disputa/{id2}/respondida", ROLE_FINANCE, PROVINCE_ALL, 0, answer },
 	{ 0 }
 };

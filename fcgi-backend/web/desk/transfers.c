@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "libicert/error.h"
@@ -38,6 +39,9 @@ fill_form(struct request *rq, struct view_desk_transfers *v)
 		options[at].selected = chosen != NULL && strcmp(chosen, list[i].q.id) == 0;
 		at++;
 	}
+	/* Nothing to choose between. */
+	if (at == 1 && chosen == NULL)
+		options[0].selected = true;
 	v->accounts = options;
 	v->naccounts = at;
 	for (size_t i = 0; i < PROFILES - 1 && statement_profiles[i].name != NULL; i++)
@@ -49,6 +53,7 @@ fill_form(struct request *rq, struct view_desk_transfers *v)
 	v->decimal = page_field(rq, "decimal", NULL);
 	v->statement_error = page_error_of(rq, "statement");
 	v->statement_limit = STATEMENT_BYTES;
+	v->again = page_has_errors(rq);
 	return 0;
 }
 
@@ -80,6 +85,7 @@ transfers_page(struct request *rq, int status)
 		rows[i].equal = t->cents == t->total;
 		rows[i].total = t->total;
 		v.waiting += rows[i].waits;
+		v.applying += strcmp(t->state, "confirmed") == 0;
 	}
 	v.rows = rows;
 	v.nrows = n;
@@ -162,17 +168,20 @@ import_done(struct request *rq)
 	    got.known == got.lines ? "desk-transfer-again" : got.known > 0 ? "desk-transfer-known" : "desk-transfer-imported");
 }
 
+/* late: what was pressed came after another decision, which the page says. */
 static int
-line_page(struct request *rq, int status)
+line_page(struct request *rq, int status, bool late)
 {
 	struct transfer *t = arena_new(&rq->arena, struct transfer);
-	struct view_desk_transfer v = { .back = "/transferencias" };
+	struct view_desk_transfer v = { .back = desk_back(rq, "/transferencias") };
 	int rv;
 
 	if (t == NULL)
 		return ICERT_E_MEMORY;
 	if ((rv = transfer_get(desk_act(rq), rq->id[0], t)) != 0)
 		return rv;
+	if (late)
+		page_field_error(rq, NULL, arena_printf(&rq->arena, "desk.transfer.now.%s", t->state));
 	v.id = t->id;
 	v.day = desk_day(t->day);
 	v.bank = t->bank;
@@ -192,6 +201,11 @@ line_page(struct request *rq, int status)
 	v.decided_at = t->decided_at;
 	v.decides = v.waits && (rq->session.roles & DECIDES) != 0;
 	v.may_confirm = v.decides && t->other;
+	v.aside = strcmp(t->state, "other") == 0 && (rq->session.roles & DECIDES) != 0;
+	v.whole = t->whole;
+	v.several = t->together > 1;
+	v.together = t->together;
+	v.seen = arena_printf(&rq->arena, "%d", t->version);
 	if (t->order[0] != '\0' && (rv = desk_slips(rq, t->order, &v.slips, &v.nslips)) != 0)
 		return rv;
 	v.number = page_field(rq, "number", t->number);
@@ -203,13 +217,13 @@ line_page(struct request *rq, int status)
 static int
 line_show(struct request *rq)
 {
-	return line_page(rq, 200);
+	return line_page(rq, 200, false);
 }
 
 static const struct desk_refusal refusals[] = {
 	{ ICERT_E_MISSING, 422, "number", "desk.transfer.number" },
 	{ ICERT_E_DENIED, 403, NULL, "desk.transfer.same" },
-	{ ICERT_E_CONFLICT, 409, NULL, "desk.transfer.used" },
+	{ ICERT_E_EXISTS, 409, NULL, "desk.transfer.twice" },
 	{ 0 }
 };
 
@@ -218,24 +232,48 @@ wrong(struct request *rq, int rv)
 {
 	int status = desk_code_error(rq, rv) ? 422 : desk_refused(rq, refusals, rv);
 
-	return status != 0 ? line_page(rq, status) : rv;
+	if (rv == ICERT_E_CONFLICT)
+		return line_page(rq, 409, true);
+	return status != 0 ? line_page(rq, status, false) : rv;
+}
+
+/* The line as the page had it; -1 when the form does not say. */
+static int
+seen(struct request *rq)
+{
+	const char *text = request_form(rq, "visto");
+
+	return text != NULL && text[0] != '\0' && strspn(text, "0123456789") == strlen(text) && strlen(text) < 10 ? atoi(text) : -1;
 }
 
 static int
 confirm(struct request *rq)
 {
 	const char *number = request_form(rq, "number");
-	int rv = transfer_confirm(desk_act(rq), rq->id[0], number != NULL ? number : "", desk_code(rq));
+	int more, rv = transfer_confirm(desk_act(rq), rq->id[0], number != NULL ? number : "", desk_code(rq), &more);
 
-	return rv != 0 ? wrong(rq, rv) : response_redirect(rq, "/transferencias?aviso=desk-transfer-confirmed");
+	return rv != 0 ? wrong(rq, rv) : response_redirect(rq, "/transferencias?aviso=%s", more ? "desk-transfer-confirmed-more" : "desk-transfer-confirmed");
 }
 
 static int
 set_aside(struct request *rq)
 {
-	int rv = transfer_set_aside(desk_act(rq), rq->id[0]);
+	const char *all = request_form(rq, "todo");
+	int whole = all != NULL && all[0] != '\0', rv;
+	unsigned stay = 0;
 
-	return rv != 0 ? wrong(rq, rv) : response_redirect(rq, "/transferencias?aviso=desk-transfer-aside");
+	if ((rv = transfer_set_aside(desk_act(rq), rq->id[0], seen(rq), whole, &stay)) != 0)
+		return wrong(rq, rv);
+	return response_redirect(rq, "/transferencias?aviso=%s", !whole ? "desk-transfer-aside" :
+	    stay > 0 ? "desk-transfer-aside-some" : "desk-transfer-aside-all");
+}
+
+static int
+again(struct request *rq)
+{
+	int rv = transfer_again(desk_act(rq), rq->id[0], seen(rq));
+
+	return rv != 0 ? wrong(rq, rv) : response_redirect(rq, "/transferencias/%s?aviso=desk-transfer-back", rq->id[0]);
 }
 
 const struct route desk_transfer_routes[] = {
@@ -244,5 +282,6 @@ const struct route desk_transfer_routes[] = {
 	{ METHOD_GET, "/transferencias/{id}", WATCHES, PROVINCE_ALL, 0, line_show },
 	{ METHOD_POST, "/transferencias/{id}/confirmar", DECIDES, PROVINCE_ALL, 0, confirm },
 	{ METHOD_POST, "/transferencias/{id}/apartar", DECIDES, PROVINCE_ALL, 0, set_aside },
+	{ METHOD_POST, "/transferencias/{id}/reponer", DECIDES, PROVINCE_ALL, 0, again },
 	{ 0 }
 };

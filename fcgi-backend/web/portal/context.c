@@ -8,7 +8,7 @@
 #include "web/portal/portal.h"
 
 const struct route *const portal_routes[] = {
-	portal_public_routes, portal_tariff_routes, portal_login_routes, portal_order_routes, portal_slip_routes, portal_invoice_routes,
+	portal_public_routes, portal_tariff_routes, portal_login_routes, portal_billing_routes, portal_order_routes, portal_slip_routes, portal_invoice_routes,
 	portal_document_routes, portal_submit_routes, portal_case_routes, portal_mine_routes, portal_slot_routes,
 	portal_accept_routes, portal_envelope_routes, portal_revoke_routes,
 	portal_contract_routes, portal_again_routes, portal_renewal_routes, portal_evidence_routes,
@@ -138,14 +138,17 @@ portal_frame(struct request *rq, struct view_page *page)
 int
 portal_denied(struct request *rq)
 {
-	const char *next = rq->method == METHOD_GET ? caller_local_path(rq->path) : NULL;
+	const char *next = caller_local_path(route_page(rq, rq->app->routes));
 	const char *why = "needed";
 
 	/* Files that the edge did not read stay on the person's device. */
 	if (rq->refusal != NULL)
 		why = "files";
+	/* Whoever took long at the gateway must not think that the payment was lost. */
+	else if (strcmp(rq->route->pattern, PORTAL_RETURN) == 0)
+		why = "paying";
 	else if (rq->session.state == SESSION_LOCKED)
-		why = "expired";
+		why = rq->method == METHOD_POST ? "undone" : "expired";
 	return response_redirect(rq, "/entrar?motivo=%s%s%s", why,
 	    next != NULL ? "&next=" : "", next != NULL ? next : "");
 }

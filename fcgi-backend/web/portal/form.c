@@ -276,9 +276,12 @@ step_show(struct request *rq)
 {
 	const struct step *s;
 	struct application *a;
-	int rv = step_of(rq, &s, &a);
+	int rv;
 
-	if (rv != 0)
+	/* Where a button of the application sends to, got: the application. */
+	if (step_by_path(rq->id[1]) == NULL)
+		return response_redirect(rq, "/solicitud/%s", rq->id[0]);
+	if ((rv = step_of(rq, &s, &a)) != 0)
 		return rv;
 	if (!may_edit(a))
 		return response_redirect(rq, "/tramite/%s", a->id);

@@ -69,6 +69,7 @@ fill_cases(struct request *rq, struct view_portal_mine *v)
 	}
 	v->cases = rows;
 	v->ncases = n;
+	v->cut = n == LIST_MAX;
 	return 0;
 }
 
@@ -98,6 +99,7 @@ fill_orders(struct request *rq, struct view_portal_mine *v)
 		v->norders++;
 	}
 	v->orders = rows;
+	v->cut = v->cut || n == LIST_MAX;
 	return 0;
 }
 

@@ -12,160 +12,9 @@
 #include "procedure/order/purchase.h"
 #include "web/portal/portal.h"
 
-/* From the product to the payment: billing data, order, checkout, return. */
+/* An order from its making to its payment: checkout, return, and the case that begins with it. */
 
-/* "Archivo PKCS#12", or "Archivo PKCS#12, con RUC" where that is a product of its own. */
-static const char *
-product_name(struct request *rq, const char *container, const char *ruc)
-{
-	const char *name = catalogue(arena_printf(&rq->arena, "container.%s", container));
-
-	if (strcmp(ruc, "any") == 0)
-		return name;
-	return arena_printf(&rq->arena, "%s, %s", name, catalogue(arena_printf(&rq->arena, "ruc.%s", ruc)));
-}
-
-/* ---- billing data ---- */
-
-struct billing_form {
-	const char *name;
-	char *value;
-	size_t size;
-};
-
-#define BILLING_FIELDS 7
 #define ACCOUNTS 30
-
-static void
-billing_fields(struct billing *b, struct billing_form out[BILLING_FIELDS])
-{
-	struct billing_form all[BILLING_FIELDS] = {
-		{ "id_kind", b->id_kind, sizeof(b->id_kind) },
-		{ "id_number", b->id_number, sizeof(b->id_number) },
-		{ "name", b->name, sizeof(b->name) },
-		{ "address", b->address, sizeof(b->address) },
-		{ "telephone", b->telephone, sizeof(b->telephone) },
-		{ "email", b->email, sizeof(b->email) },
-		{ "for_me", b->for_me, sizeof(b->for_me) },
-	};
-
-	memcpy(out, all, sizeof(all));
-}
-
-/* The case that the order goes on with, from the address or the form; NULL none. */
-static const char *
-origin_of(struct request *rq)
-{
-	const char *origin = request_form(rq, "de") != NULL ? request_form(rq, "de") : request_query(rq, "de");
-
-	return origin != NULL && id_valid(origin) ? origin : NULL;
-}
-
-static int
-billing_page(struct request *rq, int status)
-{
-	struct view_portal_billing v = { 0 };
-	struct tariff_item *item = arena_new(&rq->arena, struct tariff_item);
-	const struct application *open_case;
-	struct billing *b;
-	struct tariff_total total;
-	char once[ID_TEXT];
-	int rv;
-
-	if (item == NULL)
-		return ICERT_E_MEMORY;
-	/* A product whose price changed since the page was shown is offered again at the new one, with what was typed. */
-	if ((rv = tariff_now(portal_of(rq)->db, portal_now(), rq->id[0], item)) != 0)
-		return rv == ICERT_E_NOT_FOUND ? response_redirect(rq, "/tarifas?aviso=price-gone") : rv;
-	v.changed = strcmp(item->id, rq->id[0]) != 0;
-	if ((rv = tariff_total(item->net, item->tax_bp, &total)) != 0 || (rv = id_new(once)) != 0)
-		return rv;
-	v.tariff = item->id;
-	v.once = request_form(rq, "once") != NULL ? request_form(rq, "once") : arena_strdup(&rq->arena, once);
-	v.product = product_name(rq, item->container, item->ruc);
-	v.years = item->years;
-	v.net = total.net;
-	v.tax = total.tax;
-	v.total = total.total;
-	if ((open_case = portal_open_case(rq, origin_of(rq), NULL, true)) != NULL) {
-		v.open_case = open_case->number;
-		v.open_href = arena_printf(&rq->arena, open_case->state == APPLICATION_DRAFT ?
-		    "/solicitud/%s" : "/tramite/%s", open_case->id);
-	}
-	/* A renewal starts from the certificate's own page. */
-	if (strcmp(item->kind, "renewal") == 0 && origin_of(rq) == NULL)
-		return response_redirect(rq, "/mi-tramite?aviso=renew-there");
-	if ((b = arena_new(&rq->arena, struct billing)) == NULL)
-		return ICERT_E_MEMORY;
-	v.origin = origin_of(rq);
-	/* What was kept is a help, not a need. */
-	if (v.origin != NULL && (rv = anew_billing(portal_act(rq), v.origin, b)) != 0 && rv != ICERT_E_DESTROYED)
-		return rv;
-	v.renewal = strcmp(item->kind, "renewal") == 0;
-	v.for_me = page_field(rq, "for_me", b->for_me);
-	v.id_kind = page_field(rq, "id_kind", b->id_kind);
-	v.id_number = page_field(rq, "id_number", b->id_number);
-	v.name = page_field(rq, "name", b->name);
-	v.address = page_field(rq, "address", b->address);
-	v.telephone = page_field(rq, "telephone", b->telephone);
-	v.email = page_field(rq, "email", b->email);
-	return page_send(rq, status, portal_billing, &v);
-}
-
-static int
-billing_show(struct request *rq)
-{
-	return billing_page(rq, 200);
-}
-
-static int
-billing_save(struct request *rq)
-{
-	struct billing *b = arena_new(&rq->arena, struct billing);
-	struct billing_form fields[BILLING_FIELDS];
-	struct billing_fault faults[BILLING_FAULTS_MAX];
-	const char *once = request_form(rq, "once");
-	char id[ID_TEXT];
-	size_t n;
-	int rv;
-
-	if (b == NULL)
-		return ICERT_E_MEMORY;
-	billing_fields(b, fields);
-	for (size_t i = 0; i < BILLING_FIELDS; i++) {
-		const char *typed = request_form(rq, fields[i].name);
-
-		if (typed != NULL && strlen(typed) >= fields[i].size)
-			page_field_error(rq, fields[i].name, "field.too_long");
-		else if (typed != NULL)
-			memcpy(fields[i].value, typed, strlen(typed) + 1);
-	}
-	n = billing_check(b, faults);
-	for (size_t i = 0; i < n; i++)
-		if (page_error_of(rq, faults[i].field) == NULL)
-			page_field_error(rq, faults[i].field, faults[i].code);
-	if (page_has_errors(rq))
-		return billing_page(rq, 422);
-	if (once == NULL || !id_valid(once))
-		return ICERT_E_INVALID;
-	rv = purchase_create(portal_act(rq), rq->id[0], b, origin_of(rq), once, id);
-	/* Not any more, or not yet: its page says how it is. */
-	if (origin_of(rq) != NULL && (rv == ICERT_E_STATE || rv == ICERT_E_EXISTS))
-		return response_redirect(rq, "/tramite/%s/de-nuevo", origin_of(rq));
-	if (rv == ICERT_E_MISSING)
-		return response_redirect(rq, "/mi-tramite?aviso=renew-there");
-	if (rv == ICERT_E_TOO_LARGE) {
-		page_field_error(rq, "id_kind", "billing.id_kind.consumer_max");
-		return billing_page(rq, 422);
-	}
-	if (rv == ICERT_E_NOT_FOUND)
-		return billing_page(rq, 409);
-	if (rv != 0)
-		return rv;
-	return response_redirect(rq, "/orden/%s", id);
-}
-
-/* ---- the order and its payment ---- */
 
 static int
 order_get(struct request *rq, struct purchase **out)
@@ -253,21 +102,23 @@ fill_transfer(struct request *rq, const struct purchase *p, struct view_portal_o
 	return 0;
 }
 
-/* What was charged and pays nothing of the order. */
+/* What was charged and pays nothing of the order; and that it went back. */
 static int
 fill_excess(struct request *rq, const struct purchase *p, struct view_portal_order *v)
 {
 	bool paid = strcmp(p->state, "paid") == 0 || strcmp(p->state, "used") == 0;
 	char word[PURCHASE_EXCESS];
-	int rv;
+	int back, rv;
 
 	/* Before a checkout there is nothing that could have been. */
 	if (strcmp(p->state, "created") == 0)
 		return 0;
-	if ((rv = purchase_excess(portal_act(rq), p->id, word)) != 0 || word[0] == '\0')
+	if ((rv = purchase_excess(portal_act(rq), p->id, word, &back)) != 0 || word[0] == '\0')
 		return rv;
 	/* The sentences of these two say how the order is. */
-	if ((strcmp(word, "again") == 0 && !paid) || (strcmp(word, "mismatch") == 0 && !open_for_payment(p)))
+	if (back)
+		v->excess = strcmp(word, "again") == 0 && paid ? "again_back" : "back";
+	else if ((strcmp(word, "again") == 0 && !paid) || (strcmp(word, "mismatch") == 0 && !open_for_payment(p)))
 		v->excess = "other";
 	else
 		v->excess = arena_strdup(&rq->arena, word);
@@ -291,16 +142,18 @@ order_page(struct request *rq, int status, const struct purchase *p, bool waitin
 	v.id = p->id;
 	v.number = p->number;
 	v.state = p->state;
-	v.product = product_name(rq, p->container, p->ruc);
+	v.product = portal_product(rq, p->container, p->ruc);
 	v.years = p->years;
 	v.renewal = strcmp(p->kind, "renewal") == 0;
 	v.by_transfer = strcmp(p->gateway, TRANSFER_GATEWAY) == 0;
 	v.total = p->total;
 	v.invoice_name = p->billing.name;
+	if (open_for_payment(p) && !over(p))
+		v.billing_href = arena_printf(&rq->arena, "/orden/%s/datos", p->id);
 	v.application = p->application;
 	v.expires_at = p->expires_at;
 	v.over = over(p);
-	v.waiting = waiting && open_for_payment(p) && heard == 0;
+	v.waiting = waiting && strcmp(p->state, "pending") == 0 && heard == 0;
 	v.gateway_down = gateway_down;
 	if (open_for_payment(p))
 		v.nways = ways(rq, p, &v.ways);
@@ -364,7 +217,7 @@ checkout(struct request *rq, const struct purchase *p, const char *name, struct 
 	ask.address = rq->address;
 	ask.browser = rq->browser;
 	ask.number = p->number;
-	ask.description = product_name(rq, p->container, p->ruc);
+	ask.description = portal_product(rq, p->container, p->ruc);
 	ask.cents = p->total;
 	ask.currency = p->currency;
 	ask.return_url = arena_printf(&rq->arena, "%s/orden/%s/vuelta", portal->public_url, p->id);
@@ -528,12 +381,10 @@ order_apply(struct request *rq)
 }
 
 const struct route portal_order_routes[] = {
-	{ METHOD_GET, "/comprar/{id}", ROLE_CONTACT, PROVINCE_OWN, 0, billing_show },
-	{ METHOD_POST, "/comprar/{id}", ROLE_CONTACT, PROVINCE_OWN, ROUTE_PARK, billing_save },
 	{ METHOD_GET, "/orden/{id}", ROLE_CONTACT, PROVINCE_OWN, 0, order_show },
 	{ METHOD_POST, "/orden/{id}/pagar", ROLE_CONTACT, PROVINCE_OWN, 0, order_pay },
 	{ METHOD_GET, "/orden/{id}/pasarela", ROLE_CONTACT, PROVINCE_OWN, 0, order_gateway },
-	{ METHOD_GET, "/orden/{id}/vuelta", ROLE_CONTACT, PROVINCE_OWN, 0, order_return },
+	{ METHOD_GET, PORTAL_RETURN, ROLE_CONTACT, PROVINCE_OWN, 0, order_return },
 	{ METHOD_POST, "/orden/{id}/solicitud", ROLE_CONTACT, PROVINCE_OWN, 0, order_apply },
 	{ 0 }
 };

@@ -28,6 +28,9 @@ struct portal {
 	struct act act;		/* of the request in hand */
 };
 
+/* Where gateways send payers back to. */
+#define PORTAL_RETURN	"/orden/{id}/vuelta"
+
 /* The hooks of struct app, and the list of tables. */
 int portal_start(struct app *);
 int portal_load_session(struct request *);
@@ -65,6 +68,9 @@ void portal_matter(struct request *, const struct province *, const char *number
 const struct application *portal_open_case(struct request *, const char *except, const char *id_number,
     bool drafts);
 
+/* "Archivo PKCS#12", or "Archivo PKCS#12, con RUC" where that is a product of its own; in the arena, NULL out of memory. */
+const char *portal_product(struct request *, const char *container, const char *ruc);
+
 /* UTC moment of the business clock, for what a page compares. */
 int64_t portal_now(void);
 
@@ -84,7 +90,7 @@ int portal_invoices(struct request *, const struct purchase *, struct view_porta
 const char *portal_asked(struct request *, const struct application *, const char *target);
 
 extern const struct route portal_public_routes[], portal_tariff_routes[], portal_login_routes[],
-    portal_order_routes[], portal_form_routes[], portal_document_routes[], portal_submit_routes[],
+    portal_billing_routes[], portal_order_routes[], portal_form_routes[], portal_document_routes[], portal_submit_routes[],
     portal_case_routes[], portal_mine_routes[], portal_slot_routes[], portal_accept_routes[], portal_envelope_routes[],
     portal_revoke_routes[], portal_contract_routes[], portal_again_routes[], portal_renewal_routes[],
     portal_evidence_routes[], portal_slip_routes[], portal_invoice_routes[];

@@ -6,6 +6,16 @@
 
 #define ITEMS_MAX 32
 
+const char *
+portal_product(struct request *rq, const char *container, const char *ruc)
+{
+	const char *name = catalogue(arena_printf(&rq->arena, "container.%s", container));
+
+	if (strcmp(ruc, "any") == 0)
+		return name;
+	return arena_printf(&rq->arena, "%s, %s", name, catalogue(arena_printf(&rq->arena, "ruc.%s", ruc)));
+}
+
 static const char *
 percent(struct request *rq, int bp)
 {

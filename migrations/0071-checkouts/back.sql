@@ -1,0 +1,3 @@
+set role icert_owner;
+drop table icert.checkout;
+reset role;
