@@ -39,10 +39,10 @@ static const struct db_stmt box_destroy = { "payment_box_destroy",
 	"update icert.data_key set wrapped = '', destroyed_at = $1 where kind = 'payments-month' and destroyed_at is null"
 	" and label < $2 returning label" };
 
-/* The next try is pushed away in the statement that takes the row. */
+/* The next try is pushed away in the statement that takes the row.  One that was read is not tried where nobody would be asked. */
 static const struct db_stmt event_take = { "payment_event_take",
 	"with due as (select e.gateway, e.event_id from icert.payment_event e where e.applied_at is null"
-	" and e.next_try_at <= $1 order by e.next_try_at, e.received_at limit 1 for update skip locked)"
+	" and e.next_try_at <= $1 and (e.tries = 0 or e.gateway <> all(string_to_array($2, ' '))) order by e.next_try_at, e.received_at limit 1 for update skip locked)"
 	" update icert.payment_event e set tries = e.tries + 1,"
 	" next_try_at = $1 + least(1::bigint << least(e.tries, 20), 3600)"
 	" from due where e.gateway = due.gateway and e.event_id = due.event_id"
@@ -293,13 +293,14 @@ audit_received(struct db *db, const struct inbox_event *event, int64_t at)
 }
 
 static int
-take(struct db *db, struct keyclient *keeper, const struct db_stmt *stmt, int64_t now, struct inbox_event *event)
+take(struct db *db, struct keyclient *keeper, const struct db_stmt *stmt, int64_t now, const char *resting, struct inbox_event *event)
 {
+	const struct db_param params[] = { P_INT(now), P_TEXT(resting) };
 	struct db_result *r = NULL;
 	int error;
 
 	memset(event, 0, sizeof(*event));
-	if ((error = db_begin(db, NULL)) != 0 || (error = DB_QUERY(db, stmt, &r, P_INT(now))) < 0)
+	if ((error = db_begin(db, NULL)) != 0 || (error = db_query(db, stmt, params, resting != NULL ? 2 : 1, &r)) < 0)
 		goto out;
 	if (db_rows(r) == 0) {
 		error = ICERT_E_NOT_FOUND;
@@ -321,9 +322,9 @@ out:
 }
 
 int
-inbox_take(struct db *db, struct keyclient *keeper, int64_t now, struct inbox_event *event)
+inbox_take(struct db *db, struct keyclient *keeper, int64_t now, const char *resting, struct inbox_event *event)
 {
-	int error = take(db, keeper, &event_take, now, event);
+	int error = take(db, keeper, &event_take, now, resting, event);
 
 	if (error == ICERT_E_FORGED || error == ICERT_E_DESTROYED) {
 		log_error("payment_event_sealed", "gateway %s: %s", event->gateway, icert_err_code(error));
@@ -335,7 +336,7 @@ inbox_take(struct db *db, struct keyclient *keeper, int64_t now, struct inbox_ev
 int
 inbox_replay_take(struct db *db, struct keyclient *keeper, int64_t now, struct inbox_event *event)
 {
-	int error = take(db, keeper, &replay_take, now, event);
+	int error = take(db, keeper, &replay_take, now, NULL, event);
 
 	if (error == ICERT_E_FORGED || error == ICERT_E_DESTROYED)
 		inbox_replay_done(db, event, icert_err_code(error), NULL, now);

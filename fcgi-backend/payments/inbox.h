@@ -73,10 +73,11 @@ struct inbox_event {
 
 /*
  * icert-clerk: takes one event that waits for being applied, and pushes its next try
- * away (5 s doubled up to an hour), so that a crash only repeats it.
+ * away (a second doubled up to an hour), so that a crash only repeats it.  resting: names of gateways, blanks between, "" none; of
+ * these only what nobody has read yet.
  * ICERT_E_NOT_FOUND: none waits.  A box that cannot be opened is marked and skipped.
  */
-int	inbox_take(struct db *db, struct keyclient *keeper, int64_t now, struct inbox_event *event);
+int	inbox_take(struct db *db, struct keyclient *keeper, int64_t now, const char *resting, struct inbox_event *event);
 void	inbox_event_free(struct inbox_event *event);
 
 /*

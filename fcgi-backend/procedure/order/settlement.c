@@ -84,6 +84,21 @@ settlement_heard(struct settlement *settlement, const char *name, int error)
 	settlement->rests_until[i] = clock_mono_ms() + (rest < SETTLEMENT_REST_MS ? rest : SETTLEMENT_REST_MS);
 }
 
+#define NAMES (GATEWAYS_MAX * GATEWAY_NAME)
+
+/* Those that rest, or those that can be asked: their names, blanks between. */
+static const char *
+names_of(const struct settlement *settlement, int resting, char out[NAMES])
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (int k = 0; k < settlement->n; k++)
+		if (settlement->gateways[k] != NULL && settlement_rests(settlement, settlement->names[k]) == resting)
+			len += (size_t)snprintf(out + len, NAMES - len, "%s%s", len > 0 ? " " : "", settlement->names[k]);
+	return out;
+}
+
 /* Who acts on the answer keeps the question; of a gateway that rests nothing is asked. */
 static int
 query(struct settlement *settlement, const char *name, const char *payment, struct gateway_payment *answer, struct inquiry *asked)
@@ -182,12 +197,14 @@ int
 settlement_apply(struct act *act, struct settlement *settlement, size_t most, size_t *done)
 {
 	struct inbox_event event;
+	char resting[NAMES];
 	size_t i;
 	int error = 0;
 
 	*done = 0;
 	for (i = 0; i < most; i++) {
-		error = inbox_take(act->db, act->keeper, clock_real(), &event);
+		/* A try while nobody can be asked would only put the next one further away. */
+		error = inbox_take(act->db, act->keeper, clock_real(), names_of(settlement, 1, resting), &event);
 		if (error == ICERT_E_FORGED || error == ICERT_E_DESTROYED)
 			continue;
 		if (error != 0)
@@ -256,16 +273,13 @@ int
 settlement_ask(struct act *act, struct settlement *settlement, int64_t first, int64_t most, size_t *asked)
 {
 	static struct checkout rows[ASK_AT_ONCE];
-	char gateways[GATEWAYS_MAX * GATEWAY_NAME] = "";
+	char gateways[NAMES];
 	size_t i, n = ASK_AT_ONCE;
 	int error;
 
 	*asked = 0;
 	/* Those of a gateway that rests, or that this house has no more, would take the place of the others. */
-	for (int k = 0; k < settlement->n; k++)
-		if (settlement->gateways[k] != NULL && !settlement_rests(settlement, settlement->names[k]))
-			snprintf(gateways + strlen(gateways), sizeof gateways - strlen(gateways), "%s ", settlement->names[k]);
-	if ((error = checkout_unsure(act, first, most, gateways, rows, &n)) != 0)
+	if ((error = checkout_unsure(act, first, most, names_of(settlement, 0, gateways), rows, &n)) != 0)
 		return error;
 	for (i = 0; i < n; i++) {
 		int refused;
