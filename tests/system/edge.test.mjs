@@ -253,15 +253,65 @@ const send = (parts, broken, headers = {}) => {
 };
 const filePart = (file, name = 'file') => ({ name, filename: file.filename, type: file.type, data: file.data });
 
+/** A refusal for a program: its problem without what is of this request alone. */
+async function problemOf({ status, headers, body }) {
+	assert.equal(headers['content-type'], 'application/problem+json');
+	assert.equal(headers['cache-control'], 'no-store');
+	const { reference, ...problem } = JSON.parse(body);
+	assert.match(reference, /^[0-9a-f]{32}$/);
+	assert.equal(problem.status, status);
+	/* The same code as in the log, which has its line when the connection is done with. */
+	const line = await until(() => logged().find(({ request }) => request === reference), { what: 'a line in the log' });
+	assert.equal(line.status, status);
+	return { ...problem, logged: line.reason };
+}
+const logged = () => readFileSync(join(icert.prefix, 'log/access.log'), 'utf8').trim().split('\n').map((line) => JSON.parse(line));
+
 test('a program that asks for JSON is refused in the words of RFC 9457', async () => {
 	const { status, headers, body } = await send([filePart({ filename: 'a.exe', data: Buffer.from('MZ'.padEnd(400)) }, 'ünusual')], {}, { Accept: 'application/json' });
-	assert.equal(status, 415);
-	assert.equal(headers['content-type'], 'application/problem+json');
-	const { reference, ...problem } = JSON.parse(body);
-	assert.deepEqual(problem, { type: 'about:blank', title: 'Unsupported Media Type', status: 415, reason: 'upload_type', field: '%C3%BCnusual' });
-	assert.match(reference, /^[0-9a-f]{32}$/);
+	assert.deepEqual(await problemOf({ status, headers, body }), { type: 'about:blank', title: 'Unsupported Media Type', status: 415, reason: 'upload_type', field: '%C3%BCnusual', logged: 'upload_type' });
 	const page = await send([filePart({ filename: 'a.exe', data: Buffer.from('MZ'.padEnd(400)) })]);
 	assert.match(page.headers['content-type'], /^text\/html/);
+});
+
+test('a program without a session, or with one that is over, is told so', async () => {
+	const { contentType, body } = multipart([filePart(files.cedulaPdf())]);
+	const stranger = () => new Client({ base: icert.portal });
+	const headers = { 'Content-Type': contentType, Accept: 'application/problem+json' };
+	const problem = { type: 'about:blank', title: 'Unauthorized', status: 401, field: '' };
+	assert.deepEqual(await problemOf(await stranger().post(target, body, { headers })), { ...problem, reason: 'upload_session', logged: 'upload_session' });
+	/* The program's word, not the module's. */
+	const over = await stranger().post(target, body, { headers: { ...headers, Cookie: '__Host-icert-portal=2a7f' } });
+	assert.deepEqual(await problemOf(over), { ...problem, reason: 'session', logged: '' });
+	assert.deepEqual(spooled(), []);
+});
+
+test('a program is told by JSON too that there is no place for it', async () => {
+	const { contentType, body } = multipart([filePart(files.cedulaPdf())]);
+	/* The same person from another address: what an address may send in a minute the other tests need. */
+	const localAddress = '127.0.0.9';
+	const elsewhere = new Client({ base: icert.portal, localAddress });
+	elsewhere.jar = visitor.jar;
+	const agent = new https.Agent({ maxSockets: Infinity, rejectUnauthorized: false, localAddress });
+	const headers = { 'Content-Type': contentType, Cookie: visitor.jar.header(new URL(icert.portal)) };
+	/* One address has 50 uploads in hand; none of these ends. */
+	const open = Array.from({ length: 50 }, () => {
+		const request = https.request(`${icert.portal}${target}`, { agent, method: 'POST', headers: { ...headers, 'Content-Length': body.length } });
+		request.on('error', () => {});
+		request.write(body.subarray(0, 1000));
+		return request;
+	});
+	await until(() => spooled().length === 50, { what: 'fifty in hand' });
+	const post = (more) => elsewhere.post(target, body, { headers: { 'Content-Type': contentType, ...more } });
+	const answer = await post({ Accept: 'application/json' });
+	assert.deepEqual(await problemOf(answer), { type: 'about:blank', title: 'Service Unavailable', status: 503, reason: 'in_hand', field: '', logged: 'in_hand' });
+	assert.equal(answer.headers['retry-after'], '10');
+	const page = await post({});
+	assert.equal(page.status, 503);
+	assert.match(page.headers['content-type'], /^text\/html/);
+	for (const request of open) request.destroy();
+	agent.destroy();
+	await empty();
 });
 
 test('a file without a session is refused before it is read', async () => {
@@ -400,8 +450,9 @@ test('too many pages to one address wait, and are told how long', async () => {
 	const agent = new https.Agent({ keepAlive: true, maxSockets: 8, rejectUnauthorized: false });
 	const once = () => new Promise((resolve, reject) => {
 		const req = https.request(`${icert.portal}/nada`, { agent, headers: { Accept: 'application/json' } }, (res) => {
-			res.resume();
-			res.on('end', () => resolve(res));
+			const parts = [];
+			res.on('data', (part) => parts.push(part));
+			res.on('end', () => resolve({ statusCode: res.statusCode, headers: res.headers, body: Buffer.concat(parts) }));
 		});
 		req.on('error', reject);
 		req.end();
@@ -416,6 +467,8 @@ test('too many pages to one address wait, and are told how long', async () => {
 		assert.match(headers.ratelimit, /^"page";r=0;t=\d+$/);
 		assert.equal(headers['ratelimit-policy'], '"page";q=200;w=4');
 	}
+	const [{ headers, body }] = refused;
+	assert.deepEqual(await problemOf({ status: 429, headers, body }), { type: 'about:blank', title: 'Too Many Requests', status: 429, reason: 'limit', field: '', logged: 'limit' });
 	const passed = answers.find((res) => res.statusCode !== 429);
 	assert.match(passed.headers.ratelimit, /^"page";r=\d+;t=\d+$/);
 });

@@ -109,7 +109,12 @@ test('without a program the edge\'s own page says the id of its line', async () 
 		assert.match(reference(page) ?? page.main, ID);
 		assert.equal((await accessLine(reference(page))).status, 503);
 		const json = await client.get('/', { headers: { Accept: 'application/json' } });
-		assert.notEqual(reference(json), reference(page));
+		assert.equal(json.status, 503);
+		assert.equal(json.headers['retry-after'], '10');
+		const { reference: id, ...problem } = JSON.parse(json.body);
+		assert.deepEqual(problem, { type: 'about:blank', title: 'Service Unavailable', status: 503, reason: 'http_503', field: '' });
+		assert.equal((await accessLine(id)).reason, 'http_503');
+		assert.notEqual(id, reference(page));
 	} finally {
 		renameSync(`${socket}.away`, socket);
 		client.close();
