@@ -115,7 +115,11 @@ test('PostgreSQL there and silent: the same within seconds, then at once', async
 		assert.ok(first < PATIENCE_MS, `${first} ms`);
 		assert.ok(found > 0 && found <= WORKERS * pauses, `${found} waits of ${WORKERS} workers in ${pauses} pauses`);
 		isClear(await operator.see(), 'desk');
+		const ready = await fetch(`${icert.state}/readyz`);
+		assert.deepEqual([ready.status, await ready.text()], [503, 'database\n']);
 	});
+	const ready = await fetch(`${icert.state}/readyz`);
+	assert.deepEqual([ready.status, await ready.text()], [200, 'ok, status fresh\n']);
 });
 
 test('a worker that dies with a form in hand: the form comes back with a button, and is done once', async () => {
