@@ -71,7 +71,7 @@ test('a certificate names a partition; that list is of its scope, critically, in
 	assert.ok(der.includes(point));
 	const numbers = [];
 	for (const path of ['/crl/icert.crl', ...[1, 2, 3].map((n) => `/crl/icert-p${n}.crl`)]) {
-		const bytes = await until(() => fetched(path), { timeout: 20_000, what: path }), list = await listed(path);
+		const bytes = await until(() => fetched(path), { what: path }), list = await listed(path);
 		numbers.push(number(list));
 		assert.equal(/Issuing Distribution Point: critical/.test(list), path !== '/crl/icert.crl', list);
 		assert.equal(bytes.includes(point), path.endsWith(`-p${part}.crl`));
@@ -85,7 +85,7 @@ test('the root\'s next list: one more, for twelve months, served as soon as the 
 	const { code, stderr } = await icert.icertctl('ceremony', 'arl');
 	assert.equal(code, 0, stderr);
 	const list = await until(async () => { const now = await listed('/crl/raiz.crl'); return number(now) > number(before) && now; },
-		{ timeout: 15_000, what: 'the next list' });
+		{ what: 'the next list' });
 	assert.equal(number(list), number(before) + 1n);
 	const span = Date.parse(list.match(/Next Update: (.*)/)[1]) - Date.parse(list.match(/Last Update: (.*)/)[1]);
 	assert.ok(span > 0.99 * YEAR && span < 1.01 * YEAR);
@@ -123,7 +123,7 @@ test('over the budget what is stored goes out, without a nonce, and never an err
 test('policy may ignore nonces: the stored answer', async () => {
 	const issuer = pem('emisora.cer');
 	await until(() => /OCSP Nonce:/.test(ask(issuer, '-cert', first, '-nonce').split('Response Data')[1] ?? ''),
-		{ timeout: 10_000, what: 'budget for a live answer' });
+		{ what: 'budget for a live answer' });
 	edit(icert, 'icert.conf', [['nonce = live', 'nonce = ignore']]);
 	await restart(icert, 'ocsp');
 	const answer = ask(issuer, '-cert', first, '-nonce');
@@ -166,7 +166,7 @@ test('a second CA issues, the first one only answers; each by a responder of its
 
 	for (const [certificate, issuer] of [[first, one], [second, two]]) {
 		revoke(certificate);
-		await until(() => verdict(ask(issuer, '-cert', certificate, '-no_nonce')) === 'revoked', { timeout: 10_000, what: 'revoked' });
+		await until(() => verdict(ask(issuer, '-cert', certificate, '-no_nonce')) === 'revoked', { what: 'revoked' });
 	}
 	/* New lists now, not ten seconds after the last. */
 	assert.equal((await icert.icertctl('status', 'publish')).code, 0);
@@ -174,7 +174,7 @@ test('a second CA issues, the first one only answers; each by a responder of its
 	/* Only the partitions that a certificate names go on when policy has none any more. */
 	const has = async (path, certificate) => await fetched(path) !== null && (await listed(path)).includes(serialOf(certificate));
 	for (const [path, certificate] of [['/crl/icert.crl', first], [`/crl/icert-p${part}.crl`, first], ['/crl/icert-2.crl', second]])
-		await until(() => has(path, certificate), { timeout: 60_000, what: `in ${path}` });
+		await until(() => has(path, certificate), { what: `in ${path}` });
 	assert.equal(await has('/crl/icert-2.crl', first), false);
 	assert.equal(await has('/crl/icert.crl', second), false);
 	assert.equal(await has(`/crl/icert-p${part % 3 + 1}.crl`, first), false);
@@ -192,12 +192,12 @@ test('at the end of a CA: last answers and last lists, without an end; the other
 	await icert.up();
 	const one = pem('emisora.cer'), part = text('x509', first).match(/icert-p([123])\.crl/)[1];
 	const last = await until(() => { const answer = ask(one, '-cert', first, '-no_nonce'); return /Next Update: Dec 31 23:59:59 9999 GMT/.test(answer) && answer; },
-		{ timeout: 20_000, what: 'a last answer' });
+		{ what: 'a last answer' });
 	assert.equal(verdict(last), 'revoked');
 	assert.match(last, /Response verify OK/);
 	for (const path of ['/crl/icert.crl', `/crl/icert-p${part}.crl`]) {
 		const list = await until(async () => { const now = await listed(path); return /Next Update: Dec 31 23:59:59 9999 GMT/.test(now) && now; },
-			{ timeout: 20_000, what: `the last ${path}` });
+			{ what: `the last ${path}` });
 		assert.ok(list.includes(serialOf(first)));
 	}
 	assert.doesNotMatch(await listed('/crl/icert-2.crl'), /9999/);
@@ -216,7 +216,7 @@ test('at the end of a CA: last answers and last lists, without an end; the other
 	await icert.up();
 	const before = number(await listed('/crl/icert-2.crl')), again = await icert.icertctl('status', 'publish');
 	assert.equal(again.code, 0, again.stdout);
-	await until(async () => number(await listed('/crl/icert-2.crl')) > before, { timeout: 10_000, what: 'the other CA\'s next list' });
+	await until(async () => number(await listed('/crl/icert-2.crl')) > before, { what: 'the other CA\'s next list' });
 	assert.equal(await octets(), at);
 });
 
@@ -229,7 +229,7 @@ test('yesterday brought back: both CAs, their journals, and nobody good again', 
 	const third = await issue('1713175071', 'Ana', 'Paz'), two = pem('emisora-2.cer'), one = pem('emisora.cer');
 	assert.equal(verdict(ask(two, '-cert', third, '-no_nonce')), 'good');
 	revoke(third);
-	await until(() => verdict(ask(two, '-cert', third, '-no_nonce')) === 'revoked', { timeout: 20_000, what: 'revoked' });
+	await until(() => verdict(ask(two, '-cert', third, '-no_nonce')) === 'revoked', { what: 'revoked' });
 	const before_ = number(await listed('/crl/icert-2.crl'));
 	await icert.down();
 	const back = await icert.icertctl('restore', file, '--identity', identity);
@@ -238,7 +238,7 @@ test('yesterday brought back: both CAs, their journals, and nobody good again', 
 	assert.equal(verdict(ask(two, '-cert', third, '-no_nonce')), 'revoked', 'the database does not know it, the set does');
 	assert.equal(verdict(ask(one, '-cert', first, '-no_nonce')), 'revoked');
 	assert.match((await icert.icertctl('lost')).stdout, new RegExp(serialOf(third), 'i'));
-	const list = await until(async () => { const now = await listed('/crl/icert-2.crl'); return number(now) > before_ && now; }, { timeout: 60_000, what: 'a newer list' });
+	const list = await until(async () => { const now = await listed('/crl/icert-2.crl'); return number(now) > before_ && now; }, { what: 'a newer list' });
 	assert.ok(list.includes(serialOf(third)));
 	const fourth = await issue('0923456784', 'Luis', 'Rea');
 	assert.match(text('x509', fourth), new RegExp(`Issuer: .*${SECOND_CA}`));

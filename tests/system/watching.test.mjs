@@ -13,6 +13,8 @@ import { startInstance } from '../lib/instance.mjs';
 import { Client, until } from '../lib/http.mjs';
 import { writeCountries } from '../lib/mmdb.mjs';
 import { multipart } from '../lib/multipart.mjs';
+import { frozen } from '../lib/processes.mjs';
+import * as tools from '../lib/tools.mjs';
 import { Operator } from './walk.mjs';
 
 const dashboard = JSON.parse(readFileSync(new URL('../../conf/grafana/icert.json', import.meta.url), 'utf8'));
@@ -97,6 +99,23 @@ test('webhook: a refused notification is found by the edge\'s id', async () => {
 	assert.match(line.request, ID);
 	assert.equal((await accessLine(line.request)).status, status);
 	for (const each of lines('webhook.log').slice(before)) assert.equal(each.request, line.request, JSON.stringify(each));
+});
+
+test('a live answer that failed is found by the edge\'s id; what is stored went out', async () => {
+	const { stdout } = await icert.icertctl('issue-test', '1710034065', 'Ana', 'Paz');
+	const chain = join(icert.prefix, 'ca/public/chain.pem'), certificate = stdout.split('\n')[0];
+	const thaw = frozen(icert, 'status-signer');
+	let failed;
+	try {
+		const { output } = tools.run('openssl', ['ocsp', '-issuer', chain, '-CAfile', chain, '-cert', certificate, '-nonce', '-url', `${icert.status}/ocsp`]);
+		assert.match(output, /: good/);
+		failed = await until(() => lines('ocsp.log').find(({ code }) => code === 'live_failed'), { what: 'why' });
+	} finally {
+		await thaw();
+	}
+	assert.match(failed.request, ID);
+	const line = await until(() => lines('status.log').find(({ request }) => request === failed.request), { what: 'the edge\'s line' });
+	assert.equal(line.status, 200);
 });
 
 test('without a program the edge\'s own page says the id of its line', async () => {

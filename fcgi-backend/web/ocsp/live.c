@@ -325,9 +325,14 @@ live_answer(struct live *l, struct FCGX_Request *request)
 	long n = encoded == NULL ? ICERT_E_MISSING : ocsp_request_from_path(encoded, strlen(encoded), octets, sizeof(octets), NULL);
 	int error = n < 0 ? (int)n : 0;
 
+	/* The next one has its own. */
+	log_request(FCGX_GetParam("ICERT_REQUEST_ID", request->envp));
 	buf_reset(&l->head);
 	if (error == 0)
 		error = live_compose(l, octets, (size_t)n, clock_real(), &l->head);
+	/* The edge sends what is stored, and counts it; why, only we know.  A policy that ignores nonces is no failure. */
+	if (error != 0 && error != ICERT_E_NOT_FOUND && error != ICERT_E_STATE)
+		log_warn("live_failed", "%s", icert_err_code(error));
 	if (error != 0 && error != ICERT_E_NOT_FOUND) {
 		FCGX_FPrintF(request->out, "Status: 503\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n");
 		return;
