@@ -22,6 +22,18 @@
 #define NGX_HTTP_ICERT_KEY_COMPLEX     2
 
 
+/* what becomes of a request at a policy; a dry run's has names of its own */
+
+typedef enum {
+    NGX_HTTP_ICERT_LIMIT_PASSED = 0,
+    NGX_HTTP_ICERT_LIMIT_DELAYED,
+    NGX_HTTP_ICERT_LIMIT_REFUSED,
+    NGX_HTTP_ICERT_LIMIT_DELAYED_DRY,
+    NGX_HTTP_ICERT_LIMIT_REFUSED_DRY,
+    NGX_HTTP_ICERT_LIMIT_RESULTS
+} ngx_http_icert_limit_result_e;
+
+
 /* nodes refer to each other by number, 0 is none */
 
 typedef struct {
@@ -42,9 +54,7 @@ typedef struct {
     uint32_t                    oldest;
     int64_t                     warned;      /* ns, monotonic */
     uint64_t                    evicted;     /* keys forgotten before their time */
-    uint64_t                    passed;
-    uint64_t                    delayed;     /* of those that passed */
-    uint64_t                    refused;     /* dry runs too */
+    uint64_t                    results[NGX_HTTP_ICERT_LIMIT_RESULTS];
     uint32_t                   *buckets;
     ngx_http_icert_limit_node_t *nodes;      /* nodes[0] is not used */
 } ngx_http_icert_limit_shctx_t;
@@ -115,6 +125,7 @@ typedef struct {
     const struct gcra          *gcra;
     uint32_t                    cost;
     uint32_t                    at_once;
+    ngx_flag_t                  dry_run;
     struct gcra_answer          answer;
     int64_t                     delay;       /* ns to wait, once charged */
 } ngx_http_icert_limit_question_t;

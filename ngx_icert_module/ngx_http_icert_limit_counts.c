@@ -9,13 +9,16 @@
 
 typedef struct {
     ngx_str_t  name;
-    uint64_t   passed;
-    uint64_t   delayed;
-    uint64_t   refused;
+    uint64_t   results[NGX_HTTP_ICERT_LIMIT_RESULTS];
     uint64_t   evicted;
     uint32_t   used;
     uint32_t   room;
 } ngx_http_icert_limit_line_t;
+
+
+static const char  *ngx_http_icert_limit_results[] = {
+    "passed", "delayed", "refused", "delayed_dry_run", "refused_dry_run"
+};
 
 
 static void
@@ -32,9 +35,7 @@ ngx_http_icert_limit_read(ngx_shm_zone_t *zone,
 
     ngx_shmtx_lock(&z->shpool->mutex);
 
-    line->passed = sh->passed;
-    line->delayed = sh->delayed;
-    line->refused = sh->refused;
+    ngx_memcpy(line->results, sh->results, sizeof(sh->results));
     line->evicted = sh->evicted;
     line->used = sh->used;
     line->room = sh->n;
@@ -48,7 +49,7 @@ ngx_http_icert_limit_counts(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     u_char                            *p;
-    ngx_uint_t                         i, n;
+    ngx_uint_t                         i, k, n;
     ngx_shm_zone_t                   **zones;
     ngx_http_icert_limit_line_t       *lines;
     ngx_http_icert_limit_main_conf_t  *lmcf;
@@ -68,10 +69,10 @@ ngx_http_icert_limit_counts(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    /* a name has at most 64 octets, a number 20; six lines a policy */
+    /* a name has at most 64 octets, a number 20; eight lines a policy */
 
     lines = ngx_palloc(r->pool, n * sizeof(ngx_http_icert_limit_line_t));
-    p = ngx_pnalloc(r->pool, 1024 + n * 6 * 160);
+    p = ngx_pnalloc(r->pool, 1024 + n * 8 * 160);
 
     if (lines == NULL || p == NULL) {
         return NGX_ERROR;
@@ -88,13 +89,12 @@ ngx_http_icert_limit_counts(ngx_http_request_t *r,
                        "# TYPE icert_limit_requests_total counter\n");
 
     for (i = 0; i < n; i++) {
-        p = ngx_sprintf(p,
-              "icert_limit_requests_total{policy=\"%V\",result=\"passed\"} %uL\n"
-              "icert_limit_requests_total{policy=\"%V\",result=\"delayed\"} %uL\n"
-              "icert_limit_requests_total{policy=\"%V\",result=\"refused\"} %uL\n",
-              &lines[i].name, lines[i].passed - lines[i].delayed,
-              &lines[i].name, lines[i].delayed,
-              &lines[i].name, lines[i].refused);
+        for (k = 0; k < NGX_HTTP_ICERT_LIMIT_RESULTS; k++) {
+            p = ngx_sprintf(p, "icert_limit_requests_total{policy=\"%V\","
+                               "result=\"%s\"} %uL\n",
+                            &lines[i].name, ngx_http_icert_limit_results[k],
+                            lines[i].results[k]);
+        }
     }
 
     p = ngx_sprintf(p, "# HELP icert_limit_evicted_total Keys forgotten before "

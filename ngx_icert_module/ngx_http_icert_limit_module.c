@@ -175,6 +175,7 @@ ngx_http_icert_limit_handler(ngx_http_request_t *r)
         zones[n] = limits[i].zone->data;
         q[n].cost = limits[i].cost;
         q[n].at_once = limits[i].at_once;
+        q[n].dry_run = lcf->dry_run;
 
         rc = ngx_http_icert_limit_question(r, zones[n], &q[n]);
 

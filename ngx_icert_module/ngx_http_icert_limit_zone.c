@@ -42,7 +42,8 @@ ngx_http_icert_limit_ask(ngx_http_request_t *r, ngx_http_icert_limit_zone_t *z,
     q->delay = ngx_max(q->answer.ahead - at_once, 0);
 
     if (!q->answer.allowed) {
-        sh->refused++;
+        sh->results[q->dry_run ? NGX_HTTP_ICERT_LIMIT_REFUSED_DRY
+                               : NGX_HTTP_ICERT_LIMIT_REFUSED]++;
 
         /*
          * Unchanged, but for a clock that went back.  Who goes on asking is
@@ -63,8 +64,9 @@ ngx_http_icert_limit_ask(ngx_http_request_t *r, ngx_http_icert_limit_zone_t *z,
         sh->nodes[i].tat = tat;
         ngx_http_icert_limit_newest(sh, i);
 
-        sh->passed++;
-        sh->delayed += (q->delay > 0);
+        sh->results[q->delay <= 0 ? NGX_HTTP_ICERT_LIMIT_PASSED
+                    : q->dry_run ? NGX_HTTP_ICERT_LIMIT_DELAYED_DRY
+                                 : NGX_HTTP_ICERT_LIMIT_DELAYED]++;
     }
 
     ngx_shmtx_unlock(&z->shpool->mutex);

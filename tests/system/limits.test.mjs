@@ -233,11 +233,13 @@ test('a dry run refuses nobody and says whom it would', async () => {
 	assert.equal(statuses(answers), '200 200 200');
 	assert.equal(answers[2].headers.ratelimit, undefined);
 	await until(() => logged().filter((line) => line === '/dry 200 REJECTED_DRY_RUN tight EC ').length === 2, { what: 'two lines of the dry run' });
+	assert.match(await counts(), /icert_limit_requests_total\{policy="tight",result="refused_dry_run"\} 2\n/);
 	// Two more than pass at once would wait two and four seconds.
 	const began = process.hrtime.bigint();
 	assert.equal(statuses(await many(3, '/dry/turn?k=dry')), '200 200 200');
 	assert.ok(process.hrtime.bigint() - began < 1_900_000_000n);
 	await until(() => logged().filter((line) => /^\S+ 200 DELAYED_DRY_RUN /.test(line)).length === 2, { what: 'who would have waited' });
+	assert.match(await counts(), /icert_limit_requests_total\{policy="turn",result="delayed_dry_run"\} 2\n/);
 });
 
 const logged = () => run('cat', [join(folder, 'limits.log')]).stdout.split('\n');
