@@ -1,4 +1,5 @@
 #include "keys/serve.h"
+#include "keys/serve_request.h"
 
 #include "libicert/clock.h"
 #include "libicert/error.h"
@@ -97,98 +98,6 @@ serve_sockets(struct serve_sockets *s)
 	return 0;
 }
 
-static int
-allowed_on(const char *sockets, const char *name)
-{
-	size_t len = strlen(name);
-
-	while (*sockets != 0) {
-		size_t n = strcspn(sockets, " ");
-
-		if (n == len && memcmp(sockets, name, n) == 0)
-			return 1;
-		sockets += n;
-		sockets += *sockets == ' ';
-	}
-	return 0;
-}
-
-static const struct serve_op *
-find_op(const struct serve *serve, uint16_t op)
-{
-	for (size_t i = 0; i < serve->n; i++)
-		if (serve->ops[i].op == op)
-			return &serve->ops[i];
-	return NULL;
-}
-
-static void
-reply_begin(struct serve_reply *r, const struct message *request)
-{
-	memset(r, 0, sizeof(*r));
-	r->fd = -1;
-	r->tries = -1;
-	message_begin(&r->body, request->op, 0, request->id);
-}
-
-/* Turns an outcome into the packet: an error carries no field but detail and tries. */
-static void
-reply_end(struct serve_reply *r, int outcome)
-{
-	if (outcome == 0)
-		outcome = message_finish(&r->body);
-	if (outcome == 0)
-		return;
-	message_clear(&r->body);
-	message_set_status(&r->body, (uint16_t)-outcome);
-	if (r->detail[0] != 0)
-		message_put_string(&r->body, TAG_DETAIL, r->detail);
-	if (r->tries >= 0)
-		message_put_number(&r->body, TAG_TRIES, (uint64_t)r->tries);
-	if (r->fd >= 0)
-		close(r->fd);
-	r->fd = -1;
-}
-
-static void
-reply_free(struct serve_reply *r)
-{
-	buf_free(&r->body);
-	if (r->fd >= 0)
-		close(r->fd);
-	bytes_wipe(r, sizeof(*r));
-	r->fd = -1;
-}
-
-/*
- * Parses a packet and decides whether this socket may ask for it.  0 and the operation (NULL for a ping), or the refusal; a
- * malformed packet has a message whose header may be trusted no further than to be repeated.
- */
-static int
-admit(const struct serve *serve, const char *socket, const uint8_t *packet, size_t len, int fd, struct message *m,
-    const struct serve_op **op)
-{
-	const struct keyproto_spec *spec;
-	int error = message_parse(m, packet, len, NULL);
-
-	*op = NULL;
-	if (error != 0) {
-		m->n = 0;
-		return error;
-	}
-	spec = keyproto_find(m->op);
-	*op = find_op(serve, m->op);
-	if (m->status != 0 || spec == NULL || (*op == NULL && m->op != OP_PING))
-		return ICERT_E_UNSUPPORTED;
-	if (*op != NULL && !allowed_on((*op)->sockets, socket)) {
-		log_warn("key_request_denied", "%s is not allowed on %s", spec->name, socket);
-		return ICERT_E_DENIED;
-	}
-	if ((fd >= 0) != (spec->fd_in != 0))
-		return ICERT_E_MALFORMED;
-	return message_check(m, spec->request);
-}
-
 static void
 conn_close(struct loop *l, struct conn *c)
 {
@@ -249,10 +158,10 @@ conn_accept(struct loop *l, size_t socket)
 static void
 conn_send(struct loop *l, struct conn *c, struct serve_reply *r, int outcome)
 {
-	reply_end(r, outcome);
+	serve_reply_end(r, outcome);
 	if (message_send(c->fd, &r->body, r->fd) != 0)
 		conn_close(l, c);
-	reply_free(r);
+	serve_reply_free(r);
 }
 
 /* In the child: nothing is open but stderr, the way back, and the request's file. */
@@ -265,15 +174,15 @@ child_run(struct loop *l, const struct serve_op *op, const struct serve_request 
 
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
-	reply_begin(&r, q->message);
+	serve_reply_begin(&r, q->message);
 	outcome = sandbox_keep_only(keep, 2);
 	if (outcome == 0 && op->enter != NULL)
 		outcome = op->enter(l->serve->ctx);
 	if (outcome == 0)
 		outcome = op->handler(l->serve->ctx, q, &r);
-	reply_end(&r, outcome);
+	serve_reply_end(&r, outcome);
 	outcome = message_send(back, &r.body, r.fd) == 0 ? 0 : 1;
-	reply_free(&r);
+	serve_reply_free(&r);
 	leave(outcome);
 }
 
@@ -333,12 +242,12 @@ conn_read(struct loop *l, struct conn *c)
 		return;
 	}
 	c->used_at = clock_mono_ms();
-	outcome = admit(l->serve, c->socket, l->packet, (size_t)len, q.fd, &l->message, &op);
-	reply_begin(&r, &l->message);
+	outcome = serve_admit(l->serve, c->socket, l->packet, (size_t)len, q.fd, &l->message, &op);
+	serve_reply_begin(&r, &l->message);
 	if (outcome == 0 && op != NULL && op->forked) {
 		outcome = child_start(l, c, op, &q, (size_t)len);
 		if (outcome == 0)
-			reply_free(&r);
+			serve_reply_free(&r);
 		else
 			conn_forget_request(c);
 	} else if (outcome == 0 && op != NULL)
@@ -398,7 +307,7 @@ child_end(struct loop *l, struct conn *c, int in_time)
 	c->child_fd = -1;
 	l->children--;
 	message_parse(&l->message, c->request, c->request_len, NULL);
-	reply_begin(&r, &l->message);
+	serve_reply_begin(&r, &l->message);
 	outcome = in_time ? take_answer(l, op, &q, len, fd, &r) : ICERT_E_TIMEOUT;
 	if (outcome == ICERT_E_CRASHED || outcome == ICERT_E_TIMEOUT)
 		log_warn("child_failed", "%s: %s (signal %d)", keyproto_find(op->op)->name, icert_err_code(outcome),
@@ -558,53 +467,4 @@ serve_run(const struct serve *serve, const struct serve_sockets *sockets)
 	error = run(l);
 	loop_free(l);
 	return error;
-}
-
-/* What the server makes of the reply of a forked operation that was run in this process. */
-static int
-finish_once(const struct serve *serve, const struct serve_op *op, const struct serve_request *q, struct serve_reply *r)
-{
-	struct message *answer = calloc(1, sizeof(*answer));
-	struct buf child = r->body;
-	int outcome;
-
-	if (answer == NULL)
-		return ICERT_E_MEMORY;
-	buf_init(&r->body);
-	message_begin(&r->body, op->op, 0, q->message->id);
-	outcome = message_parse(answer, child.p, child.len, op->child_reply);
-	if (outcome == 0)
-		outcome = op->finish(serve->ctx, q, answer, r);
-	free(answer);
-	buf_free(&child);
-	return outcome;
-}
-
-int
-serve_once(const struct serve *serve, const char *socket, const uint8_t *packet, size_t len, int fd, struct buf *out,
-    int *fd_out)
-{
-	struct message *m = calloc(1, sizeof(*m));
-	struct serve_request q = { .socket = socket, .message = m, .fd = fd };
-	const struct serve_op *op;
-	struct serve_reply r;
-	int outcome;
-
-	if (m == NULL)
-		return ICERT_E_MEMORY;
-	outcome = admit(serve, socket, packet, len, fd, m, &op);
-	reply_begin(&r, m);
-	if (outcome == 0 && op != NULL)
-		outcome = op->handler(serve->ctx, &q, &r);
-	if (outcome == 0 && op != NULL && op->finish != NULL)
-		outcome = finish_once(serve, op, &q, &r);
-	reply_end(&r, outcome);
-	buf_put(out, r.body.p, r.body.len);
-	if (fd_out != NULL) {
-		*fd_out = r.fd;
-		r.fd = -1;
-	}
-	reply_free(&r);
-	free(m);
-	return buf_error(out);
 }
