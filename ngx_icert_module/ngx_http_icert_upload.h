@@ -42,6 +42,11 @@ void ngx_http_icert_spool_close(ngx_http_icert_spool_t *spool);
 
 ngx_int_t ngx_http_icert_spool_tmpfs(ngx_str_t *path);
 
+/* NGX_DECLINED while there is less room than what stays free */
+
+ngx_int_t ngx_http_icert_spool_room(ngx_http_icert_spool_t *spool,
+    ngx_log_t *log);
+
 /*
  * name has room for NGX_HTTP_ICERT_SPOOL_NAME; NGX_INVALID_FILE on failure,
  * and when there are too many files or there is too little room

@@ -7,6 +7,10 @@
 #include "ngx_http_icert_upload.h"
 
 
+#define NGX_HTTP_ICERT_SPOOL_ASK  (256 * 1024)  /* octets of a file, then the
+                                                   room is asked for again */
+
+
 static ngx_int_t ngx_http_icert_upload_measure(
     ngx_http_icert_upload_ctx_t *ctx, ngx_http_icert_upload_part_t *part,
     const u_char *p, size_t len);
@@ -160,6 +164,18 @@ ngx_http_icert_upload_spooled(ngx_http_icert_upload_ctx_t *ctx,
 
     if (EVP_DigestUpdate(ctx->md, p, len) != 1) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /* whoever else fills the disk does so meanwhile, and so do uploads */
+
+    if (part->record.size / NGX_HTTP_ICERT_SPOOL_ASK
+        != (part->record.size - len) / NGX_HTTP_ICERT_SPOOL_ASK
+        && ngx_http_icert_spool_room(ctx->spool,
+                                     ctx->request->connection->log)
+           != NGX_OK)
+    {
+        return ngx_http_icert_upload_refuse(ctx, NGX_HTTP_ICERT_UPLOAD_SPOOL,
+                                            NULL);
     }
 
     while (len) {

@@ -275,13 +275,33 @@ ngx_http_icert_spool_close(ngx_http_icert_spool_t *spool)
 }
 
 
+ngx_int_t
+ngx_http_icert_spool_room(ngx_http_icert_spool_t *spool, ngx_log_t *log)
+{
+    struct statfs  fs;
+
+    if (spool->free == 0) {
+        return NGX_OK;
+    }
+
+    if (fstatfs(spool->folder, &fs) == -1
+        || (off_t) fs.f_bavail * (off_t) fs.f_bsize < spool->free)
+    {
+        ngx_log_error(NGX_LOG_ERR, log, 0, "the spool has less room than what "
+                      "is kept free");
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
 ngx_fd_t
 ngx_http_icert_spool_create(ngx_http_icert_spool_t *spool, u_char *name,
     ngx_log_t *log)
 {
-    u_char         random[16], *p;
-    ngx_fd_t       fd;
-    struct statfs  fs;
+    u_char    random[16], *p;
+    ngx_fd_t  fd;
 
     if (spool->folder == NGX_INVALID_FILE
         || RAND_bytes(random, sizeof(random)) != 1)
@@ -295,12 +315,7 @@ ngx_http_icert_spool_create(ngx_http_icert_spool_t *spool, u_char *name,
         return NGX_INVALID_FILE;
     }
 
-    if (spool->free
-        && (fstatfs(spool->folder, &fs) == -1
-            || (off_t) fs.f_bavail * (off_t) fs.f_bsize < spool->free))
-    {
-        ngx_log_error(NGX_LOG_ERR, log, 0, "the spool has less room than what "
-                      "is kept free");
+    if (ngx_http_icert_spool_room(spool, log) != NGX_OK) {
         return NGX_INVALID_FILE;
     }
 

@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import http from 'node:http';
 import http2 from 'node:http2';
 import { connect, createServer } from 'node:net';
@@ -175,6 +175,56 @@ test('no more files at once than the spool may hold, and room is kept free', asy
 	await nginx.reload((port) => config(port, edge.spool).replace('icert_upload_spool_files 3;', 'icert_upload_spool_free 1000000g;'));
 	await until(async () => (await post('/free', [file('a', pdf())])).reason === 'upload_spool', { what: 'a spool that is full' });
 	await nginx.reload((port) => config(port, edge.spool));
+});
+
+/** An upload that has begun: what it has in the spool, the rest of it, and what is answered. */
+async function begun(path, octets) {
+	const { contentType, body } = multipart([file('a', pdf(octets))]);
+	const req = http.request(`${nginx.url}${path}`, { method: 'POST', agent: false, headers: { 'Content-Type': contentType, 'Content-Length': body.length } });
+	const answer = new Promise((resolve) => req.on('response', (res) => resolve([res.resume().statusCode, res.headers['x-reason']])).on('error', (error) => resolve([0, error.code])));
+	req.write(body.subarray(0, octets / 2));
+	const there = await Promise.race([answer, until(() => edge.spooled()[0], { what: 'its file' })]);
+	return { there, answer, rest: () => req.end(body.subarray(octets / 2)), leave: () => req.destroy() };
+}
+
+test('a file that has begun ends where the room does', async () => {
+	const filler = `${edge.spool}.filler`, room = () => { const { bavail, bsize } = statfsSync(edge.spool); return bavail * bsize; };
+	try {
+		for (;;) {
+			// Whoever else is on this machine takes room too, and gives it back.
+			const free = room() - (16 << 20);
+			await nginx.reload((port) => config(port, edge.spool).replace('icert_upload_spool_files 3;', `icert_upload_spool_free ${free};`));
+			const one = await begun('/free', 900_000);
+			if (typeof one.there !== 'string') continue;
+			while (room() > free - (4 << 20)) appendFileSync(filler, Buffer.alloc(1 << 20, 1));
+			one.rest();
+			const answer = await one.answer, full = room() < free;
+			rmSync(filler);
+			if (!full && answer[0] === 200) continue;
+			assert.deepEqual(answer, [507, 'upload_spool']);
+			break;
+		}
+		await until(() => edge.spooled().length === 0, { what: 'an empty spool' });
+	} finally {
+		rmSync(filler, { force: true });
+		await nginx.reload((port) => config(port, edge.spool));
+	}
+});
+
+test('what a killed worker was receiving is gone before its successor answers anybody', async () => {
+	// One that a reload made leave has no successor: what it leaves the others find.
+	await until(() => nginx.pids().length === 1, { what: 'one worker' });
+	for (let n = 0; n < 3; n++) {
+		const one = await begun('/free', 900_000), worker = readdirSync(edge.spool).find((name) => existsSync(join(edge.spool, name, one.there)));
+		process.kill(Number(worker), 'SIGKILL');
+		assert.equal((await one.answer)[0], 0, 'nobody answers any more');
+		// Whoever waited at the socket meanwhile is answered first: nothing may be left of the other by then.
+		const next = await until(() => post('/free', [{ name: 'a', value: 'b' }]), { what: 'the successor', every: 1 });
+		const left = existsSync(join(edge.spool, worker));
+		assert.equal(next.status, 200);
+		assert.equal(left, false);
+		assert.deepEqual(edge.spooled(), []);
+	}
 });
 
 test('the example of the module\'s README does what it says', async () => {
