@@ -187,6 +187,9 @@ async function begun(path, octets) {
 	return { there, answer, rest: () => req.end(body.subarray(octets / 2)), leave: () => req.destroy() };
 }
 
+/** Until who leaves has left: it still answers those who come, as before, and it has no successor. */
+const alone = () => until(() => nginx.pids().length === 1, { what: 'one worker' });
+
 test('a file that has begun ends where the room does', async () => {
 	const filler = `${edge.spool}.filler`, room = () => { const { bavail, bsize } = statfsSync(edge.spool); return bavail * bsize; };
 	try {
@@ -194,6 +197,7 @@ test('a file that has begun ends where the room does', async () => {
 			// Whoever else is on this machine takes room too, and gives it back.
 			const free = room() - (16 << 20);
 			await nginx.reload((port) => config(port, edge.spool).replace('icert_upload_spool_files 3;', `icert_upload_spool_free ${free};`));
+			await alone();
 			const one = await begun('/free', 900_000);
 			if (typeof one.there !== 'string') continue;
 			while (room() > free - (4 << 20)) appendFileSync(filler, Buffer.alloc(1 << 20, 1));
@@ -212,8 +216,7 @@ test('a file that has begun ends where the room does', async () => {
 });
 
 test('what a killed worker was receiving is gone before its successor answers anybody', async () => {
-	// One that a reload made leave has no successor: what it leaves the others find.
-	await until(() => nginx.pids().length === 1, { what: 'one worker' });
+	await alone();
 	for (let n = 0; n < 3; n++) {
 		const one = await begun('/free', 900_000), worker = readdirSync(edge.spool).find((name) => existsSync(join(edge.spool, name, one.there)));
 		process.kill(Number(worker), 'SIGKILL');
