@@ -288,13 +288,24 @@ static ngx_int_t
 ngx_http_icert_variable_reason(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    u_char  *p;
+    u_char      *p;
+    ngx_uint_t   status;
 
     if (ngx_http_icert_variable_note(r, v, data) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    if (v->len || r->main->err_status < NGX_HTTP_BAD_REQUEST) {
+    status = r->main->err_status;
+
+    /* who fell silent is sent nothing, so it is no error page's status */
+
+    if (r->main->headers_out.status == NGX_HTTP_REQUEST_TIME_OUT
+        && !r->main->header_sent)
+    {
+        status = NGX_HTTP_REQUEST_TIME_OUT;
+    }
+
+    if (v->len || status < NGX_HTTP_BAD_REQUEST) {
         return NGX_OK;
     }
 
@@ -304,7 +315,7 @@ ngx_http_icert_variable_reason(ngx_http_request_t *r,
     }
 
     v->data = p;
-    v->len = ngx_sprintf(p, "http_%03ui", r->main->err_status % 1000) - p;
+    v->len = ngx_sprintf(p, "http_%03ui", status % 1000) - p;
 
     return NGX_OK;
 }

@@ -64,7 +64,7 @@ system: all
 	$(Q)$(RUN_TESTS) $(SYSTEM_TESTS)
 # The module with nginx's pools taken apart (tests/poison): the programs are those of the sanitized build.
 POISONED = build/asan-poison
-POISON_TESTS ?= uploads upload_refusals upload_aborts multipart mixed_uploads in_hand limits edge ocsp ocsp_wire
+POISON_TESTS ?= uploads reasons upload_refusals upload_aborts multipart mixed_uploads in_hand limits edge ocsp ocsp_wire
 .PHONY: poison
 poison: all asan
 	$(Q)$(MAKE) -s B=$(POISONED) SAN=address,undefined POISON=1 module
