@@ -10,12 +10,12 @@
 //   await icert.totp('central')      an unused code
 //   icert.moveClock(3600 * 72)       business time from now on: real + 72 h
 //   await icert.stop()               stops it and removes all its data
-import { execFile, spawn, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdtempSync, openSync, closeSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdtempSync, openSync, closeSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { begin, stock } from './stock.mjs';
@@ -73,14 +73,23 @@ export function newFolder() {
 	return folder;
 }
 
+/** What an instance needs of this checkout and its build, copied there for who takes something away from it: its icertctl. */
+export function checkout(folder) {
+	const built = ['build', relative(top, build)].flatMap((from) => ['bin', 'modules', 'static'].map((part) => join(from, part)));
+	for (const part of [...new Set(built), 'conf', 'migrations', 'tests/simulators', 'node_modules'])
+		if (existsSync(join(top, part))) cpSync(join(top, part), join(folder, part), { recursive: true });
+	execFileSync('chmod', ['-R', 'a+rX', folder]);
+	return join(folder, relative(top, icertctl));
+}
+
 export function refuseReport(text, where) {
 	if (REPORT.test(text)) throw new Error(`a sanitizer's report in ${where}:\n${text}`);
 }
 
 /** Runs icertctl to its end; throws for a sanitizer's report only: { code, stdout, stderr }. */
-export async function icertctlRun(args, options = {}) {
+export async function icertctlRun(args, { program = icertctl, ...options } = {}) {
 	try {
-		const { stdout, stderr } = await run(icertctl, args, { timeout: UP_MS, maxBuffer: 1 << 24, ...options });
+		const { stdout, stderr } = await run(program, args, { timeout: UP_MS, maxBuffer: 1 << 24, ...options });
 		refuseReport(stderr, `icertctl ${args[0]}`);
 		return { code: 0, stdout, stderr };
 	} catch (error) {
@@ -92,22 +101,23 @@ export async function icertctlRun(args, options = {}) {
 const running = new Set();
 process.on('exit', () => {
 	for (const icert of running) {
-		spawnSync(icertctl, ['down', '--prefix', icert.prefix]);
+		spawnSync(icert.program, ['down', '--prefix', icert.prefix]);
 		for (const { name, text } of icert.reports()) {
 			process.stderr.write(`a sanitizer's report in log/${name}:\n${text}\n`);
 			process.exitCode = 1;
 		}
-		spawnSync(icertctl, ['reset', '--prefix', icert.prefix]);
+		spawnSync(icert.program, ['reset', '--prefix', icert.prefix]);
 	}
 	for (const icert of running) if (icert.folder) rmSync(icert.folder, { recursive: true, force: true });
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
 
 export class Instance {
-	constructor(prefix, portBase, folder) {
+	constructor(prefix, portBase, folder, program = icertctl) {
 		this.prefix = prefix;
 		this.portBase = portBase;
 		this.folder = folder;
+		this.program = program;
 		this.ahead = 0;		// seconds of business time before real time
 		this.portal = `https://localhost:${portBase}`;
 		this.desk = `https://localhost:${portBase + 1}`;
@@ -122,7 +132,7 @@ export class Instance {
 	/** `icertctl COMMAND … --prefix` of this instance.  Nobody waits for the next half minute: an account whose codes are used up is enrolled anew. */
 	icertctl(command, ...args) {
 		const renew = ['totp', 'issue-test'].includes(command) ? ['--renew'] : [];
-		return icertctlRun([command, ...args, ...renew, '--prefix', this.prefix]);
+		return icertctlRun([command, ...args, ...renew, '--prefix', this.prefix], { program: this.program });
 	}
 
 	async up(...options) {
@@ -285,11 +295,11 @@ const stockHere = () => stock(build, top, async (put) => {
 
 /**
  * A new instance, up and ready.  `prefix` and `portBase` are chosen when left out.  fresh: its very keys, its
- * database and its sample staff are made by this start, for who tries a first start itself.
+ * database and its sample staff are made by this start, for who tries a first start itself.  program: the icertctl of checkout().
  */
-export async function startInstance({ prefix, portBase, fresh } = {}) {
+export async function startInstance({ prefix, portBase, fresh, program } = {}) {
 	const folder = prefix ? undefined : newFolder();
-	const icert = new Instance(prefix ?? join(folder, 'instance'), portBase ?? await freePortBase(), folder);
+	const icert = new Instance(prefix ?? join(folder, 'instance'), portBase ?? await freePortBase(), folder, program);
 	try {
 		if (!fresh && !existsSync(icert.prefix)) await begin(await stockHere(), icert.prefix);
 		await icert.up(...fresh ? [] : ['--keep-tokens']);

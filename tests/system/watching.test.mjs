@@ -3,13 +3,13 @@
 // The instance gets a database of its own that knows the loopback.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync, renameSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import tls from 'node:tls';
 import https from 'node:https';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { startInstance } from '../lib/instance.mjs';
+import { checkout, newFolder, startInstance } from '../lib/instance.mjs';
 import { Client, until } from '../lib/http.mjs';
 import { writeCountries } from '../lib/mmdb.mjs';
 import { multipart } from '../lib/multipart.mjs';
@@ -53,6 +53,28 @@ test('the audit row of a log-in names the country', async () => {
 	assert.equal(page.status, 200);
 	const rows = icert.sql("select country from icert.audit where action like '%login%' or action like '%log_in%'").split('\n');
 	assert.ok(rows.length > 0 && rows.every((country) => ['EC', 'PE'].includes(country)), `countries: ${rows}`);
+});
+
+test('without the package of countries an instance starts, and everybody is from nowhere it knows', async () => {
+	const folder = newFolder();
+	let bare;
+	try {
+		const program = checkout(join(folder, 'icert'));
+		rmSync(join(folder, 'icert/node_modules/@ip-location-db'), { recursive: true });
+		bare = await startInstance({ program });
+		const [, file] = /^\s*icert_country_database (\S+)/m.exec(readFileSync(join(bare.prefix, 'etc/nginx.conf'), 'utf8'));
+		assert.ok(!existsSync(file), file);
+		assert.equal((await new Operator(bare, 'auditor').signIn()).status, 200);
+		const told = await (await fetch(`${bare.state}/metrics`)).text();
+		for (const name of ['epoch_seconds', 'refused']) assert.match(told, new RegExp(`^icert_country_database_${name} 0$`, 'm'));
+		assert.equal(prometheus(told).series.get('icert_limit_requests_total{policy="abroad",result="passed"}'), 0);
+		assert.equal(bare.sql("select distinct country from icert.audit where action like '%login%' or action like '%log_in%'"), 'unknown');
+		const asked = await until(() => { const all = readFileSync(join(bare.prefix, 'log/access.log'), 'utf8').trim().split('\n').map((line) => JSON.parse(line)); return all.length > 1 && all; }, { what: 'lines of the log-in' });
+		assert.deepEqual([...new Set(asked.map(({ country }) => country))], ['unknown']);
+	} finally {
+		await bare?.stop();
+		rmSync(folder, { recursive: true, force: true });
+	}
 });
 
 // Whatever a client calls an id.

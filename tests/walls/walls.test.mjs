@@ -217,14 +217,11 @@ describe('walls', { skip: !ROOT && NEEDS_ROOT }, () => {
 });
 
 test('started by an ordinary user: says which walls are missing', { skip: !ROOT && 'not checked here: needs root to become another user' }, async () => {
-	const { newFolder, freePortBase } = await import('../lib/instance.mjs');
-	const { chownSync, cpSync, rmSync } = await import('node:fs');
+	const { checkout, newFolder, freePortBase } = await import('../lib/instance.mjs');
+	const { chownSync, rmSync } = await import('node:fs');
 	const folder = newFolder();
 	// A checkout of that user's own: this one may lie where only root can look.
-	for (const part of ['build/bin', 'build/modules', 'build/static', 'conf', 'migrations', 'tests/simulators', 'node_modules'])
-		cpSync(join(top, part), join(folder, 'icert', part), { recursive: true });
-	assert.equal(spawnSync('chmod', ['-R', 'a+rX', folder]).status, 0);
-	const icertctl = join(folder, 'icert/build/bin/icertctl');
+	const icertctl = checkout(join(folder, 'icert'));
 	const [uid, gid] = ['-u', '-g'].map((f) => Number(spawnSync('id', [f, 'icert-sim'], { encoding: 'utf8' }).stdout));
 	chownSync(folder, uid, gid);
 	const prefix = join(folder, 'instance');
