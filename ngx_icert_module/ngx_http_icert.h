@@ -103,4 +103,21 @@ char *ngx_http_icert_set_msec_slot(ngx_conf_t *cf, ngx_command_t *cmd,
 extern ngx_module_t  ngx_http_icert_module;
 
 
+/*
+ * For what is wrong with this instance and not with the request that has met
+ * it: no address and no target beside it, as a request's log would have, and
+ * once a second at most, however many meet it.
+ */
+
+#define ngx_http_icert_log_state(err, ...)                                    \
+    do {                                                                      \
+        static time_t  told;                                                  \
+                                                                              \
+        if (told != ngx_time()) {                                             \
+            told = ngx_time();                                                \
+            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, err, __VA_ARGS__);     \
+        }                                                                     \
+    } while (0)
+
+
 #endif /* _NGX_HTTP_ICERT_H_INCLUDED_ */

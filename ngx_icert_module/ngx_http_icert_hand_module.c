@@ -159,8 +159,8 @@ ngx_http_icert_hand_handler(ngx_http_request_t *r)
         rc = ngx_http_icert_hand_take(z, &value, hands[i].most, &held->slot);
 
         if (rc == NGX_ERROR) {
-            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                          "icert_in_hand_zone \"%V\" is too small", &z->name);
+            ngx_http_icert_log_state(0, "icert_in_hand_zone \"%V\" is too small",
+                                     &z->name);
         }
 
         if (rc != NGX_OK) {

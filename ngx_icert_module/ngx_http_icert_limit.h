@@ -132,9 +132,8 @@ typedef struct {
 
 /* asks the policy for a key; charges it when commit is set and it allows */
 
-void ngx_http_icert_limit_ask(ngx_http_request_t *r,
-    ngx_http_icert_limit_zone_t *z, ngx_http_icert_limit_question_t *q,
-    int64_t now, ngx_uint_t commit);
+void ngx_http_icert_limit_ask(ngx_http_icert_limit_zone_t *z,
+    ngx_http_icert_limit_question_t *q, int64_t now, ngx_uint_t commit);
 
 /* $icert_limit_counts: what the policies did, as Prometheus' text */
 

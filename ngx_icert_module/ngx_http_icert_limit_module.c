@@ -197,7 +197,7 @@ ngx_http_icert_limit_handler(ngx_http_request_t *r)
 
         /* 0 … n - 2 are asked, n - 1 is charged, then those before it */
 
-        ngx_http_icert_limit_ask(r, zones[i % n], &q[i % n], now, i >= n - 1);
+        ngx_http_icert_limit_ask(zones[i % n], &q[i % n], now, i >= n - 1);
 
         if (!q[i % n].answer.allowed) {
             return ngx_http_icert_limit_refuse(r, note, zones[i % n],

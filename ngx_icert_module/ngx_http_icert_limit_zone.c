@@ -15,7 +15,7 @@ static void ngx_http_icert_limit_newest(ngx_http_icert_limit_shctx_t *sh,
 
 
 void
-ngx_http_icert_limit_ask(ngx_http_request_t *r, ngx_http_icert_limit_zone_t *z,
+ngx_http_icert_limit_ask(ngx_http_icert_limit_zone_t *z,
     ngx_http_icert_limit_question_t *q, int64_t now, ngx_uint_t commit)
 {
     int64_t                        tat, at_once;
@@ -72,9 +72,8 @@ ngx_http_icert_limit_ask(ngx_http_request_t *r, ngx_http_icert_limit_zone_t *z,
     ngx_shmtx_unlock(&z->shpool->mutex);
 
     if (lost) {
-        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                      "icert_limit_zone \"%V\" is too small: keys are "
-                      "forgotten before their time", &z->name);
+        ngx_http_icert_log_state(0, "icert_limit_zone \"%V\" is too small: keys "
+                                 "are forgotten before their time", &z->name);
     }
 }
 

@@ -44,8 +44,7 @@ ngx_int_t ngx_http_icert_spool_tmpfs(ngx_str_t *path);
 
 /* NGX_DECLINED while there is less room than what stays free */
 
-ngx_int_t ngx_http_icert_spool_room(ngx_http_icert_spool_t *spool,
-    ngx_log_t *log);
+ngx_int_t ngx_http_icert_spool_room(ngx_http_icert_spool_t *spool);
 
 /*
  * name has room for NGX_HTTP_ICERT_SPOOL_NAME; NGX_INVALID_FILE on failure,
@@ -53,9 +52,8 @@ ngx_int_t ngx_http_icert_spool_room(ngx_http_icert_spool_t *spool,
  */
 
 ngx_fd_t ngx_http_icert_spool_create(ngx_http_icert_spool_t *spool,
-    u_char *name, ngx_log_t *log);
-void ngx_http_icert_spool_remove(ngx_http_icert_spool_t *spool, u_char *name,
-    ngx_log_t *log);
+    u_char *name);
+void ngx_http_icert_spool_remove(ngx_http_icert_spool_t *spool, u_char *name);
 
 
 /* what one field of a form may carry */

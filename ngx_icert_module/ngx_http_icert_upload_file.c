@@ -127,8 +127,7 @@ ngx_http_icert_upload_typed(ngx_http_icert_upload_ctx_t *ctx,
     part->record.type = type;
     dimensions_init(&ctx->dimensions, type);
 
-    ctx->fd = ngx_http_icert_spool_create(ctx->spool, part->spool,
-                                          ctx->request->connection->log);
+    ctx->fd = ngx_http_icert_spool_create(ctx->spool, part->spool);
     if (ctx->fd == NGX_INVALID_FILE) {
         return ngx_http_icert_upload_refuse(ctx, NGX_HTTP_ICERT_UPLOAD_SPOOL,
                                             NULL);
@@ -170,9 +169,7 @@ ngx_http_icert_upload_spooled(ngx_http_icert_upload_ctx_t *ctx,
 
     if (part->record.size / NGX_HTTP_ICERT_SPOOL_ASK
         != (part->record.size - len) / NGX_HTTP_ICERT_SPOOL_ASK
-        && ngx_http_icert_spool_room(ctx->spool,
-                                     ctx->request->connection->log)
-           != NGX_OK)
+        && ngx_http_icert_spool_room(ctx->spool) != NGX_OK)
     {
         return ngx_http_icert_upload_refuse(ctx, NGX_HTTP_ICERT_UPLOAD_SPOOL,
                                             NULL);
@@ -186,8 +183,8 @@ ngx_http_icert_upload_spooled(ngx_http_icert_upload_ctx_t *ctx,
         }
 
         if (n <= 0) {
-            ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log,
-                          ngx_errno, "the spool takes no more");
+            ngx_http_icert_log_state(n == -1 ? ngx_errno : 0,
+                                     "the spool takes no more");
             return ngx_http_icert_upload_refuse(ctx,
                                                 NGX_HTTP_ICERT_UPLOAD_SPOOL,
                                                 NULL);

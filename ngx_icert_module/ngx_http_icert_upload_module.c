@@ -367,8 +367,7 @@ ngx_http_icert_upload_start(ngx_http_request_t *r,
     }
 
     if (r->request_body_no_buffering) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "icert_upload needs request buffering");
+        ngx_http_icert_log_state(0, "icert_upload needs request buffering");
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -470,8 +469,7 @@ ngx_http_icert_upload_cleanup(void *data)
 
     for (i = 0; i < ctx->parts.nelts; i++) {
         if (part[i].spooled) {
-            ngx_http_icert_spool_remove(ctx->spool, part[i].spool,
-                                        ngx_cycle->log);
+            ngx_http_icert_spool_remove(ctx->spool, part[i].spool);
         }
     }
 }

@@ -276,7 +276,7 @@ ngx_http_icert_spool_close(ngx_http_icert_spool_t *spool)
 
 
 ngx_int_t
-ngx_http_icert_spool_room(ngx_http_icert_spool_t *spool, ngx_log_t *log)
+ngx_http_icert_spool_room(ngx_http_icert_spool_t *spool)
 {
     struct statfs  fs;
 
@@ -287,8 +287,8 @@ ngx_http_icert_spool_room(ngx_http_icert_spool_t *spool, ngx_log_t *log)
     if (fstatfs(spool->folder, &fs) == -1
         || (off_t) fs.f_bavail * (off_t) fs.f_bsize < spool->free)
     {
-        ngx_log_error(NGX_LOG_ERR, log, 0, "the spool has less room than what "
-                      "is kept free");
+        ngx_http_icert_log_state(0, "the spool has less room than what is kept "
+                                 "free");
         return NGX_DECLINED;
     }
 
@@ -297,8 +297,7 @@ ngx_http_icert_spool_room(ngx_http_icert_spool_t *spool, ngx_log_t *log)
 
 
 ngx_fd_t
-ngx_http_icert_spool_create(ngx_http_icert_spool_t *spool, u_char *name,
-    ngx_log_t *log)
+ngx_http_icert_spool_create(ngx_http_icert_spool_t *spool, u_char *name)
 {
     u_char    random[16], *p;
     ngx_fd_t  fd;
@@ -310,12 +309,12 @@ ngx_http_icert_spool_create(ngx_http_icert_spool_t *spool, u_char *name,
     }
 
     if (spool->files >= spool->files_max) {
-        ngx_log_error(NGX_LOG_ERR, log, 0, "the spool has %ui files of this "
-                      "worker already", spool->files);
+        ngx_http_icert_log_state(0, "the spool has %ui files of this worker "
+                                 "already", spool->files);
         return NGX_INVALID_FILE;
     }
 
-    if (ngx_http_icert_spool_room(spool, log) != NGX_OK) {
+    if (ngx_http_icert_spool_room(spool) != NGX_OK) {
         return NGX_INVALID_FILE;
     }
 
@@ -327,8 +326,8 @@ ngx_http_icert_spool_create(ngx_http_icert_spool_t *spool, u_char *name,
                 O_WRONLY|O_CREAT|O_EXCL|O_NOFOLLOW|O_CLOEXEC, 0640);
 
     if (fd == NGX_INVALID_FILE) {
-        ngx_log_error(NGX_LOG_ERR, log, ngx_errno,
-                      "a file cannot be made in the spool");
+        ngx_http_icert_log_state(ngx_errno,
+                                 "a file cannot be made in the spool");
         return NGX_INVALID_FILE;
     }
 
@@ -337,7 +336,7 @@ ngx_http_icert_spool_create(ngx_http_icert_spool_t *spool, u_char *name,
     /* the backend reads it as the group, whatever the umask */
 
     if (fchmod(fd, 0640) == -1) {
-        ngx_log_error(NGX_LOG_ERR, log, ngx_errno, "fchmod() in the spool");
+        ngx_http_icert_log_state(ngx_errno, "fchmod() in the spool");
     }
 
     return fd;
@@ -345,8 +344,7 @@ ngx_http_icert_spool_create(ngx_http_icert_spool_t *spool, u_char *name,
 
 
 void
-ngx_http_icert_spool_remove(ngx_http_icert_spool_t *spool, u_char *name,
-    ngx_log_t *log)
+ngx_http_icert_spool_remove(ngx_http_icert_spool_t *spool, u_char *name)
 {
     spool->files--;
 
@@ -355,7 +353,7 @@ ngx_http_icert_spool_remove(ngx_http_icert_spool_t *spool, u_char *name,
     if (unlinkat(spool->root, (char *) name, 0) == -1
         && ngx_errno != NGX_ENOENT)
     {
-        ngx_log_error(NGX_LOG_ALERT, log, ngx_errno,
-                      "a spooled file could not be removed");
+        ngx_http_icert_log_state(ngx_errno,
+                                 "a spooled file could not be removed");
     }
 }

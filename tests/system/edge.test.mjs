@@ -13,6 +13,7 @@ import { startInstance } from '../lib/instance.mjs';
 import { Client, until } from '../lib/http.mjs';
 import { MailBox } from '../lib/mail.mjs';
 import { multipart } from '../lib/multipart.mjs';
+import { edit, restart } from '../lib/reconfigure.mjs';
 import * as files from '../lib/files.mjs';
 import { Operator } from './walk.mjs';
 
@@ -484,4 +485,17 @@ test('the log names a network, a country and a reason, and no address', async ()
 	for (const reason of ['upload_file_size', 'upload_type', 'upload_empty', 'upload_files', 'upload_parts', 'upload_fields',
 		'upload_malformed', 'upload_truncated', 'limit'])
 		assert.ok(reasons.has(reason), `${reason}: ${[...reasons]}`);
+});
+
+test('what is wrong with the spool stands in the log, without who met it', async () => {
+	edit(icert, 'nginx.conf', [['icert_upload_spool_files 4000;', 'icert_upload_spool_files 4000; icert_upload_spool_free 1000000g;']]);
+	await restart(icert, 'nginx');
+	const page = await send([filePart(files.cedulaPdf())]);
+	assert.equal(page.status, 507);
+	const said = readFileSync(join(icert.prefix, 'log/nginx.log'), 'utf8').split('\n').filter((line) => line.includes('the spool has less room than what is kept free'));
+	assert.equal(said.length, 1);
+	assert.doesNotMatch(said[0], /client|127\.0|tramite/);
+	edit(icert, 'nginx.conf', [[' icert_upload_spool_free 1000000g;', '']]);
+	await restart(icert, 'nginx');
+	assert.notEqual((await send([filePart(files.cedulaPdf())])).status, 507);
 });
