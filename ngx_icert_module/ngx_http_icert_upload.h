@@ -79,6 +79,8 @@ typedef struct {
     ngx_http_complex_value_t   *session;     /* empty: nothing is read */
     ngx_uint_t                  rules;       /* 1: for files, 2: for others */
     ngx_flag_t                  enable;
+    u_char                     *file_name;   /* where that stands */
+    ngx_uint_t                  line;
     ngx_flag_t                  discard;
     size_t                      file_size;
     ngx_uint_t                  files;
@@ -107,8 +109,13 @@ typedef struct {
 extern ngx_module_t  ngx_http_icert_upload_module;
 
 
-/* of the module's table, and the directives icert_upload_type, _types, _field */
+/*
+ * of the module's table, and the directives icert_upload, icert_upload_type,
+ * _types, _field
+ */
 
+char *ngx_http_icert_upload_enable(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_icert_upload_type(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_icert_upload_types(ngx_conf_t *cf, ngx_command_t *cmd,

@@ -46,6 +46,20 @@ ngx_http_icert_upload_type_bit(ngx_conf_t *cf, u_char *name, size_t len)
 }
 
 
+/* what it goes with is known when all has been read, at another line */
+
+char *
+ngx_http_icert_upload_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_icert_upload_conf_t  *ucf = conf;
+
+    ucf->file_name = cf->conf_file->file.name.data;
+    ucf->line = cf->conf_file->line;
+
+    return ngx_conf_set_flag_slot(cf, cmd, conf);
+}
+
+
 /* icert_upload_type NAME HEX [offset=N] */
 
 char *
@@ -425,6 +439,8 @@ ngx_http_icert_upload_create_conf(ngx_conf_t *cf)
      *     conf->types = 0;
      *     conf->fields = NULL;
      *     conf->rules = 0;
+     *     conf->file_name = NULL;
+     *     conf->line = 0;
      */
 
     conf->enable = NGX_CONF_UNSET;
@@ -451,6 +467,11 @@ ngx_http_icert_upload_merge_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_http_upstream_conf_t           *fastcgi, *proxy;
     ngx_http_icert_upload_main_conf_t  *umcf;
+
+    if (conf->enable == NGX_CONF_UNSET) {
+        conf->file_name = prev->file_name;
+        conf->line = prev->line;
+    }
 
     ngx_conf_merge_value(conf->enable, prev->enable, 0);
     ngx_conf_merge_ptr_value(conf->session, prev->session, NULL);
@@ -513,7 +534,8 @@ ngx_http_icert_upload_merge_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (umcf->path.len == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "icert_upload needs icert_upload_spool");
+                           "icert_upload in %s:%ui needs icert_upload_spool",
+                           conf->file_name, conf->line);
         return NGX_CONF_ERROR;
     }
 
@@ -524,8 +546,10 @@ ngx_http_icert_upload_merge_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (!fastcgi->request_buffering || !proxy->request_buffering) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "icert_upload needs fastcgi_request_buffering and "
-                           "proxy_request_buffering on");
+                           "icert_upload in %s:%ui needs "
+                           "fastcgi_request_buffering and "
+                           "proxy_request_buffering on",
+                           conf->file_name, conf->line);
         return NGX_CONF_ERROR;
     }
 

@@ -59,7 +59,7 @@ static ngx_command_t  ngx_http_icert_upload_commands[] = {
 
     { ngx_string("icert_upload"),
       NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
-      ngx_conf_set_flag_slot,
+      ngx_http_icert_upload_enable,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_icert_upload_conf_t, enable),
       NULL },

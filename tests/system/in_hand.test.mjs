@@ -162,8 +162,8 @@ test('a configuration that cannot be is refused with the name of what is wrong',
 		const other = new Nginx(join(folder, 'bad'), () => lines);
 		mkdirSync(other.folder, { recursive: true });
 		other.configure();
-		const { code, stderr } = run('nginx', ['-t', '-e', 'stderr', '-p', other.folder, '-c', other.config], { env: nginxEnv() });
-		assert.notEqual(code, 0, lines);
+		const { status, stderr } = run('nginx', ['-t', '-e', 'stderr', '-p', other.folder, '-c', other.config], { env: nginxEnv() });
+		assert.notEqual(status, 0, lines);
 		assert.ok(stderr.includes(words), `${lines}: ${stderr}`);
 	}
 });

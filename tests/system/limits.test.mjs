@@ -545,8 +545,8 @@ test('a configuration that cannot be is refused with the name of what is wrong',
 		const other = new Nginx(join(folder, 'bad'), () => line);
 		mkdirSync(other.folder, { recursive: true });
 		other.configure();
-		const { code, stderr } = run('nginx', ['-t', '-e', 'stderr', '-p', other.folder, '-c', other.config], { env: nginxEnv() });
-		assert.notEqual(code, 0, line);
+		const { status, stderr } = run('nginx', ['-t', '-e', 'stderr', '-p', other.folder, '-c', other.config], { env: nginxEnv() });
+		assert.notEqual(status, 0, line);
 		assert.ok(stderr.includes(words), `${line}: ${stderr}`);
 		assert.match(stderr, /in \S+nginx\.conf:\d+/, `${line}: where it stands`);
 	}

@@ -289,9 +289,31 @@ test('a configuration that cannot be is refused with the name of what is wrong',
 		const other = new Nginx(join(edge.folder, 'bad'), () => line);
 		mkdirSync(other.folder, { recursive: true });
 		other.configure();
-		const { code, stderr } = run('nginx', ['-t', '-e', 'stderr', '-p', other.folder, '-c', other.config], { env: nginxEnv() });
-		assert.notEqual(code, 0, line);
+		const { status, stderr } = run('nginx', ['-t', '-e', 'stderr', '-p', other.folder, '-c', other.config], { env: nginxEnv() });
+		assert.notEqual(status, 0, line);
 		assert.ok(stderr.includes(words), `${line}: ${stderr}`);
 		assert.match(stderr, /in \S+nginx\.conf:\d+/, `${line}: where it stands`);
+	}
+});
+
+test('uploads beside a body that is not waited for, or without a spool, are refused at start with the line of icert_upload', () => {
+	const spool = `icert_upload_spool ${edge.spool};`;
+	const off = (word) => `location /taken {\n\ticert_upload on;\n\t${word}_request_buffering off;\n}`;
+	for (const [http, words] of [
+		[`${spool}\nserver {\n${off('fastcgi')}\n}`, 'fastcgi_request_buffering and proxy_request_buffering on'],
+		[`${spool}\nserver {\n${off('proxy')}\n}`, 'fastcgi_request_buffering and proxy_request_buffering on'],
+		[`${spool}\nfastcgi_request_buffering off;\nserver {\nlocation / { }\nlocation /in {\nicert_upload on;\nlocation /in/below { fastcgi_request_buffering on; }\n}\n}`, 'fastcgi_request_buffering and proxy_request_buffering on'],
+		[`${spool}\nserver {\nlocation /in {\nicert_upload on;\nlocation /in/below { proxy_request_buffering off; }\n}\n}`, 'fastcgi_request_buffering and proxy_request_buffering on'],
+		['server {\nlocation / {\nicert_upload on;\n}\n}', 'icert_upload_spool'],
+		[`${spool}\nfastcgi_request_buffering off;\nserver {\nlocation / { }\nlocation /taken { icert_upload on; fastcgi_request_buffering on; }\n}`],
+	]) {
+		const other = new Nginx(join(edge.folder, 'beside'), () => http);
+		mkdirSync(other.folder, { recursive: true });
+		other.configure();
+		const { status, stderr } = run('nginx', ['-t', '-e', 'stderr', '-p', other.folder, '-c', other.config], { env: nginxEnv() });
+		assert.equal(status === 0, words === undefined, `${http}\n${stderr}`);
+		if (words === undefined) continue;
+		const line = 1 + readFileSync(other.config, 'utf8').split('\n').findIndex((text) => /^\s*icert_upload on;/.test(text));
+		assert.ok(stderr.includes(`icert_upload in ${other.config}:${line} needs ${words}`), `${http}\n${stderr}`);
 	}
 });
