@@ -128,56 +128,82 @@ export const slowSenders = { name: 'slow_senders', unit: 'ms', mostRatio: 1.5,
 const TOO_LONG = 100_000_000;
 const CHUNK = randomBytes(1 << 16);
 const chunked = (octets) => Buffer.concat([Buffer.from(`${octets.length.toString(16)}\r\n`), octets, Buffer.from('\r\n')]);
-/** Octets that nginx read of the connection until its 413, and from then on until it closed; from what strace says of its calls. */
+// What stands in no line of conf/ (ngx_icert_module/README.md).
+const LINGER_SIZE = 1 << 20;
+const LINGER_MS = 1000;
+// nginx looks at its clock once a turn of its loop, and a turn reads what has come: that late it may notice, strace beside it.
+const TURN_MS = 50;
+/**
+ * What nginx did with the connection that it answered 413, from what strace says of a worker's calls: octets read until then, and from then on
+ * until it closed; ms from the answer to the last octet, and to the end.  strace counts what nginx has read, so that nothing is to be allowed for
+ * what waits in the kernel.
+ */
 function readUntilRefused(trace) {
 	const sums = new Map();
 	for (const line of trace.split('\n')) {
-		const [, pid, call, fd, rest] = /^(\d+)\s+(?:[\d.]+ )?(recvfrom|writev|close)\((\d+)(.*)$/.exec(line) ?? [];
+		const [, at, call, fd, rest] = /^([\d.]+) (recvfrom|writev|close)\((\d+)(.*)$/.exec(line) ?? [];
 		if (!call) continue;
-		const key = `${pid} ${fd}`;
-		const sum = sums.get(key) ?? sums.set(key, { before: 0, after: 0, refused: false }).get(key);
+		const sum = sums.get(fd) ?? sums.set(fd, { before: 0, after: 0 }).get(fd);
 		const n = Number(/= (\d+)$/.exec(rest)?.[1] ?? 0);
-		if (call === 'recvfrom') sum[sum.refused ? 'after' : 'before'] += n;
-		else if (call === 'writev' && rest.includes('HTTP/1.1 413')) sum.refused = true;
-		else if (call === 'close' && sum.refused) return sum;
-		else if (call === 'close') sums.delete(key);
+		const ms = sum.refused === undefined ? undefined : (Number(at) - sum.refused) * 1000;
+		if (call === 'recvfrom' && ms === undefined) sum.before += n;
+		else if (call === 'recvfrom' && n > 0) Object.assign(sum, { after: sum.after + n, last: ms });
+		else if (call === 'writev' && rest.includes('HTTP/1.1 413')) sum.refused = Number(at);
+		else if (call === 'close' && ms !== undefined) return { ...sum, closed: ms };
+		else if (call === 'close') sums.delete(fd);
 	}
-	return [...sums.values()].find((sum) => sum.refused);
+	return undefined;
+}
+
+const STEADY_FROM = 1_800_000;	// of the 2 MB that a file may have
+const STEADY = 1 << 13;		// octets each STEADY_MS: not the size is reached then, but the time
+const STEADY_MS = 20;
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+/** Sends a body that is too long for as long as it can: as fast as it is taken, or, near the limit, a piece now and then. */
+async function tooLong(port, person, steady) {
+	// nginx says its last word and reads on: only when it closes nothing more can be sent.
+	const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+	const at = { closed: false };
+	socket.on('data', (data) => { at.said ??= data.toString('latin1'); });
+	for (const end of ['error', 'close']) socket.on(end, () => { at.closed = true; });
+	// Without a length, which would be refused unread.
+	socket.write(headers(person, TOO_LONG).replace(/Content-Length: \d+/, 'Transfer-Encoding: chunked'));
+	socket.write(chunked(HEAD));
+	const octets = steady ? CHUNK.subarray(0, STEADY) : CHUNK, piece = chunked(octets);
+	for (let sent = 0; sent < TOO_LONG && !at.closed; sent += octets.length) {
+		// What goes on after the answer is a browser that has not looked yet.
+		if (!socket.write(piece)) await until(() => at.closed || !socket.writableNeedDrain, { what: 'the edge to take more', every: 1 });
+		if (steady && sent > STEADY_FROM) await sleep(STEADY_MS);
+	}
+	await until(() => at.closed, { what: 'the end of the connection' });
+	const taken = socket.bytesWritten - socket.writableLength;
+	socket.destroy();
+	return { said: at.said, taken };
 }
 
 export const refusalBytes = { name: 'refusal_bytes', unit: 'MB', most: 2.2,
 	run: ({ say }) => withInstance(async (icert) => {
 		const person = await session(icert);
 		const port = await plainEdge(icert);
-		const file = join(icert.prefix, 'demo/refusal.strace');
 		const workers = children(Number(readFileSync(join(icert.run, 'nginx.pid'), 'utf8'))).map(({ pid }) => pid);
 		const all = [];
-		const piece = chunked(CHUNK);
-		for (let round = 1; round <= Math.min(ROUNDS, 5); round++) {
-			const strace = spawn('strace', ['-f', '-qq', '-s', '16', '-e', 'trace=recvfrom,writev,close', '-o', file, ...workers.flatMap((pid) => ['-p', String(pid)])], { stdio: 'inherit' });
+		for (let round = 1; round <= 2 * Math.min(ROUNDS, 5); round++) {
+			const steady = round % 2 === 0;
+			const file = join(icert.prefix, `demo/refusal-${round}`);
+			const strace = spawn('strace', ['-ff', '-qq', '-ttt', '-s', '16', '-e', 'trace=recvfrom,writev,close', '-o', file, ...workers.flatMap((pid) => ['-p', String(pid)])], { stdio: 'inherit' });
 			const ended = once(strace, 'exit');
 			await until(() => workers.every((pid) => /^TracerPid:\t[1-9]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))), { what: 'strace' });
-			const socket = net.connect(port, '127.0.0.1');
-			let said, closed = false, broken = false;
-			socket.on('data', (data) => { said ??= { text: data.toString('latin1'), at: Date.now() }; });
-			socket.on('error', () => { broken = true; }).on('close', () => { closed = true; }).on('end', () => { closed = true; });
-			// Without a length, which would be refused unread.
-			socket.write(headers(person, TOO_LONG).replace(/Content-Length: \d+/, 'Transfer-Encoding: chunked'));
-			socket.write(chunked(HEAD));
-			for (let sent = 0; sent < TOO_LONG && !closed && !broken; sent += CHUNK.length) {
-				// What goes on after the answer is a browser that has not looked yet.
-				if (!socket.write(piece)) await until(() => closed || broken || !socket.writableNeedDrain, { what: 'the edge to take more', every: 1 });
-			}
-			await until(() => closed || broken, { what: 'the end of the connection' });
-			const seconds = (Date.now() - (said?.at ?? 0)) / 1000;
-			socket.destroy();
+			const { said, taken } = await tooLong(port, person, steady);
+			await sleep(100);	// the close is written down
 			strace.kill('SIGINT');
 			await ended;
-			const read = readUntilRefused(readFileSync(file, 'latin1'));
-			if (!/^HTTP\/1\.1 413\s/.test(said?.text ?? '') || !read) throw new Error(`not refused: ${said?.text}`);
-			if (seconds > 1 && read.after > 1e6) throw new Error(`${read.after} octets more in ${seconds} s`);
+			const read = workers.map((pid) => readUntilRefused(readFileSync(`${file}.${pid}`, 'latin1'))).find(Boolean);
+			if (!/^HTTP\/1\.1 413\s/.test(said ?? '') || !read) throw new Error(`not refused: ${said}`);
+			say(round, { ours: read.before / 1e6, 'KB afterwards': read.after / 1e3, 'ms to the last octet': read.last, 'ms to the end': read.closed, 'KB left in the kernel': (taken - read.before - read.after) / 1e3 });
+			// Whichever comes first: neither may be passed.
+			if (read.after > LINGER_SIZE) throw new Error(`${read.after} octets were read after the answer`);
+			if (read.last > LINGER_MS + TURN_MS) throw new Error(`octets were read until ${read.last} ms after the answer`);
 			all.push(read.before / 1e6);
-			say(round, { ours: read.before / 1e6, 'MB afterwards': read.after / 1e6, 's afterwards': seconds });
 		}
 		return { ours: median(all) };
 	}) };
