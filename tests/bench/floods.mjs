@@ -12,7 +12,7 @@ import { until } from '../lib/http.mjs';
 import { children } from '../lib/processes.mjs';
 import { Applicant } from '../system/walk.mjs';
 import { family, plainEdge, withInstance } from './instance.mjs';
-import { ROUNDS, interval, median } from './pairs.mjs';
+import { ROUNDS, median, pairs } from './pairs.mjs';
 
 const EACH = 10;		// connections of an address
 const TARGET = `/tramite/${'0'.repeat(8)}-0000-4000-8000-000000000000/documento/cedula`;
@@ -41,13 +41,13 @@ async function connection(icert, i) {
 	return socket;
 }
 
-/** n uploads that have begun and sent so many octets of their file; `length` is that of the whole file. */
-export async function begin(icert, person, n, octets, length) {
+/** n uploads that have begun and sent so many octets of their file; `length` is that of the whole file, `first` the first one's number. */
+export async function begin(icert, person, n, octets, length, first = 0) {
 	const sockets = [];
 	const part = randomBytes(octets);
 	for (let i = 0; i < n; i += 50) {
 		sockets.push(...await Promise.all(Array.from({ length: Math.min(50, n - i) }, async (_, k) => {
-			const socket = await connection(icert, i + k);
+			const socket = await connection(icert, first + i + k);
 			socket.write(headers(person, HEAD.length + length + END.length));
 			socket.write(HEAD);
 			await new Promise((resolve) => socket.write(part, resolve));
@@ -84,14 +84,16 @@ const SLOW = 2000;
 const HONEST = 1_900_000;
 const SLICE = 1500;		// octets a slow sender sends each PERIOD ms: above the least rate
 const PERIOD = 2000;
+const HONEST_EACH = 5;	// uploads of a run, whose median counts
 export const slowSenders = { name: 'slow_senders', unit: 'ms', mostRatio: 1.5,
 	run: ({ say }) => withInstance(async (icert) => {
 		const person = await session(icert);
 		const token = Buffer.from(`--x\r\nContent-Disposition: form-data; name="_csrf"\r\n\r\n${person.token}\r\n`);
 		const body = Buffer.concat([token, HEAD, randomBytes(HONEST), END]);
+		let from = 5000;	// an address of its own each time: a limit counts what one sends
 		const honest = async () => {
 			const began = process.hrtime.bigint();
-			const socket = await connection(icert, 5000 * EACH);
+			const socket = await connection(icert, from++ * EACH);
 			socket.write(headers(person, body.length));
 			socket.write(body);
 			await until(() => socket.said ?? socket.failed, { what: 'an answer', every: 1 });
@@ -101,28 +103,19 @@ export const slowSenders = { name: 'slow_senders', unit: 'ms', mostRatio: 1.5,
 			if (!/^HTTP\/1\.1 404\s/.test(socket.said ?? '')) throw new Error(`honest: ${socket.said ?? socket.failed}`);
 			return ms;
 		};
-		const rounds = async () => { const all = []; for (let i = 0; i < ROUNDS; i++) all.push(await honest()); return all; };
-		await honest();
-		const ratios = [], controls = [], ours = [], reference = [];
-		// Alone, beside them, and alone again: the two without are each other's control.
-		const before = await rounds();
-		const slow = new Worker(new URL('slow.mjs', import.meta.url), { workerData: { icert: { portBase: icert.portBase }, person, senders: SLOW, slice: SLICE, length: 1_990_000, period: PERIOD } });
-		const ended = once(slow, 'exit');	// rejects when one of them was turned away
-		await once(slow, 'message');
-		const beside = await rounds();
-		slow.postMessage('end');
-		await ended;
-		await until(() => spooled(spoolOf(icert)).length === 0, { what: 'an empty spool' });
-		const after = await rounds();
-		beside.forEach((ms, i) => {
-			ours.push(ms);
-			reference.push((before[i] + after[i]) / 2);
-			ratios.push(2 * ms / (before[i] + after[i]));
-			controls.push(before[i] / after[i]);
-			say(i + 1, { ours: ms, before: before[i], after: after[i] });
-		});
-		const summary = (all) => ({ ratio: median(all), ...interval(all) });
-		return { ours: median(ours), reference: median(reference), ...summary(ratios), control: summary(controls) };
+		const several = async () => { const all = []; for (let i = 0; i < HONEST_EACH; i++) all.push(await honest()); return median(all); };
+		let round = 0;
+		const beside = async () => {
+			const slow = new Worker(new URL('slow.mjs', import.meta.url), { workerData: { icert: { portBase: icert.portBase }, person, first: SLOW * (round++ % 12), senders: SLOW, slice: SLICE, length: 1_990_000, period: PERIOD } });
+			const ended = once(slow, 'exit');	// rejects when one of them was turned away
+			await once(slow, 'message');
+			const ms = await several();
+			slow.postMessage('end');
+			await ended;
+			await until(() => spooled(spoolOf(icert)).length === 0, { what: 'an empty spool' });
+			return ms;
+		};
+		return pairs({ ours: beside, reference: several, say });
 	}) };
 
 const TOO_LONG = 100_000_000;

@@ -3,9 +3,9 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { randomBytes } from 'node:crypto';
 import { alive, begin } from './floods.mjs';
 
-const { icert, person, senders, slice, length, period } = workerData;
+const { icert, person, first, senders, slice, length, period } = workerData;
 const STEP = 20;	// ms
-const sockets = await begin(icert, person, senders, slice, length);
+const sockets = await begin(icert, person, senders, slice, length, first);
 const octets = randomBytes(slice);
 let at = 0, due = 0;
 const timer = setInterval(() => {
