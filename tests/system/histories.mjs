@@ -265,7 +265,7 @@ class History {
 		}
 		const ended = () => { this.hasten(); return /^(done|failed)$/.test(this.refundState(id)); };
 		// What a bank holds waits for its end, once that is known here.
-		await until(() => ended() || this.state(order) === 'disputed', { what: `a refund ${how}: ${order}`, timeout: 60_000 });
+		await until(() => ended() || held(), { what: `a refund ${how}: ${order}`, timeout: 60_000 });
 		if (payment.state === 'disputed') {
 			await this.sim.act(payment, end);
 			this.collect();
@@ -392,7 +392,7 @@ class History {
 		const here = await this.movements();
 		// What its bank takes, or has taken, after it went back is lost a second time.
 		const book = (p) => (p.captured ?? p.cents) * (p.state === 'approved' ? p.captures : (p.state === 'disputed' && p.wasBack) || p.lostAgain ? -1 : 0);
-		const unequal = all.filter((p) => (here.get(p.id) ?? 0) !== book(p)).map((p) => ({ id: p.id, order: p.order, state: p.state, captures: p.captures, there: book(p), here: here.get(p.id) }));
+		const unequal = all.filter((p) => (here.get(p.id) ?? 0) !== book(p)).map((p) => ({ n: this.order.findIndex(({ id }) => id === p.order), id: p.id, order: p.order, state: p.state, captures: p.captures, there: book(p), here: here.get(p.id) }));
 		assert.deepEqual(unequal, [], 'the sums of money are equal');
 		assert.equal([...here.values()].reduce((sum, cents) => sum + cents, 0), all.reduce((sum, p) => sum + book(p), 0) + this.transfers.reduce((sum, one) => sum + one.cents, 0), 'and nothing is counted besides');
 		assert.equal(this.sql(`select count(*) from (select p.id, (select count(*) from icert.outbox o where o.purchase_id = p.id and o.template = 'refunded') as mails,

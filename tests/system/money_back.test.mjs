@@ -183,6 +183,28 @@ test('a dispute about what was given back, or was too much, waits until finance 
 	assert.ok(await waits(twice, 'Decidir sobre un pago'), 'it is here again, and too much');
 });
 
+test('a bank that lost and disputes again: each time is a movement of its own, and finance is told', async () => {
+	const { order, id } = await paid();
+	const today = () => new Date(now() * 1000 - 5 * 3600_000).toISOString().slice(0, 10), began = today();
+	/** What is left of the payment, as the files of the days say. */
+	const left = async () => {
+		let sum = 0;
+		for (const day of new Set([began, today()])) {
+			const [names, ...lines] = (await finance.client.get(`/totales/dia.csv?dia=${day}`)).body.toString().slice(1).trim().split('\r\n').map((line) => line.split(','));
+			for (const line of lines) if (line[names.indexOf('pago')] === id) sum += Math.round(Number(line[names.indexOf('valor')]) * 100);
+		}
+		return sum;
+	};
+	const told = () => sql(`select count(*) from icert.outbox where purchase_id = '${order}' and template = 'staff_queue'`);
+	assert.deepEqual([await left(), told()], [3105, '0']);
+	for (const [act, wanted, cents, mails] of [['disputa', 'disputed', 0, '1'], ['disputa-ganada', 'paid', 3105, '2'], ['disputa', 'disputed', 0, '3'], ['disputa-perdida', 'refunded', 0, '4']]) {
+		await press(id, act);
+		await becomes(order, wanted);
+		assert.deepEqual([await left(), told()], [cents, mails], act);
+	}
+	assert.equal(verdicts(order).split(' ').filter((word) => word === 'disputed').length, 2);
+});
+
 test('what was too much, and its bank takes while two people give it back: the refund ends, and nothing of it waits', async () => {
 	const { order, first } = await paidTwice();
 	await ask(order, 'again', { reason: 'again', words: 'Dos pagos' });

@@ -6,9 +6,8 @@
 #include "libicert/error.h"
 
 static const struct db_stmt begins = { "dispute_begins",
-	"insert into icert.dispute as d (payment_id, purchase_id, returned, opened_at) select y.id, y.purchase_id, $4, $5 from icert.payment y"
-	" where y.gateway = $1 and y.gateway_payment = $2 and y.verdict = 'disputed' and y.purchase_id = $3"
-	" on conflict (payment_id) do update set state = 'open', returned = $4, opened_at = $5, answered_by = null, answered_at = null where d.state = 'ended'" };
+	"insert into icert.dispute (payment_id, purchase_id, returned, opened_at) select y.id, y.purchase_id, $4, $5 from icert.payment y"
+	" where y.gateway = $1 and y.gateway_payment = $2 and y.verdict = 'disputed' and y.purchase_id = $3 order by y.turn desc limit 1" };
 static const struct db_stmt ends = { "dispute_ends",
 	"update icert.dispute d set state = 'ended' from icert.payment y where y.id = d.payment_id and y.gateway = $1"
 	" and y.gateway_payment = $2 and d.state <> 'ended'" };

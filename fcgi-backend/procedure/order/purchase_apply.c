@@ -57,8 +57,10 @@ static const struct db_stmt won = { "purchase_won",
 	" and gateway = $2 and gateway_payment = $3 and state = 'disputed'" };
 static const struct db_stmt asked = { "purchase_asked", "update icert.purchase set asked_at = $2 where id = $1" };
 static const struct db_stmt conclude = { "purchase_conclude",
-	"insert into icert.payment (id, purchase_id, gateway, gateway_payment, verdict, cents, currency, at)"
-	" values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing" };
+	"insert into icert.payment (id, purchase_id, gateway, gateway_payment, verdict, cents, currency, at, turn)"
+	" values ($1, $2, $3, $4, $5, $6, $7, $8, case when $5::text in ('disputed', 'won') then (select coalesce(max(o.turn), 0) + 1"
+	"  from icert.payment o where o.gateway = $3 and o.gateway_payment = $4 and o.verdict in ('disputed', 'won')) else 0 end)"
+	" on conflict do nothing" };
 
 struct found {
 	struct purchase	p;
@@ -113,7 +115,7 @@ find(struct act *act, const char *gateway, const struct gateway_payment *payment
 	return error;
 }
 
-/* What finance reads of a payment, and the payer while there is no decision; once for each verdict. */
+/* What finance reads of a payment, and the payer while there is no decision; once for each verdict, and each dispute with its end. */
 static int
 note(struct act *act, const struct found *f, const char *gateway, const struct gateway_payment *payment,
     enum payment_verdict verdict)
@@ -128,13 +130,19 @@ note(struct act *act, const struct found *f, const char *gateway, const struct g
 	    payment->cents >= 0 ? P_INT(payment->cents) : P_NULL, P_TEXT(payment->currency), P_INT(clock_business()));
 }
 
+/* Each dispute is told, and each that was won; anything else once. */
 static int
 to_finance(struct act *act, const struct found *f, enum payment_verdict verdict)
 {
 	struct mailing m = { .contact = f->p.contact, .purchase = f->p.id, .number = f->p.number, .key_id = f->p.key,
 		.key = f->key };
+	char dedup[ID_TEXT + 16], one[ID_TEXT] = "";
+	int error;
 
-	return mailing_national(act, &m, "payment", payment_verdict_name(verdict));
+	if ((verdict == PAYMENT_DISPUTED || verdict == PAYMENT_WON) && (error = id_new(one)) != 0)
+		return error;
+	snprintf(dedup, sizeof dedup, "%s%s%s", payment_verdict_name(verdict), one[0] != '\0' ? ":" : "", one);
+	return mailing_national(act, &m, "payment", dedup);
 }
 
 static int

@@ -10,8 +10,9 @@
 /* The bank of whoever paid has it: a dispute that was not won.  What had gone back before was gone. */
 #define HELD(y) \
 	" exists (select from icert.payment d where d.gateway = " y ".gateway and d.gateway_payment = " y ".gateway_payment and d.verdict = 'disputed'" \
-	" and not exists (select from icert.dispute x where x.payment_id = d.id and x.returned))" \
-	" and not exists (select from icert.payment w where w.gateway = " y ".gateway and w.gateway_payment = " y ".gateway_payment and w.verdict = 'won')"
+	" and not exists (select from icert.dispute x where x.payment_id = d.id and x.returned)" \
+	" and not exists (select from icert.payment w where w.gateway = d.gateway and w.gateway_payment = d.gateway_payment and w.verdict = 'won'" \
+	"  and w.turn = d.turn + 1))"
 
 /*
  * What the gateway gave back by itself is all that was left there of a payment: what was received, without our own refunds of it, and

@@ -1,0 +1,11 @@
+set role icert_owner;
+alter table icert.payment no force row level security;
+alter table icert.dispute no force row level security;
+delete from icert.dispute where payment_id in (select id from icert.payment where turn > 2);
+delete from icert.payment where turn > 2;
+alter table icert.payment drop constraint payment_gateway_gateway_payment_verdict_turn_key;
+alter table icert.payment drop column turn;
+alter table icert.payment add unique (gateway, gateway_payment, verdict);
+alter table icert.payment force row level security;
+alter table icert.dispute force row level security;
+reset role;
